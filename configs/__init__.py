@@ -1,0 +1,168 @@
+"""Configuration: plain Python modules of `key = value`, any of which `--key=value` overrides on the command line.
+
+`load` checks every key and value before any work starts. No TensorFlow is imported here.
+"""
+import argparse
+import difflib
+import importlib
+import inspect
+import re
+import sys
+import types
+
+from configs.errors import UserError
+from configs.schema import MODULES, RULES
+
+# Script -> the config modules it reads, in this order; a later module's value wins.
+SCRIPTS = {
+    'ssd_image_to_tf': ('config_general', 'config_common'),
+    'ssd_train': ('config_general', 'config_common', 'config_train'),
+    'ssd_test': ('config_general', 'config_common', 'config_test'),
+    'ssd_demo': ('config_general', 'config_common', 'config_demo'),
+}
+# Keys that a script has beside those of its modules.
+_EXTRA = {'ssd_image_to_tf': {'output': ('', 'Folder that receives the records. Empty: tfrecords_train/ for train and '
+                                         'trainval, tfrecords_test/ for val and test.')}}
+
+
+class Config(types.SimpleNamespace):
+    """The values of one run. Keys cannot be added or changed, so that a misspelt one fails at once."""
+
+    def __setattr__(self, key, value):
+        raise AttributeError(f'configuration is read-only; {key} cannot be set')
+
+    def __str__(self):
+        return '\n'.join(f'{key} = {value!r}' for key, value in vars(self).items())
+
+
+def load(script: str, argv=None, positional: str = '', description: str = '') -> Config:
+    """Reads the config modules of `script`, applies `argv` (default: the command line), checks all.
+
+    Args:
+        script: a key of SCRIPTS.
+        positional: key that may also be given as a bare argument, e.g. 'image'.
+        description: shown by --help.
+
+    Raises:
+        UserError: an unknown key, a wrong type or a value outside its range; names the key and the nearest known ones.
+    """
+    values, comments = _defaults(script)
+    given = _command_line(sys.argv[1:] if argv is None else argv, script, values, comments, positional, description)
+    for key, text in given.items():
+        values[key] = _parse(key, text)
+    for key, value in values.items():
+        _check(key, value)
+    return Config(**values)
+
+
+def _defaults(script):
+    """-> ({key: value}, {key: its comment}) of the script's modules."""
+    values, comments = {}, {}
+    for name in SCRIPTS[script]:
+        module = importlib.import_module(f'configs.{name}')
+        found = {key: value for key, value in vars(module).items()
+                 if not key.startswith('_') and not inspect.ismodule(value)}
+        for key in found:
+            if key not in RULES:
+                raise UserError(f"configs/{name}.py: unknown key '{key}'{_nearest(key, RULES)}")
+        source = inspect.getsource(module)
+        _refuse_double(source, name)
+        values.update(found)
+        comments.update(_comments(source))
+    for key, (value, comment) in _EXTRA.get(script, {}).items():
+        values[key], comments[key] = value, comment
+    for key in _needed(script):
+        if key not in values:
+            raise UserError(f"{script}.py: '{key}' is set nowhere in configs/; uncomment or restore it")
+    return values, comments
+
+
+def _needed(script):
+    """Keys that the script reads."""
+    return [key for module in SCRIPTS[script] for key in MODULES[module]]
+
+
+def _refuse_double(source: str, name: str):
+    """Two lines that set the same key: somebody uncommented one backbone and forgot the other."""
+    lines = {}
+    for number, line in enumerate(source.splitlines(), start=1):
+        if match := re.match(r'(\w+) *= ', line):
+            lines.setdefault(match[1], []).append(number)
+    for key, numbers in lines.items():
+        if len(numbers) > 1:
+            raise UserError(f'configs/{name}.py: {key} is set in lines {" and ".join(map(str, numbers))}; keep one')
+
+
+def _comments(source: str) -> dict[str, str]:
+    """The comment block above each assignment. A commented-out alternative is no comment."""
+    comments, block = {}, []
+    for line in source.splitlines():
+        if match := re.match(r'(\w+) *= ', line):
+            comments.setdefault(match[1], ' '.join(block) or comments.get(match[1], ''))
+        elif re.match(r'# +(?!\w+ = )', line):
+            block.append(line.lstrip('# '))
+            continue
+        elif line.startswith('#'):
+            continue
+        if not line.strip():
+            block = []
+    return comments
+
+
+def _command_line(argv, script, values, comments, positional, description):
+    """-> {key: text} of what stands on the command line."""
+    parser = _Parser(prog=script + '.py', description=description, allow_abbrev=False,
+                     formatter_class=argparse.RawDescriptionHelpFormatter, argument_default=argparse.SUPPRESS,
+                     usage=f'{script}.py [--key=value ...]' + (f' [{positional}]' if positional else ''))
+    parser.known = values
+    keys = parser.add_argument_group('keys (defaults stand in configs/)')
+    for key, value in values.items():
+        comment = comments.get(key, '').replace('%', '%%')
+        keys.add_argument(f'--{key}', metavar=type(value).__name__.upper(), help=f'{comment} [{value!r}]')
+    given, rest = parser.parse_known_args(list(argv))
+    given = vars(given)
+    for word in rest:
+        if word.startswith('-') or not positional or positional in given:
+            raise UserError(_unknown(word, values))
+        given[positional] = word
+    return given
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse, raising UserError instead of printing its own usage text."""
+
+    def error(self, message):
+        raise UserError(f'{message} (--help lists the keys)')
+
+
+def _unknown(word, known):
+    if not word.startswith('--'):
+        return f"unexpected argument '{word}'; write --key=value (--help lists the keys)"
+    key = word[2:].split('=')[0]
+    return f"unknown key '{key}'{_nearest(key, known)} (--help lists them)"
+
+
+def _nearest(key, known):
+    near = difflib.get_close_matches(key, known, n=3, cutoff=0.4)
+    return f"; nearest: {', '.join(near)}" if near else ''
+
+
+def _parse(key, text):
+    """Text of the command line -> a value of the key's type."""
+    rule = RULES[key]
+    try:
+        if rule.type is bool:
+            return {'true': True, '1': True, 'yes': True, 'false': False, '0': False, 'no': False}[text.lower()]
+        return rule.type(text)
+    except (ValueError, KeyError):
+        raise UserError(f"{key}: '{text}' is not {rule.what}") from None
+
+
+def _check(key, value):
+    rule = RULES[key]
+    right_type = isinstance(value, (int, float) if rule.type is float else rule.type)
+    if isinstance(value, bool) and rule.type is not bool:
+        right_type = False
+    if not right_type or not rule.allows(value):
+        near = _nearest(value, rule.what[len('one of '):].split(', ')) if isinstance(value, str) else ''
+        raise UserError(f'{key}: {value!r} is not {rule.what}{near}')

@@ -1,0 +1,30 @@
+"""Configuration shared by conversion, training, test and demo."""
+
+# Folders in VOC layout (JPEGImages, Annotations, ImageSets/Main), comma-separated.
+voc = 'VOCdevkit/VOC2007,VOCdevkit/VOC2012'
+
+# Lists of ImageSets/Main to convert, comma-separated. train and trainval become training records, val and test test records.
+image_set = 'trainval,test'
+
+# Text file with one class name per line, for data other than VOC. Empty: the 20 classes of VOC, or those of the records.
+classes_file = ''
+
+# Images per record shard.
+images_per_shard = 500
+
+# SSD checkpoint: a prefix (.../model.ckpt-1000), its .index file or its folder (then the newest). Empty: the newest of
+# checkpoints/ssd_<backbone>/, or for training the one that the training mode starts from.
+checkpoint = ''
+
+# Number format of the network's activations: 'float32', 'bfloat16' or 'float16'. Variables are float32 always.
+precision = 'float32'
+
+# Detection: boxes scoring below this are dropped before suppression. 0..1
+score_threshold = 0.01
+
+# Non-maximum suppression drops a box whose overlap (IoU) with a better one of its class exceeds this. 0..1
+nms_threshold = 0.45
+
+# Best boxes per class that enter suppression, and detections kept per image. Counts.
+nms_top_k = 400
+keep_top_k = 200

@@ -1,0 +1,22 @@
+"""Configuration of ssd_test.py.
+
+    python3 ssd_test.py --test_records=tfrecords_test
+"""
+
+# Folder of test records, written by ssd_image_to_tf.py.
+test_records = 'tfrecords_test'
+
+# Images per step.
+batch_size = 32
+
+# Images evaluated, from the first on. 0: all. Images
+max_images = 0
+
+# Overlap (IoU) above which a detection finds an object. 0..1
+match_threshold = 0.5
+
+# Folder that receives the precision-recall curves. Empty: the checkpoint's folder.
+output = ''
+
+# Folder that receives VOC detection files comp4_det_<set>_<class>.txt. Empty: none.
+write_detections = ''

@@ -1,0 +1,81 @@
+"""Configuration of ssd_train.py.
+
+    python3 ssd_train.py --training_mode=finetune_new_ssd_step1 --max_steps=1000
+    python3 ssd_train.py --training_mode=finetune_new_ssd_step2 --max_steps=120000
+"""
+
+# Folder of training records, written by ssd_image_to_tf.py.
+train_records = 'tfrecords_train'
+
+# Folder of held-out records, evaluated while training. Empty: no evaluation.
+eval_records = ''
+
+# Evaluate every so many steps; the best checkpoint by mAP is kept in <output>/best/. Steps
+eval_every = 2000
+
+# Held-out images evaluated each time, from the first on. 0: all. Images
+eval_images = 0
+
+# Folder that receives checkpoints and TensorBoard logs. Empty: checkpoints/ssd_<backbone>/.
+output = ''
+
+# Images per step, over all devices.
+batch_size = 32
+
+# Training stops after this step.
+max_steps = 120000
+
+# Learning rate at batch size 32; it is scaled by batch_size / 32 (ssd_pascal.py: 0.001 at 32).
+learning_rate = 0.001
+
+# 'steps': divided by 10 at 2/3 and 5/6 of max_steps (80k and 100k of 120k, ssd_pascal.py). 'cosine': half a cosine to 0.
+schedule = 'steps'
+
+# The learning rate grows linearly over the first steps. 0: it does not. Steps
+warmup_steps = 500
+
+# Momentum of SGD. 0..1
+momentum = 0.9
+
+# L2 penalty on convolution kernels; not on biases, batch norm and depth-wise kernels.
+weight_decay = 0.0005
+
+# Biases learn at this multiple of the learning rate (ssd_pascal.py: 2).
+bias_rate = 2.0
+
+# Gradients are scaled down to this global norm. 0: no clipping.
+clip_gradients = 0.0
+
+# Decay of the batch norm statistics. 0: the backbone's published value. Short trainings want 0.99.
+batch_norm_decay = 0.0
+
+# Negatives kept per matched default box, hardest first, in each image.
+negative_ratio = 3.0
+
+# A default box whose IoU with an object is at least this learns that object. 0..1
+match_threshold = 0.5
+
+# Augmentation, each part on or off: colour distortion, zoom-out, random crop, horizontal flip.
+augment_distort = True
+augment_zoom_out = True
+augment_crop = True
+augment_flip = True
+
+# Objects marked difficult take part in training (ssd_pascal.py: True).
+use_difficult = True
+
+# Seed of the order of images, augmentation and initial values.
+seed = 1
+
+# Start again from the mode's checkpoint although <output> holds a training: that one is moved aside. False: resume it.
+restart = False
+
+# A progress line every so many steps; scalars for TensorBoard at the same time. Steps
+log_every = 20
+
+# A checkpoint every so many steps, and how many of the last ones are kept.
+save_every = 1000
+keep_checkpoints = 3
+
+# Threads that prepare images. 0: as many as there are cores.
+data_threads = 0

@@ -1,0 +1,103 @@
+"""What each configuration key may hold: its type and range. One line per key; `configs.load` refuses everything else."""
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from nets import backbones
+
+TRAINING_MODES = ('finetune_new_ssd_step1', 'finetune_new_ssd_step2', 'finetune_existing_ssd', 'from_scratch')
+PRECISIONS = ('float32', 'bfloat16', 'float16')
+
+
+@dataclasses.dataclass(frozen=True)
+class Rule:
+    """type: of the value.  allows: value -> bool.  what: the allowed values in words, for the error message."""
+    type: type
+    allows: Callable[[Any], bool]
+    what: str
+
+
+def _integer(low, high=None):
+    what = f'a whole number of at least {low}' if high is None else f'a whole number from {low} to {high}'
+    return Rule(int, lambda value: value >= low and (high is None or value <= high), what)
+
+
+def _number(low, high=None, above=False):
+    what = f'a number {"above" if above else "of at least"} {low}' if high is None else f'a number from {low} to {high}'
+    return Rule(float, lambda v: (v > low if above else v >= low) and v <= (float('1e30') if high is None else high), what)
+
+
+def _one_of(*values):
+    return Rule(str, lambda value: value in values, 'one of ' + ', '.join(values))
+
+
+def _depth():
+    return Rule(int, lambda value: value in (50, 101, 152), 'one of 50, 101, 152')
+
+
+_TEXT = Rule(str, lambda value: True, 'text')
+_NAMED = Rule(str, lambda value: bool(value.strip()), 'text that is not empty')
+_SWITCH = Rule(bool, lambda value: True, 'True or False')
+
+# Config module -> {key: rule}. A key may stand in several modules.
+MODULES = {
+    'config_general': {
+        'backbone_network': _one_of(*('ssd_' + name for name in backbones.names())),
+        'training_mode': _one_of(*TRAINING_MODES),
+        'resnet_depth': _depth(),
+        'default_box_set': _one_of('coco', 'voc'),
+    },
+    'config_common': {
+        'voc': _NAMED,
+        'image_set': _NAMED,
+        'classes_file': _TEXT,
+        'images_per_shard': _integer(1),
+        'checkpoint': _TEXT,
+        'precision': _one_of(*PRECISIONS),
+        'score_threshold': _number(0, 1),
+        'nms_threshold': _number(0, 1),
+        'nms_top_k': _integer(1),
+        'keep_top_k': _integer(1),
+    },
+    'config_train': {
+        'train_records': _NAMED,
+        'eval_records': _TEXT,
+        'eval_every': _integer(1),
+        'eval_images': _integer(0),
+        'output': _TEXT,
+        'batch_size': _integer(1, 65536),
+        'max_steps': _integer(1),
+        'learning_rate': _number(0, above=True),
+        'schedule': _one_of('steps', 'cosine'),
+        'warmup_steps': _integer(0),
+        'momentum': _number(0, 1),
+        'weight_decay': _number(0),
+        'bias_rate': _number(0),
+        'clip_gradients': _number(0),
+        'batch_norm_decay': _number(0, 1),
+        'negative_ratio': _number(0),
+        'match_threshold': _number(0, 1),
+        'augment_distort': _SWITCH,
+        'augment_zoom_out': _SWITCH,
+        'augment_crop': _SWITCH,
+        'augment_flip': _SWITCH,
+        'use_difficult': _SWITCH,
+        'seed': _integer(0, 2**31 - 1),
+        'restart': _SWITCH,
+        'log_every': _integer(1),
+        'save_every': _integer(1),
+        'keep_checkpoints': _integer(1),
+        'data_threads': _integer(0),
+    },
+    'config_test': {
+        'test_records': _NAMED,
+        'max_images': _integer(0),
+        'write_detections': _TEXT,
+    },
+    'config_demo': {
+        'image': _TEXT,
+        'threshold': _number(0, 1),
+        'show': _SWITCH,
+    },
+}
+RULES = {key: rule for rules in MODULES.values() for key, rule in rules.items()}

@@ -1,0 +1,48 @@
+"""Default boxes ("anchors", Caffe's PriorBox), SSD paper section 2.2. numpy only.
+
+Source: weiliu89/caffe, branch ssd, src/caffe/layers/prior_box_layer.cpp. Boxes are not clipped to the image, as in
+examples/ssd/ssd_pascal.py (clip False).
+"""
+import numpy as np
+
+from nets.spec import BackboneSpec
+
+
+def cell_shapes(min_size: float, max_size: float, ratios) -> np.ndarray:
+    """Heights and widths [boxes, 2] of one cell's boxes, in the unit of the sizes and in Caffe's order.
+
+    A square of min_size, a square of sqrt(min_size * max_size), then for each ratio r a box r times wider than high, and
+    its transpose.
+    """
+    shapes = [(min_size, min_size), (np.sqrt(min_size * max_size),) * 2]
+    for ratio in ratios:
+        for r in (ratio, 1 / ratio):
+            shapes.append((min_size / np.sqrt(r), min_size * np.sqrt(r)))
+    return np.array(shapes)
+
+
+def layer_boxes(grid: int, step: float, shapes: np.ndarray, image_size: int) -> np.ndarray:
+    """Boxes [grid * grid * boxes, 4] of one layer, centers form in [0, 1], order row, column, box.
+
+    grid: cells per side.  step: distance of cell centres, pixels; the first is at step / 2 (offset 0.5).
+    shapes: [boxes, 2] heights and widths, pixels.
+    """
+    middles = (np.arange(grid) + 0.5) * step
+    boxes = np.empty((grid, grid, len(shapes), 4))
+    boxes[..., 0] = middles[:, None, None]
+    boxes[..., 1] = middles[None, :, None]
+    boxes[..., 2:] = shapes
+    return boxes.reshape(-1, 4) / image_size
+
+
+def default_boxes(spec: BackboneSpec) -> np.ndarray:
+    """All default boxes of a backbone: float32 [K, 4] cy, cx, h, w in units of the image, in the heads' order.
+
+    Order: layer, row, column, box of the cell.
+    """
+    layers = [
+        layer_boxes(grid, step, cell_shapes(low, high, ratios), spec.image_size)
+        for grid, step, low, high, ratios in zip(
+            spec.grids, spec.steps, spec.sizes[:-1], spec.sizes[1:], spec.aspect_ratios, strict=True)
+    ]
+    return np.concatenate(layers).astype(np.float32)

@@ -1,0 +1,200 @@
+"""Checkpoints: finding, reading with a list of what fitted, and writing them.
+
+Files are TensorFlow's name-based V2 checkpoints, prefix 'model.ckpt-<step>', keys = slim variable names, so that
+`tf.train.load_checkpoint(prefix)` and any slim code read them.
+"""
+import dataclasses
+import json
+import os
+import pathlib
+import re
+
+import numpy as np
+import tensorflow as tf
+
+NAME = 'model.ckpt'
+DESCRIPTION = 'model.json'
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that is missing, unreadable or of another model; the message is one line with the way out."""
+
+
+@dataclasses.dataclass
+class Restored:
+    """What a restore did, by variable name.
+
+    restored: taken over.  mismatched: 'name checkpoint shape -> model shape', left as they are.
+    fresh: not in the checkpoint, left as they are.  unused: in the checkpoint, not in the model.
+    """
+    prefix: str
+    restored: list[str] = dataclasses.field(default_factory=list)
+    mismatched: list[str] = dataclasses.field(default_factory=list)
+    fresh: list[str] = dataclasses.field(default_factory=list)
+    unused: list[str] = dataclasses.field(default_factory=list)
+
+    def summary(self) -> str:
+        """Some lines for the log: counts, and the names of what did not fit, grouped by scope."""
+        lines = [f'restored {len(self.restored)} variables from {self.prefix}']
+        for what, found in (('other shape, start fresh', self.mismatched), ('not in the checkpoint, start fresh', self.fresh),
+                            ('in the checkpoint, not used', self.unused)):
+            if found:
+                lines.append(f'  {len(found)} {what}: {_grouped(found)}')
+        return '\n'.join(lines)
+
+
+def _grouped(found):
+    """Names cut to their first two scopes, each with its count."""
+    counts = {}
+    for name in found:
+        head = name if ' ' in name else '/'.join(name.split('/')[:2])
+        counts[head] = counts.get(head, 0) + 1
+    shown = [head if count == 1 else f'{head} ({count})' for head, count in counts.items()]
+    return ', '.join(shown[:12]) + (f', and {len(shown) - 12} more groups' if len(shown) > 12 else '')
+
+
+def find(path) -> str:
+    """A prefix from what a user may give: a prefix, its .index or .data file, or a folder (its newest checkpoint).
+
+    CheckpointError names the path that was looked for.
+    """
+    path = str(path)
+    if os.path.isdir(path):
+        return _newest_or_error(path)
+    prefix = re.sub(r'\.(index|data-\d{5}-of-\d{5}|meta)$', '', path)
+    if not os.path.exists(prefix + '.index'):
+        raise CheckpointError(f'no checkpoint at {path} (looked for {prefix}.index)')
+    return prefix
+
+
+def newest(folder) -> str | None:
+    """Prefix of the folder's checkpoint with the highest step, None where there is none."""
+    prefixes = [str(index)[:-len('.index')] for index in pathlib.Path(folder).glob('*.ckpt*.index')]
+    return max(prefixes, key=lambda prefix: (step_of(prefix), prefix), default=None)
+
+
+def _newest_or_error(folder):
+    prefix = newest(folder)
+    if prefix is None:
+        raise CheckpointError(f'no checkpoint in {folder} (looked for *.ckpt*.index)')
+    return prefix
+
+
+def step_of(prefix) -> int:
+    """The step in a prefix's name; 0 where it has none."""
+    match = re.search(r'ckpt-(\d+)$', str(prefix))
+    return int(match[1]) if match else 0
+
+
+def read(prefix):
+    """-> tf.train.CheckpointReader; CheckpointError where the files are not a whole checkpoint."""
+    try:
+        return tf.train.load_checkpoint(prefix)
+    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+        raise CheckpointError(f'{prefix} is not a readable checkpoint: {str(error).splitlines()[0]}') from None
+
+
+def variable_name(variable) -> str:
+    """Name without TensorFlow's ':0'."""
+    return variable.name.split(':')[0]
+
+
+def restore(variables, prefix, derive=None, scope: str = '') -> Restored:
+    """Assigns from a checkpoint every variable whose name and shape fit; the others stay as they are.
+
+    Args:
+        variables: TensorFlow variables.
+        derive: {variable name: (name in the checkpoint, function of its array)} for those without a namesake.
+        scope: only variables whose names start with it.
+    """
+    reader = read(prefix)
+    shapes = reader.get_variable_to_shape_map()
+    result, used = Restored(str(prefix)), set()
+    for variable in variables:
+        name = variable_name(variable)
+        if not name.startswith(scope):
+            continue
+        source, transform = (derive or {}).get(name, (name, None))
+        if name in shapes:  # a namesake beats a derivation
+            source, transform = name, None
+        if source not in shapes:
+            result.fresh.append(name)
+            continue
+        used.add(source)
+        value = tensor(reader, prefix, source)
+        value = value if transform is None else transform(value)
+        if tuple(value.shape) != tuple(variable.shape):
+            result.mismatched.append(f'{name} {tuple(value.shape)} -> {tuple(variable.shape)}')
+            continue
+        variable.assign(value)
+        result.restored.append(name)
+    result.unused = sorted(set(shapes) - used)
+    return result
+
+
+def tensor(reader, prefix, name):
+    """One array of a checkpoint; CheckpointError where the file is damaged."""
+    try:
+        return reader.get_tensor(name)
+    except (tf.errors.OpError, ValueError, IndexError, RuntimeError) as error:
+        raise CheckpointError(f'{prefix}: {name} cannot be read: {str(error).splitlines()[0]}') from None
+
+
+def save(folder, step: int, tensors: dict, keep: int = 0) -> str:
+    """Writes {name: variable or array} as folder/model.ckpt-<step>; returns the prefix.
+
+    Written under another name and renamed, the .index last, so that a checkpoint that can be seen is whole. Works with
+    variables of any tf.distribute strategy. With `keep`, only that many newest ones stay.
+    """
+    os.makedirs(folder, exist_ok=True)
+    prefix = os.path.join(folder, f'{NAME}-{step}')
+    temporary = os.path.join(folder, f'.writing-{os.getpid()}')
+    names = sorted(tensors)
+    with tf.device('/CPU:0'):
+        tf.raw_ops.SaveV2(prefix=temporary, tensor_names=names, shape_and_slices=[''] * len(names),
+                          tensors=[tf.convert_to_tensor(tensors[name]) for name in names])
+    for ending in ('.data-00000-of-00001', '.index'):
+        os.replace(temporary + ending, prefix + ending)
+    if keep:
+        _drop_old(folder, keep)
+    return prefix
+
+
+def _drop_old(folder, keep):
+    """Removes all but the `keep` newest checkpoints that `save` wrote."""
+    steps = sorted(step_of(str(index)[:-len('.index')]) for index in pathlib.Path(folder).glob(f'{NAME}-*.index'))
+    for step in steps[:-keep]:
+        remove(os.path.join(folder, f'{NAME}-{step}'))
+
+
+def remove(prefix):
+    """Deletes a checkpoint's files, the .index first."""
+    for ending in ('.index', '.data-00000-of-00001'):
+        pathlib.Path(prefix + ending).unlink(missing_ok=True)
+
+
+def write_description(folder, **facts):
+    """Writes folder/model.json: what a reader of its checkpoints must know (backbone, classes, ...)."""
+    os.makedirs(folder, exist_ok=True)
+    temporary = os.path.join(folder, f'.{DESCRIPTION}-{os.getpid()}')
+    with open(temporary, 'w', encoding='utf-8') as file:
+        json.dump(facts, file, indent=1)
+        file.write('\n')
+    os.replace(temporary, os.path.join(folder, DESCRIPTION))
+
+
+def read_description(prefix) -> dict:
+    """The model.json beside a checkpoint, {} where there is none."""
+    path = os.path.join(os.path.dirname(prefix), DESCRIPTION)
+    try:
+        with open(path, encoding='utf-8') as file:
+            return json.load(file)
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise CheckpointError(f'{path} is not readable JSON: {error}') from None
+
+
+def parameters(variables) -> int:
+    """Number of values in variables."""
+    return int(sum(np.prod(variable.shape) for variable in variables))

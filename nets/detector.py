@@ -1,0 +1,59 @@
+"""A trained SSD as one function: uint8 images in, detections out. What test, demo and export share."""
+from nets import anchors, checkpoint, postprocess, ssd
+from nets.slim_compat import tf
+from nets.spec import BackboneSpec
+
+
+class Detector(tf.Module):
+    """detector(images) -> nets.postprocess.Detections, for uint8 images [B, S, S, 3].
+
+    Args:
+        model: nets.ssd.SSD.
+        normalize: uint8 images -> the model's pixel convention.
+        limits: score_threshold, nms_threshold, top_k and keep_top_k of nets.postprocess.detect.
+    """
+
+    def __init__(self, model: ssd.SSD, normalize, **limits):
+        super().__init__(name='detector')
+        self.model, self.normalize, self.limits = model, normalize, limits
+        self.defaults = anchors.default_boxes(model.spec)
+
+    @tf.function(reduce_retracing=True)
+    def __call__(self, images):
+        logits, offsets = self.model(self.normalize(images), False)
+        return postprocess.detect(logits, offsets, self.defaults, **self.limits)
+
+
+def load(spec: BackboneSpec, prefix: str, precision: str = 'float32', classes=None) -> tuple[ssd.SSD, tuple[str, ...]]:
+    """Builds the network of a checkpoint and restores all of it -> (model, class names without background).
+
+    Args:
+        prefix: as nets.checkpoint.find returns it.
+        classes: names, for a checkpoint that has no model.json beside it.
+
+    Raises:
+        CheckpointError: the checkpoint is of another backbone, or lacks some variable.
+    """
+    facts = checkpoint.read_description(prefix)
+    _check_facts(facts, spec, prefix)
+    classes = tuple(facts.get('classes') or classes)
+    model = ssd.SSD(spec, len(classes) + 1, precision=precision).build()
+    result = checkpoint.restore(model.variables, prefix)
+    if result.fresh or result.mismatched:
+        raise checkpoint.CheckpointError(
+            f'{prefix} does not fit ssd_{spec.name} with {len(classes)} classes: '
+            f'{_first(result.mismatched, "of another shape")}{_first(result.fresh, "missing")}')
+    return model, classes
+
+
+def _check_facts(facts, spec, prefix):
+    """The facts beside a checkpoint must be those of the configured network."""
+    expected = {'backbone_network': 'ssd_' + spec.name, 'image_size': spec.image_size, 'default_box_set': spec.box_set,
+                'imagenet_scope': spec.imagenet.scope}
+    for key, value in expected.items():
+        if key in facts and facts[key] != value:
+            raise checkpoint.CheckpointError(f'{prefix} was trained with {key} {facts[key]}, configured is {value}')
+
+
+def _first(names, what):
+    return f'{len(names)} variables {what}, first {names[0]}. ' if names else ''

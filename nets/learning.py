@@ -1,0 +1,242 @@
+"""Schedule, optimizer, training step and training loop. The loop knows nothing of files of records or of configurations."""
+import dataclasses
+import math
+import signal
+import time
+
+import numpy as np
+
+from nets import checkpoint, loss
+from nets.slim_compat import tf
+
+# float16 loses gradients below 6e-8; they are computed at this multiple.
+_LOSS_SCALE = {'float16': 1024.0}
+
+
+class Schedule(tf.keras.optimizers.schedules.LearningRateSchedule):
+    """Learning rate by global step: linear warm-up, then steps or a cosine.
+
+    base: learning rate after the warm-up.  kind: 'steps' (divided by 10 at 2/3 and 5/6 of max_steps, as
+    examples/ssd/ssd_pascal.py does at 80k and 100k of 120k) or 'cosine' (half a cosine from base to 0 at max_steps).
+    """
+
+    def __init__(self, base: float, max_steps: int, kind: str = 'steps', warmup: int = 0):
+        self.base, self.max_steps, self.kind, self.warmup = base, max_steps, kind, warmup
+
+    def __call__(self, step):
+        step = tf.cast(step, tf.float32)
+        if self.kind == 'cosine':
+            progress = tf.clip_by_value((step - self.warmup) / max(1, self.max_steps - self.warmup), 0., 1.)
+            rate = self.base * 0.5 * (1 + tf.cos(math.pi * progress))
+        else:
+            drops = tf.cast(step >= round(self.max_steps * 2 / 3), tf.float32) \
+                + tf.cast(step >= round(self.max_steps * 5 / 6), tf.float32)
+            rate = self.base * 0.1 ** drops
+        return rate * tf.minimum(1., (step + 1) / (self.warmup + 1))
+
+    def get_config(self):
+        return {'base': self.base, 'max_steps': self.max_steps, 'kind': self.kind, 'warmup': self.warmup}
+
+
+def decayed(name: str) -> bool:
+    """Whether the L2 penalty applies: kernels only, and no depth-wise ones (slim's mobilenet_v1_arg_scope)."""
+    return name.split('/')[-1] == 'weights'
+
+
+class NotFinite(ArithmeticError):
+    """The loss is NaN or infinite. step: of the training.  ids: of the step's images."""
+
+    def __init__(self, step, ids, losses):
+        super().__init__(f'the loss is not finite at step {step} ({losses}); images: {", ".join(ids)}')
+        self.step, self.ids = step, ids
+
+
+class Trainer:
+    """A model with its optimizer: one training step, saving and restoring.
+
+    Args:
+        model: nets.ssd.SSD, built inside `strategy`'s scope.
+        schedule: global step -> learning rate.
+        normalize: uint8 images [B, S, S, 3] -> the model's pixel convention.
+        bias_rate: multiple of the learning rate for biases.
+        clip: largest global norm of the gradients, 0: none.
+    """
+
+    def __init__(self, model, schedule, normalize, *, momentum=0.9, weight_decay=5e-4, bias_rate=2.0, clip=0.0,
+                 negative_ratio=3.0, strategy=None):
+        self.model, self.normalize = model, normalize
+        self.weight_decay, self.bias_rate, self.clip, self.negative_ratio = weight_decay, bias_rate, clip, negative_ratio
+        self.strategy = strategy or tf.distribute.get_strategy()
+        self.variables = model.learned_variables
+        self.schedule = schedule
+        with self.strategy.scope():
+            self.optimizer = tf.keras.optimizers.legacy.SGD(schedule, momentum=momentum)
+            self.optimizer.iterations  # noqa: B018  (creates global_step)
+            self.optimizer._create_all_weights(self.variables)  # the slots, before a checkpoint is restored
+        self._step = tf.function(self._distributed_step)
+
+    @property
+    def step(self) -> int:
+        """Steps done."""
+        return int(self.optimizer.iterations.numpy())
+
+    def train_step(self, batch) -> dict[str, float]:
+        """One update. batch: dict of 'images' uint8 [B, S, S, 3], 'classes' int32 [B, K], 'offsets' float32 [B, K, 4].
+
+        -> confidence, localization, l2, loss, matched (default boxes per image), learning_rate.
+        """
+        return {name: float(value) for name, value in self._step(batch).items()}
+
+    def _distributed_step(self, batch):
+        rate = self.schedule(self.optimizer.iterations)
+        sums = self.strategy.run(self._replica_step, args=(batch,))
+        sums = {name: self.strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None) for name, value in sums.items()}
+        return self._normalised(sums) | {'learning_rate': rate}
+
+    def _normalised(self, sums):
+        count = tf.maximum(sums['matched'], 1.)
+        confidence, localization = sums['confidence'] / count, sums['localization'] / count
+        return {'confidence': confidence, 'localization': localization, 'l2': sums['l2'],
+                'loss': confidence + localization + sums['l2'], 'matched': sums['matched'] / sums['images']}
+
+    def _replica_step(self, batch):
+        """The share of one device: sums of losses; gradients are divided by the matched boxes of all devices."""
+        replicas = tf.distribute.get_replica_context()
+        scale = _LOSS_SCALE.get(self.model.dtype.name, 1.0)
+        matched = tf.reduce_sum(tf.cast(batch['classes'] > 0, tf.float32))
+        count = tf.maximum(replicas.all_reduce('sum', matched), 1.)
+        with tf.GradientTape() as tape:
+            logits, offsets = self.model(self.normalize(batch['images']), True)
+            sums = loss.multibox_sums(logits, offsets, batch['classes'], batch['offsets'], self.negative_ratio)
+            total = (sums.confidence + sums.localization) / count
+            l2 = self._l2() / self.strategy.num_replicas_in_sync
+            scaled = (total + l2) * scale
+        gradients = self._prepared(tape.gradient(scaled, self.variables), scale)
+        self.optimizer.apply_gradients(zip(gradients, self.variables, strict=True))
+        images = tf.cast(tf.shape(batch['images'])[0], tf.float32)
+        return {'confidence': sums.confidence, 'localization': sums.localization, 'matched': matched, 'l2': l2,
+                'images': images}
+
+    def _l2(self):
+        kernels = [v for v in self.variables if decayed(checkpoint.variable_name(v))]
+        return self.weight_decay * tf.add_n([tf.nn.l2_loss(v) for v in kernels])
+
+    def _prepared(self, gradients, scale):
+        """Unscales, drops an overflowed float16 step, clips, and speeds the biases up."""
+        gradients = [gradient / scale for gradient in gradients] if scale != 1 else gradients
+        if scale != 1 or self.clip:
+            norm = tf.linalg.global_norm(gradients)
+        if scale != 1:
+            finite = tf.cast(tf.math.is_finite(norm), tf.float32)
+            gradients = [tf.math.multiply_no_nan(gradient, finite) for gradient in gradients]
+        if self.clip:
+            gradients, _ = tf.clip_by_global_norm(gradients, self.clip, use_norm=norm)
+        return [gradient * self.bias_rate if variable.name.endswith('/biases:0') else gradient
+                for gradient, variable in zip(gradients, self.variables, strict=True)]
+
+    def tensors(self) -> dict:
+        """{name: variable} of all that a checkpoint holds: model, slots ('<name>/Momentum'), 'global_step'."""
+        tensors = {checkpoint.variable_name(v): v for v in self.model.variables}
+        if 'momentum' in self.optimizer.get_slot_names():
+            tensors |= {checkpoint.variable_name(v) + '/Momentum': self.optimizer.get_slot(v, 'momentum')
+                        for v in self.variables}
+        return tensors | {'global_step': self.optimizer.iterations}
+
+    def save(self, folder, keep: int = 0) -> str:
+        """Writes folder/model.ckpt-<step>; see nets.checkpoint.save."""
+        return checkpoint.save(folder, self.step, self.tensors(), keep)
+
+    def resume(self, prefix):
+        """Takes model, slots and step from one of its own checkpoints. CheckpointError where one is missing."""
+        reader = checkpoint.read(prefix)
+        shapes = reader.get_variable_to_shape_map()
+        for name, variable in self.tensors().items():
+            if list(variable.shape) != shapes.get(name):
+                raise checkpoint.CheckpointError(
+                    f'{prefix} is no state of this training: {name} is {shapes.get(name, "missing")}, '
+                    f'wanted {list(variable.shape)}; set another output folder, or --restart=True')
+            variable.assign(checkpoint.tensor(reader, prefix, name))
+
+
+@dataclasses.dataclass
+class Progress:
+    """Steps and images per second, and the time that is left."""
+    max_steps: int
+    batch_size: int
+    first_step: int = 0
+
+    def __post_init__(self):
+        self._marks = [(time.monotonic(), self.first_step)]
+
+    def mark(self, step) -> tuple[float, str]:
+        """-> (images/s since the previous mark, time left as text from the last ten marks)."""
+        now = time.monotonic()
+        then, before = self._marks[-1]
+        self._marks = (self._marks + [(now, step)])[-10:]
+        oldest, first = self._marks[0]
+        pace = (now - oldest) / max(1, step - first)
+        return (step - before) * self.batch_size / max(1e-9, now - then), duration((self.max_steps - step) * pace)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as '45s', '12m05s' or '3h20m'."""
+    seconds = int(round(seconds))
+    if seconds < 60:
+        return f'{seconds}s'
+    if seconds < 3600:
+        return f'{seconds // 60}m{seconds % 60:02d}s'
+    return f'{seconds // 3600}h{seconds % 3600 // 60:02d}m'
+
+
+class StopRequest:
+    """Turns SIGINT and SIGTERM into a flag that the loop looks at between steps; a second one interrupts at once."""
+
+    def __init__(self):
+        self.name = ''
+        self._previous = {}
+
+    def __enter__(self):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._previous[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_):
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _note(self, number, _frame):
+        if self.name:
+            raise KeyboardInterrupt
+        self.name = signal.Signals(number).name
+
+
+def train(trainer: Trainer, batches, max_steps: int, *, log_every: int, save_every: int, save, report, evaluate=None,
+          eval_every: int = 0) -> str:
+    """Trains to max_steps, or until a signal asks to stop; returns '' or that signal's name.
+
+    Args:
+        batches: endless iterable of batches, from the trainer's step on; see Trainer.train_step, and 'ids' string [B].
+        save: () -> None, writes a checkpoint.  report: (step, scalars, batch) -> None, every log_every steps.
+        evaluate: () -> None, every eval_every steps and at the end.
+
+    Raises:
+        NotFinite: names the step and the images. The last checkpoint is from before.
+    """
+    step = trainer.step
+    with StopRequest() as stop:
+        batches = iter(batches)
+        while step < max_steps and not stop.name:
+            batch = next(batches)
+            scalars = trainer.train_step({name: batch[name] for name in ('images', 'classes', 'offsets')})
+            step += 1
+            if not np.isfinite(scalars['loss']):
+                ids = [i.decode() for i in batch['ids'].numpy()]
+                raise NotFinite(step, ids, ', '.join(f'{k} {scalars[k]:g}' for k in ('confidence', 'localization', 'l2')))
+            last = step == max_steps or bool(stop.name)
+            if step % log_every == 0 or last:
+                report(step, scalars, batch)
+            if step % save_every == 0 or last:
+                save()
+            if evaluate and eval_every and (step % eval_every == 0 or step == max_steps):
+                evaluate()
+        return stop.name

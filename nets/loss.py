@@ -1,0 +1,67 @@
+"""The multibox loss: softmax over classes plus smooth L1 over offsets, with hard negatives per image.
+
+Source: SSD paper equations (1) to (3) and "Hard negative mining"; weiliu89/caffe, branch ssd,
+src/caffe/layers/multibox_loss_layer.cpp and examples/ssd/ssd_pascal.py (neg_pos_ratio 3, loc_weight 1, VALID normalisation).
+"""
+import typing
+
+import tensorflow as tf
+
+
+class Losses(typing.NamedTuple):
+    """Sums over the batch, not yet normalised. confidence, localization: float32 scalars.  matched: float32 count."""
+    confidence: tf.Tensor
+    localization: tf.Tensor
+    matched: tf.Tensor
+
+
+def multibox_loss(logits, offsets, classes, targets, negative_ratio: float = 3.0):
+    """-> (confidence, localization, matched): the two losses divided by max(1, matched), and the count of matched boxes.
+
+    Args:
+        logits: float32 [B, K, C].  offsets: float32 [B, K, 4].
+        classes: int32 [B, K], 0 where a default box has no object.  targets: float32 [B, K, 4], offsets to learn.
+        negative_ratio: negatives kept per matched box, in each image.
+    """
+    sums = multibox_sums(logits, offsets, classes, targets, negative_ratio)
+    count = tf.maximum(sums.matched, 1.)
+    return sums.confidence / count, sums.localization / count, sums.matched
+
+
+def multibox_sums(logits, offsets, classes, targets, negative_ratio: float = 3.0) -> Losses:
+    """The losses of `multibox_loss` before division, for batches that are spread over several devices."""
+    positive = classes > 0
+    confidence = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=classes, logits=logits)  # [B, K]
+    negative = hard_negatives(confidence, positive, negative_ratio)
+    kept = tf.cast(positive | negative, tf.float32)
+    localization = tf.reduce_sum(smooth_l1(offsets - targets), axis=-1) * tf.cast(positive, tf.float32)
+    return Losses(tf.reduce_sum(confidence * kept), tf.reduce_sum(localization),
+                  tf.reduce_sum(tf.cast(positive, tf.float32)))
+
+
+def smooth_l1(x):
+    """0.5 x^2 where |x| < 1, else |x| - 0.5 (Fast R-CNN, equation 3)."""
+    size = tf.abs(x)
+    return tf.where(size < 1, 0.5 * tf.square(x), size - 0.5)
+
+
+def hard_negatives(losses, positive, ratio: float):
+    """The unmatched boxes of largest loss, `ratio` times as many as there are matched ones, image by image.
+
+    Args:
+        losses: float32 [B, K].  positive: bool [B, K].
+
+    Returns:
+        bool [B, K]. Exactly min(floor(ratio * matched), unmatched) per image; of equal losses the first ones.
+    """
+    losses = tf.stop_gradient(losses)
+    matched = tf.reduce_sum(tf.cast(positive, tf.float32), axis=1)
+    unmatched = tf.reduce_sum(tf.cast(~positive, tf.int32), axis=1)
+    wanted = tf.minimum(tf.cast(tf.floor(ratio * matched), tf.int32), unmatched)[:, None]  # [B, 1]
+    ranked = tf.where(positive, -1., tf.maximum(losses, 0.))
+    bound = tf.gather(tf.sort(ranked, axis=1, direction='DESCENDING'), tf.maximum(wanted - 1, 0), batch_dims=1)
+    above = ranked > bound
+    ties = (ranked == bound) & ~positive
+    missing = wanted - tf.reduce_sum(tf.cast(above, tf.int32), axis=1, keepdims=True)
+    chosen = above | (ties & (tf.cumsum(tf.cast(ties, tf.int32), axis=1) <= missing))
+    return chosen & (wanted > 0)

@@ -1,0 +1,71 @@
+"""Which default box learns which object: the reference in numpy. `nets.targets` is its TensorFlow twin.
+
+Source: SSD paper section 2.2 "Matching strategy"; weiliu89/caffe, branch ssd, src/caffe/util/bbox_util.cpp, MatchBBox with
+match_type PER_PREDICTION.
+"""
+import typing
+
+import numpy as np
+
+from nets import boxes as box_ops
+
+# Caffe's bipartite step ignores pairs that overlap less.
+SMALLEST_OVERLAP = 1e-6
+
+
+class Match(typing.NamedTuple):
+    """objects: int32 [K], index of each default box's object, -1 where it has none.
+    classes: int32 [K], that object's label, 0 (background) where there is none.
+    offsets: float32 [K, 4] cy, cx, h, w from the default box to its object, 0 where there is none.
+    """
+    objects: np.ndarray
+    classes: np.ndarray
+    offsets: np.ndarray
+
+
+def match(boxes, labels, defaults, threshold: float = 0.5) -> Match:
+    """Matches objects and default boxes of one image.
+
+    1. Greedy bipartite: the pair with the largest IoU first; each object gets its best default box that is still free.
+    2. Every other default box takes the object that it overlaps most, if IoU >= threshold.
+
+    Args:
+        boxes: [R, 4] corners in [0, 1]; R may be 0.  labels: [R], from 1.
+        defaults: [K, 4] centers.
+    """
+    overlaps = box_ops.iou(box_ops.centers_to_corners(np.asarray(defaults, np.float32)),
+                           np.asarray(boxes, np.float32).reshape(-1, 4))  # [K, R]
+    objects = np.full(len(defaults), -1, np.int32)
+    if overlaps.shape[1]:
+        best = overlaps.argmax(axis=1)
+        near = overlaps.max(axis=1) >= threshold
+        objects[near] = best[near]
+        for default, index in bipartite(overlaps):
+            objects[default] = index
+    return _targets(objects, np.asarray(boxes, np.float32).reshape(-1, 4), np.asarray(labels), defaults)
+
+
+def bipartite(overlaps):
+    """Pairs (default box, object), largest IoU first, no box and no object twice. overlaps: [K, R].
+
+    Ties go to the lower default box, then to the lower object. Objects that overlap nothing stay without a pair.
+    """
+    free = overlaps.copy()
+    pairs = []
+    for _ in range(overlaps.shape[1]):
+        default, index = np.unravel_index(free.argmax(), free.shape)
+        if free[default, index] <= SMALLEST_OVERLAP:
+            break
+        pairs.append((int(default), int(index)))
+        free[default, :] = -1
+        free[:, index] = -1
+    return pairs
+
+
+def _targets(objects, boxes, labels, defaults):
+    matched = objects >= 0
+    classes = np.zeros(len(objects), np.int32)
+    offsets = np.zeros((len(objects), 4), np.float32)
+    classes[matched] = labels[objects[matched]]
+    offsets[matched] = box_ops.encode(boxes[objects[matched]], defaults[matched])
+    return Match(objects, classes, offsets)

@@ -1,0 +1,129 @@
+"""The SSD network: a backbone's body, extra layers on top, and a multibox head on each of the chosen layers.
+
+Source: SSD paper section 2.1; weiliu89/caffe, branch ssd, examples/ssd/ssd_pascal.py (AddExtraLayers) and
+python/caffe/model_libs.py (CreateMultiBoxHead, VGGNetBody).
+"""
+from nets.slim_compat import slim, tf
+from nets.spec import BackboneSpec, ExtraLayer
+
+SCOPE = 'ssd'
+# Parameters that stay float32 in mixed precision: batch norm's, and the L2 norm's scale.
+_FLOAT32_NAMES = ('gamma', 'beta', 'moving_mean', 'moving_variance', 'scale')
+# Batch norm of the extra layers, where the backbone has batch norm.
+_EXTRA_DECAY = 0.997
+_EXTRA_EPSILON = 1e-3
+
+
+class SSD(tf.Module):
+    """model(images, is_training) -> (logits [B, K, C], offsets [B, K, 4]), both float32.
+
+    images: float32 [B, S, S, 3] in the record's pixel convention.  is_training: Python bool.
+    Offsets are cy, cx, h, w. Backbone variables carry the names of the ImageNet checkpoint, all others start with 'ssd/'.
+
+    Args:
+        num_classes: C, background included.
+        precision: 'float32', 'bfloat16' or 'float16' of activations and of the copies of kernels that touch them.
+        freeze_backbone: the backbone neither learns nor moves its batch norm statistics.
+        batch_norm_decay: of the statistics' moving average; None: the published value.
+    """
+
+    def __init__(self, spec: BackboneSpec, num_classes: int, *, precision: str = 'float32', freeze_backbone: bool = False,
+                 batch_norm_decay: float | None = None):
+        super().__init__(name='ssd_' + spec.name)
+        if num_classes < 2:
+            raise ValueError(f'num_classes is {num_classes}; background and at least one class make 2')
+        self.spec = spec
+        self.num_classes = num_classes
+        self.dtype = tf.as_dtype(precision)
+        self.freeze_backbone = freeze_backbone
+        self.batch_norm_decay = batch_norm_decay
+
+    @tf.compat.v1.keras.utils.track_tf1_style_variables
+    def __call__(self, images, is_training=False):
+        with tf.compat.v1.variable_scope('', custom_getter=self._cast_kernels):
+            points = dict(self.spec.build(tf.cast(images, self.dtype), is_training and not self.freeze_backbone,
+                                          batch_norm_decay=self.batch_norm_decay))
+            with tf.compat.v1.variable_scope(SCOPE):
+                self._add_extra_layers(points, is_training)
+                return self._multibox_head(points)
+
+    def build(self):
+        """Creates the variables, without computing anything; returns self."""
+        size = self.spec.image_size
+        tf.function(self).get_concrete_function(tf.TensorSpec([None, size, size, 3], tf.float32), False)
+        return self
+
+    @property
+    def learned_variables(self):
+        """The variables that training changes: all trainable ones, or without a frozen backbone's."""
+        frozen = self.spec.imagenet.scope + '/' if self.freeze_backbone else None
+        return [v for v in self.trainable_variables if not (frozen and v.name.startswith(frozen))]
+
+    def _cast_kernels(self, getter, name, *args, **kwargs):
+        """Creates every variable as float32 and hands kernels and biases out in the compute type."""
+        kwargs['dtype'] = tf.float32
+        variable = getter(name, *args, **kwargs)
+        if self.dtype == tf.float32 or name.split('/')[-1] in _FLOAT32_NAMES:
+            return variable
+        return tf.cast(variable, self.dtype)
+
+    def _add_extra_layers(self, points, is_training):
+        """Adds 'extra_1', 'extra_2', ... to points, each on top of the one before."""
+        net = points[self.spec.extra_from]
+        with slim.arg_scope(self._extra_arg_scope(is_training)):
+            for number, layer in enumerate(self.spec.extra_layers, start=1):
+                net = points[f'extra_{number}'] = _extra_layer(net, layer, f'extra_{number}')
+
+    def _extra_arg_scope(self, is_training):
+        options = {'weights_initializer': _xavier(), 'activation_fn': tf.nn.relu}
+        if self.spec.extra_batch_norm:
+            options['normalizer_fn'] = slim.batch_norm
+            options['normalizer_params'] = {
+                'is_training': is_training, 'decay': self.batch_norm_decay or _EXTRA_DECAY, 'epsilon': _EXTRA_EPSILON,
+                'scale': True, 'fused': True, 'updates_collections': None}
+        with slim.arg_scope([slim.conv2d], **options) as scope:
+            return scope
+
+    def _multibox_head(self, points):
+        """3 x 3 convolutions on every head layer: 4 offsets and C logits per default box."""
+        logits, offsets = [], []
+        for layer, grid, boxes in zip(self.spec.head_layers, self.spec.grids, self.spec.boxes_per_cell, strict=True):
+            net = points[layer]
+            if net.shape[1:3].as_list() != [grid, grid]:
+                raise ValueError(f'{self.spec.name}: {layer} is {net.shape[1]} x {net.shape[2]}, its record says {grid}')
+            with tf.compat.v1.variable_scope(layer.replace('/', '_')):
+                if layer in self.spec.l2_norm:
+                    net = _l2_norm(net, self.spec.l2_norm[layer])
+                offsets.append(_head(net, boxes, 4, 'offsets'))
+                logits.append(_head(net, boxes, self.num_classes, 'logits'))
+        return tf.concat(logits, axis=1), tf.concat(offsets, axis=1)
+
+
+def _xavier():
+    """Caffe's 'xavier' filler as slim has it: uniform, variance 2 / (fan in + fan out) (Glorot and Bengio 2010)."""
+    return tf.compat.v1.glorot_uniform_initializer()
+
+
+def _extra_layer(net, layer: ExtraLayer, scope):
+    with tf.compat.v1.variable_scope(scope):
+        net = slim.conv2d(net, layer.squeeze, 1, scope='conv1x1')
+        padding = layer.padding
+        if padding == 'EXPLICIT':
+            net = tf.pad(net, [[0, 0], [layer.pad] * 2, [layer.pad] * 2, [0, 0]])
+            padding = 'VALID'
+        return slim.conv2d(net, layer.depth, layer.kernel, stride=layer.stride, padding=padding, scope='conv3x3')
+
+
+def _l2_norm(net, initial_scale: float):
+    """Each pixel's channels to length 1, times a learned scale per channel (ParseNet; Caffe's Normalize layer)."""
+    scale = tf.compat.v1.get_variable('l2_norm/scale', [net.shape[-1]],
+                                      initializer=tf.compat.v1.constant_initializer(initial_scale))
+    normalised = tf.nn.l2_normalize(tf.cast(net, tf.float32), axis=-1, epsilon=1e-10)
+    return tf.cast(normalised * scale, net.dtype)
+
+
+def _head(net, boxes: int, values: int, scope):
+    """[B, grid, grid, D] -> float32 [B, grid * grid * boxes, values]."""
+    net = slim.conv2d(net, boxes * values, 3, activation_fn=None, normalizer_fn=None, weights_initializer=_xavier(),
+                      scope=scope)
+    return tf.reshape(tf.cast(net, tf.float32), [-1, net.shape[1] * net.shape[2] * boxes, values])

@@ -1,0 +1,160 @@
+"""Where a training starts: its own last checkpoint, another network's, an ImageNet classifier's, or nothing.
+
+One rule per training mode, and one for a folder that holds a training already. No checkpoint is taken or passed over in
+silence: `Start.text` and `apply` say which one it is and what fitted.
+"""
+import dataclasses
+import os
+import pathlib
+import shutil
+
+from nets import checkpoint
+from nets.checkpoint import CheckpointError
+
+STEP1, STEP2 = 'finetune_new_ssd_step1', 'finetune_new_ssd_step2'
+EXISTING, SCRATCH = 'finetune_existing_ssd', 'from_scratch'
+
+
+@dataclasses.dataclass(frozen=True)
+class Start:
+    """prefix: the checkpoint, None for none.  step: the global step to go on with.
+    resumed: it is this training's own checkpoint.  imagenet: it is a classifier's, for the backbone alone.
+    origin: the checkpoint that the training started from when it was new.
+    """
+    prefix: str | None
+    step: int = 0
+    resumed: bool = False
+    imagenet: bool = False
+    origin: str | None = None
+
+
+def choose(mode: str, spec, folder: str, given: str, restart: bool, facts: dict) -> Start:
+    """Decides what a training in `folder` starts from; moves aside what another stage left there.
+
+    Args:
+        mode: training mode.  spec: BackboneSpec.  folder: the training's output.
+        given: the user's checkpoint, '' for none.  restart: do not resume.
+        facts: what model.json will say (see `describe`); a training that is resumed must agree with it.
+
+    Raises:
+        CheckpointError: names the path that was looked for, and where to get it.
+    """
+    own = checkpoint.newest(folder)
+    given = checkpoint.find(given) if given else ''
+    if own and restart:
+        moved = _move_aside(folder, 'earlier')
+        given = _after_move(given, folder, moved)
+        own = None
+    if own:
+        return _in_used_folder(mode, spec, folder, given, own, facts)
+    return _new(mode, spec, folder, given)
+
+
+def _in_used_folder(mode, spec, folder, given, own, facts):
+    found = checkpoint.read_description(own)
+    way_out = 'choose another --output, or move that training aside with --restart=True'
+    if not found and not (mode == EXISTING and checkpoint.step_of(own) == 0):
+        raise CheckpointError(f'{folder} holds {os.path.basename(own)}, which no training here wrote; {way_out}')
+    if not found:
+        return _new(mode, spec, folder, given or own)
+    if found.get('training_mode') == mode:
+        _check_same(found, facts, given, own, way_out)
+        return Start(own, checkpoint.step_of(own), resumed=True, origin=found.get('started_from'))
+    if mode in (STEP1, SCRATCH):
+        raise CheckpointError(f'{folder} holds a training of mode {found.get("training_mode")}; {way_out}')
+    moved = _move_aside(folder, found.get('training_mode', 'earlier'))
+    return _new(mode, spec, folder, _after_move(given or own, folder, moved))
+
+
+def _check_same(found, facts, given, own, way_out):
+    for key, value in facts.items():
+        if key in found and found[key] != value:
+            raise CheckpointError(f'{own} was trained with {key} {_short(found[key])}, now it is {_short(value)}; {way_out}')
+    if given and os.path.dirname(given) != os.path.dirname(own) and os.path.abspath(given) != found.get('started_from'):
+        raise CheckpointError(f'{own} is a training that started from {found.get("started_from")}, not from {given}; {way_out}')
+
+
+def _short(value):
+    text = ', '.join(value) if isinstance(value, list | tuple) else str(value)
+    return text if len(text) < 60 else text[:57] + '...'
+
+
+def _new(mode, spec, folder, given):
+    """A training that begins at step 0."""
+    if mode == SCRATCH:
+        if given:
+            raise CheckpointError(f'from_scratch starts from nothing, but checkpoint is {given}; choose another training_mode')
+        return Start(None)
+    if mode == STEP1:
+        prefix = given or imagenet_checkpoint(spec)
+    else:
+        prefix = given or _trained_before(mode, spec, folder)
+    return Start(prefix, imagenet=mode == STEP1, origin=os.path.abspath(prefix))
+
+
+def imagenet_checkpoint(spec) -> str:
+    """Prefix of the classifier in checkpoints/<backbone>/; CheckpointError says where to get it."""
+    folder = pathlib.Path('checkpoints', spec.name)
+    named = folder / spec.imagenet.file
+    if named.with_name(named.name + '.index').exists():
+        return str(named)
+    # Some classifiers are published as TensorFlow 1 'V1' files: one file, no .index.
+    if named.exists():
+        return str(named)
+    raise CheckpointError(f'no ImageNet checkpoint at {named}; get it from {spec.imagenet.url} and unpack it there, '
+                          'or name one with --checkpoint=PATH')
+
+
+def _trained_before(mode, spec, folder):
+    """The SSD that step 2 or a fine-tuning starts from when the user names none."""
+    default = f'checkpoints/ssd_{spec.name}'
+    places = [f'{folder}/{STEP1}', default, f'{default}/{STEP1}'] if mode == STEP2 else [default]
+    for place in places:
+        if prefix := checkpoint.newest(place):
+            return prefix
+    before = f'train {STEP1} first' if mode == STEP2 else 'put an SSD checkpoint there'
+    raise CheckpointError(f'no checkpoint to start from in {" or ".join(places)}; {before}, or name one with --checkpoint=PATH')
+
+
+def _move_aside(folder, name) -> str:
+    """Moves a training (checkpoints, description, logs, best) into folder/<name>, or <name>-2, ...; returns that folder."""
+    folder = pathlib.Path(folder)
+    target, number = folder / name, 2
+    while target.exists():
+        target, number = folder / f'{name}-{number}', number + 1
+    target.mkdir()
+    for path in [*folder.glob('*.ckpt*'), folder / checkpoint.DESCRIPTION, folder / 'best', folder / 'logs']:
+        if path.exists():
+            shutil.move(path, target / path.name)
+    print(f'moved the earlier training in {folder} to {target}')
+    return str(target)
+
+
+def _after_move(prefix, folder, moved):
+    """Where a checkpoint is after its folder was moved aside."""
+    if prefix and os.path.abspath(os.path.dirname(prefix)) == os.path.abspath(folder):
+        return os.path.join(moved, os.path.basename(prefix))
+    return prefix
+
+
+def describe(spec, mode: str, classes) -> dict:
+    """What model.json says of a training, beside where it started from."""
+    return {'backbone_network': 'ssd_' + spec.name, 'imagenet_scope': spec.imagenet.scope, 'image_size': spec.image_size,
+            'default_box_set': spec.box_set, 'training_mode': mode, 'classes': list(classes)}
+
+
+def apply(start: Start, trainer, spec) -> str:
+    """Restores what `start` names into the trainer's model; returns lines for the log."""
+    if start.prefix is None:
+        return 'all variables start fresh'
+    if start.resumed:
+        trainer.resume(start.prefix)
+        return f'resumed {start.prefix} at step {trainer.step} (it started from {start.origin or "nothing"})'
+    scope = spec.imagenet.scope + '/' if start.imagenet else ''
+    result = checkpoint.restore(trainer.model.variables, start.prefix, spec.imagenet.derive, scope)
+    if not result.restored:
+        raise CheckpointError(f'{start.prefix} holds no variable of {spec.name} (scope {spec.imagenet.scope}); '
+                              'is it of another network?')
+    if start.imagenet and (result.fresh or result.mismatched):
+        raise CheckpointError(f'{start.prefix} does not fill the backbone, which step 1 freezes.\n{result.summary()}')
+    return result.summary()

@@ -1,0 +1,92 @@
+"""Finding, restoring and writing checkpoints."""
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from nets import checkpoint
+
+
+def _variables(**shapes):
+    return [tf.Variable(tf.ones(shape), name=name.replace('__', '/')) for name, shape in shapes.items()]
+
+
+@pytest.fixture
+def saved(tmp_path):
+    return checkpoint.save(tmp_path / 'run', 7, {'net/weights': np.full((2, 3), 5., 'f'), 'net/biases': np.zeros(3, 'f'),
+                                                 'head/weights': np.zeros((4,), 'f'), 'global_step': np.int64(7)})
+
+
+def test_save_writes_a_standard_checkpoint(saved):
+    assert saved.endswith('model.ckpt-7')
+    reader = tf.train.load_checkpoint(saved)
+    assert reader.get_variable_to_shape_map() == {'net/weights': [2, 3], 'net/biases': [3], 'head/weights': [4], 'global_step': []}
+
+
+@pytest.mark.parametrize('ending', ['', '.index', '.data-00000-of-00001'])
+def test_find_takes_prefix_index_and_data(saved, ending):
+    assert checkpoint.find(saved + ending) == saved
+
+
+def test_find_takes_a_folder_and_its_highest_step(saved, tmp_path):
+    checkpoint.save(tmp_path / 'run', 10, {'a': np.zeros(1)})
+    checkpoint.save(tmp_path / 'run', 9, {'a': np.zeros(1)})
+    assert checkpoint.find(tmp_path / 'run').endswith('model.ckpt-10')
+
+
+@pytest.mark.parametrize('path', ['nowhere/model.ckpt-1', '.'])
+def test_find_names_what_it_looked_for(tmp_path, path):
+    with pytest.raises(checkpoint.CheckpointError, match='no checkpoint (at|in) .*looked for'):
+        checkpoint.find(tmp_path / path)
+
+
+def test_restore_takes_what_fits_and_lists_the_rest(saved):
+    variables = _variables(net__weights=(2, 3), head__weights=(9,), new__weights=(1,))
+    result = checkpoint.restore(variables, saved)
+    assert result.restored == ['net/weights']
+    assert result.mismatched == ['head/weights (4,) -> (9,)']
+    assert result.fresh == ['new/weights']
+    assert result.unused == ['global_step', 'net/biases']
+    np.testing.assert_array_equal(variables[0], np.full((2, 3), 5))
+    np.testing.assert_array_equal(variables[1], np.ones(9))
+    for text in ('restored 1 variables', 'head/weights (4,) -> (9,)', 'new/weights'):
+        assert text in result.summary()
+
+
+def test_restore_derives(saved):
+    variables = _variables(small__weights=(1, 3))
+    result = checkpoint.restore(variables, saved, {'small/weights': ('net/weights', lambda array: array[:1])})
+    assert result.restored == ['small/weights'] and variables[0].numpy()[0, 0] == 5
+
+
+def test_restore_within_a_scope(saved):
+    variables = _variables(net__weights=(2, 3), head__weights=(4,))
+    assert checkpoint.restore(variables, saved, scope='net/').restored == ['net/weights']
+
+
+def test_only_the_newest_are_kept(tmp_path):
+    for step in (1, 2, 10, 11):
+        checkpoint.save(tmp_path, step, {'a': np.zeros(1)}, keep=2)
+    assert sorted(path.name for path in tmp_path.glob('*.index')) == ['model.ckpt-10.index', 'model.ckpt-11.index']
+    assert not list(tmp_path.glob('.writing*'))
+
+
+def test_damaged_checkpoint_is_one_line(saved):
+    with open(saved + '.index', 'r+b') as file:
+        file.truncate(10)
+    with pytest.raises(checkpoint.CheckpointError, match='is not a readable checkpoint') as error:
+        checkpoint.read(saved)
+    assert '\n' not in str(error.value)
+
+
+def test_truncated_data_is_one_line(saved):
+    with open(saved + '.data-00000-of-00001', 'r+b') as file:
+        file.truncate(3)
+    with pytest.raises(checkpoint.CheckpointError) as error:
+        checkpoint.restore(_variables(net__weights=(2, 3)), saved)
+    assert '\n' not in str(error.value)
+
+
+def test_description_round_trip(tmp_path):
+    assert checkpoint.read_description(tmp_path / 'model.ckpt-1') == {}
+    checkpoint.write_description(tmp_path, classes=['cat', 'dog'])
+    assert checkpoint.read_description(tmp_path / 'model.ckpt-1') == {'classes': ['cat', 'dog']}
