@@ -1,14 +1,42 @@
-"""What all scripts share: a user's mistake ends in one line and exit code 2, an interruption in one line and 130."""
+"""What all scripts share: quiet imports, and a user's mistake ends in one line and exit code 2, an interruption in 130."""
+import contextlib
+import os
 import sys
+import tempfile
 
 from configs.errors import UserError
 
 
-def run(main):
-    """Calls main() and ends the process with its result as exit code (None: 0)."""
+@contextlib.contextmanager
+def quiet():
+    """Holds back what TensorFlow's libraries write to stderr while they are imported; shows it where the import fails.
+
+    They write their banner before any setting of TensorFlow's can silence it.
+    """
+    os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+    sys.stderr.flush()
+    stderr = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(stderr, held.read())
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+def run(main, *mistakes):
+    """Calls main() and ends the process with its result as exit code (None: 0).
+
+    mistakes: exception classes of the library that, like UserError, explain a user's mistake in one line.
+    """
     try:
         code = main()
-    except UserError as error:
+    except (UserError, *mistakes) as error:
         print(f'error: {error}', file=sys.stderr)
         code = 2
     except KeyboardInterrupt:

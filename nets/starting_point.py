@@ -85,10 +85,7 @@ def _new(mode, spec, folder, given):
         if given:
             raise CheckpointError(f'from_scratch starts from nothing, but checkpoint is {given}; choose another training_mode')
         return Start(None)
-    if mode == STEP1:
-        prefix = given or imagenet_checkpoint(spec)
-    else:
-        prefix = given or _trained_before(mode, spec, folder)
+    prefix = given or (imagenet_checkpoint(spec) if mode == STEP1 else _trained_before(mode, spec, folder))
     return Start(prefix, imagenet=mode == STEP1, origin=os.path.abspath(prefix))
 
 

@@ -34,3 +34,8 @@ def get(name: str, depth: int | None = None) -> BackboneSpec:
     if name.startswith('resnet'):
         return module.spec(name, depth or 50)
     return module.spec(name)
+
+
+def from_config_name(name: str, depth: int, box_set: str) -> BackboneSpec:
+    """The record for the configuration's values: 'ssd_<name>', ResNet depth, set of default box sizes."""
+    return get(name.removeprefix('ssd_'), depth).with_box_set(box_set)

@@ -19,7 +19,8 @@ def saved(tmp_path):
 def test_save_writes_a_standard_checkpoint(saved):
     assert saved.endswith('model.ckpt-7')
     reader = tf.train.load_checkpoint(saved)
-    assert reader.get_variable_to_shape_map() == {'net/weights': [2, 3], 'net/biases': [3], 'head/weights': [4], 'global_step': []}
+    assert reader.get_variable_to_shape_map() == {
+        'net/weights': [2, 3], 'net/biases': [3], 'head/weights': [4], 'global_step': []}
 
 
 @pytest.mark.parametrize('ending', ['', '.index', '.data-00000-of-00001'])

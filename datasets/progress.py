@@ -1,0 +1,38 @@
+"""One line of progress on stderr: how far, how fast, how long still."""
+import sys
+import time
+
+
+class Progress:
+    """Progress(total, label).update(n) ... .close(). On a terminal the line is rewritten; in a file, one line every 10 s."""
+
+    def __init__(self, total: int, label: str, stream=None):
+        self.total, self.label, self.stream = total, label, stream or sys.stderr
+        self.done, self.start = 0, time.monotonic()
+        self._terminal = self.stream.isatty()
+        self._every = 0.2 if self._terminal else 10.0
+        self._shown = self.start
+
+    def update(self, count: int = 1):
+        """Counts `count` more as done."""
+        self.done += count
+        now = time.monotonic()
+        if now - self._shown >= self._every:
+            self._shown = now
+            self._show(now)
+
+    def close(self):
+        """The last line, with the total time."""
+        self._show(time.monotonic())
+        if self._terminal:
+            self.stream.write('\n')
+
+    def _show(self, now):
+        spent = now - self.start
+        pace = self.done / max(spent, 1e-9)
+        left = (self.total - self.done) / pace if self.done else 0
+        share = self.done / max(1, self.total)
+        bar = ('#' * round(20 * share)).ljust(20, '.')
+        line = f'[{bar}] {self.done}/{self.total} {self.label}, {pace:.1f}/s, {left:.0f} s left'
+        self.stream.write(f'\r{line}   ' if self._terminal else f'{line}\n')
+        self.stream.flush()

@@ -1,0 +1,245 @@
+"""PASCAL VOC's average precision, in numpy; for the detections of any detector.
+
+    python3 -m datasets.voc_eval --detections DIR --voc VOCDIR --image_set test [--metric 07|area]
+
+The rule (VOC devkit, VOCevaldet.m): all detections of a class by descending score; each is compared with its image's object of
+that class that it overlaps most, by IoU of inclusive pixel widths (max - min + 1). Above 0.5 it is right if that object is not
+found yet, wrong if it is; objects marked difficult are neither right nor wrong, and not counted. Anything else is wrong.
+"""
+import argparse
+import dataclasses
+import os
+import pathlib
+import sys
+
+import numpy as np
+
+from datasets import DataError, voc
+
+METRICS = ('07', 'area')
+
+
+@dataclasses.dataclass(frozen=True)
+class GroundTruth:
+    """One image's objects. boxes: float64 [R, 4] ymin, xmin, ymax, xmax, VOC pixels.  labels: int [R].  difficult: bool [R]."""
+    boxes: np.ndarray
+    labels: np.ndarray
+    difficult: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Detection:
+    """One image's detections. boxes: float64 [D, 4] ymin, xmin, ymax, xmax, VOC pixels.  labels: int [D].  scores: [D]."""
+    boxes: np.ndarray
+    labels: np.ndarray
+    scores: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassResult:
+    """ap: NaN where there is no object.  ground_truths: not difficult ones.  precision, recall: after each detection."""
+    name: str
+    ap: float
+    ground_truths: int
+    detections: int
+    precision: np.ndarray
+    recall: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """metric: '07' (11-point) or 'area' (all-point).  classes: one ClassResult each."""
+    metric: str
+    classes: tuple[ClassResult, ...]
+
+    @property
+    def mean_ap(self) -> float:
+        """Over the classes that have objects; NaN where none has."""
+        return self.mean_over(1)
+
+    def mean_over(self, objects: int) -> float:
+        """Mean AP over the classes that have at least so many objects."""
+        values = [entry.ap for entry in self.classes if entry.ground_truths >= objects]
+        return float(np.mean(values)) if values else float('nan')
+
+
+def average_precision(precision, recall, metric: str) -> float:
+    """AP of a precision-recall curve, both [D] in the order of descending score; 0 for an empty one.
+
+    '07': mean of the best precision at recall >= 0, .1, ..., 1 (VOC2007).  'area': area under the curve, precision made
+    monotonous (VOC2010 and later).
+    """
+    precision, recall = np.asarray(precision, float), np.asarray(recall, float)
+    if metric == '07':
+        levels = np.linspace(0, 1, 11)
+        return float(sum(precision[recall >= level].max(initial=0) for level in levels) / 11)
+    if metric != 'area':
+        raise ValueError(f"unknown metric '{metric}'; known: {', '.join(METRICS)}")
+    envelope = np.maximum.accumulate(np.concatenate([precision, [0.]])[::-1])[::-1][:-1]
+    return float(np.sum(np.diff(recall, prepend=0.) * envelope))
+
+
+def overlaps(box, boxes):
+    """IoU of one box [4] with boxes [R, 4], VOC pixels: a box from 3 to 3 is one pixel wide."""
+    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
+    intersection = np.prod(np.maximum(high - low + 1, 0), axis=1)
+    union = np.prod(box[2:] - box[:2] + 1) + np.prod(boxes[:, 2:] - boxes[:, :2] + 1, axis=1) - intersection
+    return intersection / union
+
+
+def evaluate(detections, ground_truths, classes, metric: str = '07', threshold: float = 0.5) -> Result:
+    """detections: {image id: Detection}; images without any may be left out.  ground_truths: {image id: GroundTruth}.
+    classes: names of labels 1, 2, ...
+    """
+    if stray := set(detections) - set(ground_truths):
+        raise DataError(f'detections of {len(stray)} images that are not in the image set, first {min(stray)}')
+    return Result(metric, tuple(
+        _evaluate_class(label, name, detections, ground_truths, metric, threshold)
+        for label, name in enumerate(classes, start=1)))
+
+
+def _evaluate_class(label, name, detections, ground_truths, metric, threshold):
+    objects = {image: _of_class(truth, label) for image, truth in ground_truths.items()}
+    total = sum(int((~difficult).sum()) for _, difficult in objects.values())
+    found = _sorted_detections(label, detections)
+    hits = _hits(found, objects, threshold)
+    right, wrong = np.cumsum(hits == 1), np.cumsum(hits == -1)
+    recall = right / total if total else np.zeros(len(hits))
+    precision = right / np.maximum(right + wrong, 1)
+    ap = average_precision(precision, recall, metric) if total else float('nan')
+    return ClassResult(name, ap, total, len(found), precision, recall)
+
+
+def _of_class(truth, label):
+    mine = truth.labels == label
+    return truth.boxes[mine], truth.difficult[mine]
+
+
+def _sorted_detections(label, detections):
+    """[(image, box)] of one class by descending score; equal scores keep their order."""
+    found = [(image, box, score) for image, entry in detections.items()
+             for box, score in zip(entry.boxes[entry.labels == label], entry.scores[entry.labels == label], strict=True)]
+    order = np.argsort([-score for _, _, score in found], kind='stable')
+    return [found[index][:2] for index in order]
+
+
+def _hits(found, objects, threshold):
+    """int [D]: 1 right, -1 wrong, 0 on a difficult object."""
+    taken = {}
+    hits = np.full(len(found), -1)
+    for number, (image, box) in enumerate(found):
+        boxes, difficult = objects[image]
+        if not len(boxes):
+            continue
+        overlap = overlaps(box, boxes)
+        best = int(overlap.argmax())
+        if overlap[best] > threshold:
+            if difficult[best]:
+                hits[number] = 0
+            elif (image, best) not in taken:
+                taken[image, best] = True
+                hits[number] = 1
+    return hits
+
+
+def table(*results: Result) -> str:
+    """Per class: objects, detections and the AP of each result; then the means."""
+    width = max(len('mean over 20+ objects'), *(len(entry.name) for entry in results[0].classes))
+    lines = [f'{"class":<{width}} objects detections' + ''.join(f'  AP {result.metric:>4}' for result in results)]
+    for entries in zip(*(result.classes for result in results), strict=True):
+        first = entries[0]
+        lines.append(f'{first.name:<{width}} {first.ground_truths:7d} {first.detections:10d}'
+                     + ''.join(f'  {_number(entry.ap):>7}' for entry in entries))
+    for title, least in (('mean', 1), ('mean over 20+ objects', 20)):
+        lines.append(f'{title:<{width}} {"":18}' + ''.join(f'  {_number(result.mean_over(least)):>7}' for result in results))
+    without = [entry.name for entry in results[0].classes if not entry.ground_truths]
+    if without:
+        lines.append(f'no objects, not in the mean: {", ".join(without)}')
+    return '\n'.join(lines)
+
+
+def _number(value):
+    return '-' if np.isnan(value) else f'{value:.4f}'
+
+
+def write_detections(folder, image_set: str, classes, detections):
+    """Writes comp4_det_<set>_<class>.txt, lines 'image score xmin ymin xmax ymax' in VOC pixels, one file per class."""
+    os.makedirs(folder, exist_ok=True)
+    for label, name in enumerate(classes, start=1):
+        lines = []
+        for image, entry in detections.items():
+            mine = entry.labels == label
+            for (ymin, xmin, ymax, xmax), score in zip(entry.boxes[mine], entry.scores[mine], strict=True):
+                lines.append(f'{os.path.basename(image)} {score:.6f} {xmin:.2f} {ymin:.2f} {xmax:.2f} {ymax:.2f}\n')
+        pathlib.Path(folder, f'comp4_det_{image_set}_{name}.txt').write_text(''.join(lines), encoding='utf-8')
+
+
+def read_detections(folder, image_set: str, classes) -> tuple[dict[str, Detection], list[str]]:
+    """comp4_det_<set>_<class>.txt of a folder -> ({image id: Detection}, classes whose file is missing)."""
+    rows, missing = {}, []
+    for label, name in enumerate(classes, start=1):
+        path = pathlib.Path(folder, f'comp4_det_{image_set}_{name}.txt')
+        if not path.is_file():
+            missing.append(name)
+            continue
+        for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), start=1):
+            try:
+                image, score, xmin, ymin, xmax, ymax = line.split()
+                rows.setdefault(image, []).append([float(v) for v in (ymin, xmin, ymax, xmax, score)] + [label])
+            except ValueError:
+                raise DataError(f"{path}, line {number}: '{line}' is not 'image score xmin ymin xmax ymax'") from None
+    if len(missing) == len(classes):
+        raise DataError(f'no detections at {pathlib.Path(folder, f"comp4_det_{image_set}_<class>.txt")}')
+    tables = {image: np.array(values) for image, values in rows.items()}
+    return {image: Detection(v[:, :4], v[:, 5].astype(int), v[:, 4]) for image, v in tables.items()}, missing
+
+
+def read_ground_truths(folder, image_set: str, classes) -> dict[str, GroundTruth]:
+    """The annotations of one VOC image set, in VOC pixels as they stand in the files. Unknown classes are left out."""
+    known = {name: label for label, name in enumerate(classes, start=1)}
+    truths = {}
+    for image in voc.image_ids(folder, image_set):
+        objects = [item for item in voc.read_xml(folder, image)[0] if item.name in known]
+        truths[image] = GroundTruth(np.array([item.box for item in objects], float).reshape(-1, 4),
+                                    np.array([known[item.name] for item in objects], int),
+                                    np.array([item.difficult for item in objects], bool))
+    return truths
+
+
+def _voc_folder(path) -> str:
+    """A VOC folder, or the only one inside a VOCdevkit."""
+    if os.path.isdir(os.path.join(path, 'ImageSets')):
+        return path
+    years = sorted(p for p in pathlib.Path(path).glob('*/ImageSets')) if os.path.isdir(path) else []
+    if len(years) != 1:
+        choice = '; name one of ' + ', '.join(str(p.parent) for p in years) if years else ''
+        raise DataError(f'no VOC folder at {path}{choice}')
+    return str(years[0].parent)
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(prog='python3 -m datasets.voc_eval', description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--detections', required=True, help='folder of comp4_det_<set>_<class>.txt')
+    parser.add_argument('--voc', required=True, help='VOC folder, e.g. VOCdevkit/VOC2007')
+    parser.add_argument('--image_set', required=True, help='list of ImageSets/Main, e.g. test')
+    parser.add_argument('--metric', choices=METRICS, default='07', help='07: 11-point; area: all-point')
+    parser.add_argument('--classes', help='text file with one class name per line; default: the 20 of VOC')
+    options = parser.parse_args(argv)
+    try:
+        classes = voc.read_class_list(options.classes) if options.classes else voc.CLASSES
+        truths = read_ground_truths(_voc_folder(options.voc), options.image_set, classes)
+        detections, missing = read_detections(options.detections, options.image_set, classes)
+        result = evaluate(detections, truths, classes, options.metric)
+    except DataError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 2
+    print(table(result))
+    if missing:
+        print(f'no file of detections for: {", ".join(missing)}')
+    print(f'mAP {options.metric} {result.mean_ap:.6f}')
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,30 @@
+"""What the backbones with batch norm share."""
+import contextlib
+
+from nets.slim_compat import slim
+
+
+@contextlib.contextmanager
+def conv_bn_scope(is_training, decay, epsilon, scale, initializer, activation, padding='SAME'):
+    """Inside this scope every slim convolution is followed by batch norm and `activation`, and has no bias.
+
+    is_training: Python bool; True uses the batch's statistics and moves the averages by 1 - `decay`.
+    epsilon, scale: as published with the weights; `scale` says whether batch norm has a gamma.
+    """
+    with slim.arg_scope(
+        [slim.batch_norm],
+        is_training=is_training,
+        decay=decay,
+        epsilon=epsilon,
+        scale=scale,
+        fused=True,
+        updates_collections=None,  # update with the layer itself: tf.function has no update collection
+    ), slim.arg_scope(
+        [slim.conv2d, slim.separable_conv2d],
+        normalizer_fn=slim.batch_norm,
+        activation_fn=activation,
+        weights_initializer=initializer,
+    ), slim.arg_scope(
+        [slim.conv2d, slim.separable_conv2d, slim.max_pool2d, slim.avg_pool2d], padding=padding,
+    ):
+        yield

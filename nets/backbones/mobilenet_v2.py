@@ -1,0 +1,87 @@
+"""MobilenetV2 1.0 (Sandler et al. 2018, arXiv 1801.04381): inverted residuals with linear bottlenecks.
+
+Names, shapes and behaviour as in research/slim/nets/mobilenet/mobilenet_v2.py of tensorflow/models (and conv_blocks.py).
+"""
+from nets.backbones.common import conv_bn_scope
+from nets.slim_compat import slim, tf
+from nets.spec import BackboneSpec, ExtraLayer, ImageNetCheckpoint
+
+_EXPANSION = 6
+# (depth, stride) of `expanded_conv`, `expanded_conv_1`, ..., `expanded_conv_12`, which slim's end points call layer_2 ...
+# layer_14. The published network goes on with (160, 2), (160, 1), (160, 1), (320, 1) and a 1x1 convolution to 1280.
+_BLOCKS = ((16, 1), (24, 2), (24, 1), (32, 2), (32, 1), (32, 1), (64, 2), (64, 1), (64, 1), (64, 1), (96, 1), (96, 1), (96, 1))
+
+
+def build(images, is_training, batch_norm_decay=None):
+    """images [B, S, S, 3] in [-1, 1] -> end points under slim's names.
+
+    They are `layer_1`, and `layer_<i>/expansion_output`, `/depthwise_output`, `/output` for i = 2 ... 14 (layer_2 does not
+    expand), and `layer_15/expansion_output`, where the SSD leaves the published network.
+    """
+    points = {}
+    with tf.compat.v1.variable_scope('MobilenetV2'), conv_bn_scope(
+        is_training,
+        decay=0.997 if batch_norm_decay is None else batch_norm_decay,
+        epsilon=0.001,
+        scale=True,
+        initializer=tf.compat.v1.truncated_normal_initializer(stddev=0.09),
+        activation=tf.nn.relu6,
+    ):
+        net = points['layer_1'] = slim.conv2d(images, 32, 3, stride=2, scope='Conv')
+        for i, (depth, stride) in enumerate(_BLOCKS):
+            with tf.compat.v1.variable_scope(f'expanded_conv_{i}' if i else 'expanded_conv'):
+                net = _inverted_residual(net, depth, stride, f'layer_{i + 2}', points, expand=i > 0)
+        with tf.compat.v1.variable_scope('expanded_conv_13'):
+            _expand(net, 'layer_15', points)
+    return points
+
+
+def _expand(net, name, points):
+    """[B, H, W, D] -> [B, H, W, 6 D], kept as the block's `expansion_output`."""
+    net = points[f'{name}/expansion_output'] = slim.conv2d(net, _EXPANSION * net.shape[-1], 1, scope='expand')
+    return net
+
+
+def _inverted_residual(net, depth, stride, name, points, expand):
+    """Widen, filter each channel, narrow without activation; add the input where the shape has not changed."""
+    inputs = net
+    if expand:
+        net = _expand(net, name, points)
+    net = slim.separable_conv2d(net, None, 3, depth_multiplier=1, stride=stride, scope='depthwise')
+    points[f'{name}/depthwise_output'] = net
+    net = slim.conv2d(net, depth, 1, activation_fn=None, scope='project')
+    if stride == 1 and inputs.shape[-1] == depth:
+        net += inputs
+    points[f'{name}/output'] = net
+    return net
+
+
+def spec(name):
+    """Heads on the last layers at stride 8 and 16: the expansions of the two blocks that then shrink the grid.
+
+    A block's own output is a linear bottleneck of 32 or 96 channels, with no activation; the expansion that reads it has 192 or
+    576 channels, normalised, after relu6, and is the last that the network computes at that resolution. Detectors usually
+    tap there (models/research/object_detection, ssd_mobilenet_v2_feature_extractor.py: layer_15/expansion_output). The
+    extra layers follow the second tap, as in MobilenetV1: the 10 x 10 stage is theirs, and none of the published one is built.
+    """
+    return BackboneSpec(
+        name=name,
+        builder=build,
+        image_size=300,
+        feature_layers=('layer_8/expansion_output', 'layer_15/expansion_output'),
+        extra_from='layer_15/expansion_output',
+        grids=(38, 19, 10, 5, 3, 1),
+        extra_layers=(
+            ExtraLayer(256, 512),
+            ExtraLayer(128, 256),
+            ExtraLayer(128, 256),
+            ExtraLayer(128, 256, stride=1, padding='VALID'),
+        ),
+        pixels='inception',
+        imagenet=ImageNetCheckpoint(
+            file='mobilenet_v2_1.0_224.ckpt',
+            scope='MobilenetV2',
+            url='https://storage.googleapis.com/mobilenet_v2/checkpoints/mobilenet_v2_1.0_224.tgz',
+        ),
+        parameters=616_256,
+    )

@@ -1,0 +1,75 @@
+"""What ResNet v1 and v2 share. Behaviour as in research/slim/nets/resnet_utils.py of tensorflow/models."""
+from nets.backbones.common import conv_bn_scope
+from nets.slim_compat import slim, tf
+from nets.spec import BackboneSpec, ExtraLayer, ImageNetCheckpoint
+
+# Units of block1 ... block4 for each depth: 1 + 3 * units + 1 layers with weights (the last is the classifier).
+UNITS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
+# (bottleneck depth, stride) of block1 ... block4. A block's output has 4 times the bottleneck's depth; its stride is that
+# of its *last* unit, where the paper's is that of its first: block1 ends at stride 8, block3 and block4 at 32.
+_BLOCKS = ((64, 2), (128, 2), (256, 2), (512, 1))
+
+
+def blocks(depth):
+    """Yields (block's name, [(bottleneck depth, stride) of each unit]) for block1 ... block4."""
+    for i, (units, (bottleneck, stride)) in enumerate(zip(UNITS[depth], _BLOCKS, strict=True), start=1):
+        yield f'block{i}', [(bottleneck, 1)] * (units - 1) + [(bottleneck, stride)]
+
+
+def scope(is_training, batch_norm_decay):
+    """slim's resnet_arg_scope. Its weight decay is no business of the network: the loss adds it."""
+    return conv_bn_scope(
+        is_training,
+        decay=0.997 if batch_norm_decay is None else batch_norm_decay,
+        epsilon=1e-5,
+        scale=True,
+        initializer=slim.variance_scaling_initializer(),
+        activation=tf.nn.relu,
+    )
+
+
+def subsample(net, stride):
+    """Each `stride`-th pixel: [B, H, W, D] -> [B, ceil(H / stride), ceil(W / stride), D]."""
+    return net if stride == 1 else slim.max_pool2d(net, 1, stride=stride)
+
+
+def conv2d_same(net, depth, kernel, stride, scope, **options):
+    """A convolution whose padding does not depend on the image's size.
+
+    TensorFlow's SAME with stride 2 centres its windows on the odd pixels of an even image and on the even pixels of an odd one;
+    padded alike on both sides, the output is always the stride-1 output at each second pixel.
+    """
+    if stride == 1:
+        return slim.conv2d(net, depth, kernel, scope=scope, **options)
+    before, after = (kernel - 1) // 2, kernel // 2
+    net = tf.pad(net, [[0, 0], [before, after], [before, after], [0, 0]])
+    return slim.conv2d(net, depth, kernel, stride=stride, padding='VALID', scope=scope, **options)
+
+
+def spec(name, depth, builder, feature_layers, pixels, parameters, date):
+    """The record of a ResNet: three layers of the body at 19, 10 and 10, and three extra layers.
+
+    parameters: depth -> exact count.  date: of the published checkpoints.
+    """
+    if depth not in UNITS:
+        raise ValueError(f"unknown depth {depth} of backbone '{name}'; known: {', '.join(map(str, UNITS))}")
+    return BackboneSpec(
+        name=name,
+        builder=builder,
+        image_size=300,
+        feature_layers=feature_layers,
+        extra_from=feature_layers[-1],
+        grids=(19, 10, 10, 5, 3, 1),
+        extra_layers=(
+            ExtraLayer(256, 512),
+            ExtraLayer(128, 256),
+            ExtraLayer(128, 256, stride=1, padding='VALID'),
+        ),
+        pixels=pixels,
+        imagenet=ImageNetCheckpoint(
+            file=f'{name}_{depth}.ckpt',
+            scope=f'{name}_{depth}',
+            url=f'http://download.tensorflow.org/models/{name}_{depth}_{date}.tar.gz',
+        ),
+        parameters=parameters[depth],
+    )

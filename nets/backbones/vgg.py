@@ -1,0 +1,113 @@
+"""VGG-16 (Simonyan and Zisserman 2014, arXiv 1409.1556) as SSD uses it: fully convolutional, with `fc6` and `fc7` reduced.
+
+The layers up to conv5_3 have the names, shapes and behaviour of research/slim/nets/vgg.py of tensorflow/models. The rest
+follows VGGNetBody of weiliu89/caffe (branch ssd, python/caffe/model_libs.py).
+"""
+from nets.slim_compat import slim, tf
+from nets.spec import BOX_SETS_512, RATIOS_512, BackboneSpec, ExtraLayer, ImageNetCheckpoint
+
+# The published classifier slides fc6, 7x7, over a pool5 of stride 2. SSD's pool5 has stride 1, so the same pixels lie twice
+# as far apart: fc6 with dilation 2. Of its 7 taps a side only each third is kept, 3x3 with dilation 2 * 3 = 6, and of the
+# 4096 outputs of fc6 and fc7 each fourth, 1024: "VGG_ILSVRC_16_layers_fc_reduced" (Liu et al., ParseNet, arXiv 1506.04579).
+_TAPS, _CHANNELS = slice(None, None, 3), slice(None, None, 4)
+
+
+def _reduce_fc6(weights):
+    """[7, 7, 512, 4096] -> [3, 3, 512, 1024]."""
+    return weights[_TAPS, _TAPS, :, _CHANNELS]
+
+
+def _reduce_fc7(weights):
+    """[1, 1, 4096, 4096] -> [1, 1, 1024, 1024]."""
+    return weights[:, :, _CHANNELS, _CHANNELS]
+
+
+def _reduce_biases(biases):
+    """[4096] -> [1024]."""
+    return biases[_CHANNELS]
+
+
+_IMAGENET = ImageNetCheckpoint(
+    file='vgg_16.ckpt',
+    scope='vgg_16',
+    url='http://download.tensorflow.org/models/vgg_16_2016_08_28.tar.gz',
+    derive={
+        'vgg_16/conv6/weights': ('vgg_16/fc6/weights', _reduce_fc6),
+        'vgg_16/conv6/biases': ('vgg_16/fc6/biases', _reduce_biases),
+        'vgg_16/conv7/weights': ('vgg_16/fc7/weights', _reduce_fc7),
+        'vgg_16/conv7/biases': ('vgg_16/fc7/biases', _reduce_biases),
+    },
+)
+
+
+def build(images, is_training, batch_norm_decay=None):
+    """images [B, S, S, 3], RGB minus its mean -> end points `conv1_2` ... `conv5_3`, `conv6`, `conv7`, after their relu.
+
+    VGG has no batch norm, and SSD trains it without dropout: `is_training` and `batch_norm_decay` change nothing.
+    """
+    del is_training, batch_norm_decay
+    points = {}
+    with tf.compat.v1.variable_scope('vgg_16'), slim.arg_scope([slim.conv2d, slim.max_pool2d], padding='SAME'):
+        net = points['conv1_2'] = slim.repeat(images, 2, slim.conv2d, 64, 3, scope='conv1')
+        net = slim.max_pool2d(net, 2, scope='pool1')
+        net = points['conv2_2'] = slim.repeat(net, 2, slim.conv2d, 128, 3, scope='conv2')
+        net = slim.max_pool2d(net, 2, scope='pool2')
+        net = points['conv3_3'] = slim.repeat(net, 3, slim.conv2d, 256, 3, scope='conv3')
+        net = slim.max_pool2d(net, 2, scope='pool3')  # 75 -> 38 as Caffe rounds (slim's classifier pads nothing: 37)
+        net = points['conv4_3'] = slim.repeat(net, 3, slim.conv2d, 512, 3, scope='conv4')
+        net = slim.max_pool2d(net, 2, scope='pool4')
+        net = points['conv5_3'] = slim.repeat(net, 3, slim.conv2d, 512, 3, scope='conv5')
+        net = slim.max_pool2d(net, 3, stride=1, scope='pool5')
+        net = points['conv6'] = slim.conv2d(net, 1024, 3, rate=6, scope='conv6')
+        points['conv7'] = slim.conv2d(net, 1024, 1, scope='conv7')
+    return points
+
+
+def spec(name):
+    """SSD300 and SSD512 (Liu et al. 2016, arXiv 1512.02325), with the default boxes that Caffe's scripts publish."""
+    return {'vgg_300': _ssd300, 'vgg_512': _ssd512}[name](
+        name=name,
+        builder=build,
+        feature_layers=('conv4_3', 'conv7'),
+        extra_from='conv7',
+        pixels='vgg',
+        extra_batch_norm=False,
+        l2_norm={'conv4_3': 20.},
+        imagenet=_IMAGENET,
+        parameters=20_483_904,
+    )
+
+
+def _ssd300(**common):
+    """conv6_2, conv7_2, conv8_2 and conv9_2 of AddExtraLayers (examples/ssd/ssd_pascal.py)."""
+    return BackboneSpec(
+        image_size=300,
+        grids=(38, 19, 10, 5, 3, 1),
+        extra_layers=(
+            ExtraLayer(256, 512, padding='EXPLICIT'),
+            ExtraLayer(128, 256, padding='EXPLICIT'),
+            ExtraLayer(128, 256, stride=1, padding='VALID'),
+            ExtraLayer(128, 256, stride=1, padding='VALID'),
+        ),
+        steps=(8., 16., 32., 64., 100., 300.),
+        **common,
+    )
+
+
+def _ssd512(**common):
+    """As SSD300, with padding and stride 2 up to conv9_2, and a conv10_2 of 4x4 that takes the last 2x2 to 1x1."""
+    return BackboneSpec(
+        image_size=512,
+        grids=(64, 32, 16, 8, 4, 2, 1),
+        extra_layers=(
+            ExtraLayer(256, 512, padding='EXPLICIT'),
+            ExtraLayer(128, 256, padding='EXPLICIT'),
+            ExtraLayer(128, 256, padding='EXPLICIT'),
+            ExtraLayer(128, 256, padding='EXPLICIT'),
+            ExtraLayer(128, 256, stride=1, padding='EXPLICIT', kernel=4),
+        ),
+        box_sets=BOX_SETS_512,
+        aspect_ratios=RATIOS_512,
+        steps=(8., 16., 32., 64., 128., 256., 512.),
+        **common,
+    )

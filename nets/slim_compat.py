@@ -1,0 +1,50 @@
+"""The only door to tf-slim: `from nets.slim_compat import slim, tf`, before anything else imports TensorFlow.
+
+tf-slim 1.1.0 was written for TensorFlow 2.1 to 2.3. On TensorFlow 2.21 it needs, in this order:
+
+1. `TF_USE_LEGACY_KERAS=1` before TensorFlow is imported: slim's layers are Keras 2 layers.
+2. Keras 2's "legacy layers" under the name that `tensorflow.python.layers` looks for them: the wheel of tf_keras has
+   them in `tf_keras.src.legacy_tf_layers`, TensorFlow asks for `tf_keras.legacy_tf_layers`.
+3. `tensorflow.python.framework.ops.Tensor` to be the public `tf.Tensor`: TensorFlow 2.14 moved the class away from
+   there, and slim asks `isinstance(x, ops.Tensor)`.
+"""
+import importlib
+import os
+import sys
+import warnings
+
+os.environ.setdefault('TF_USE_LEGACY_KERAS', '1')
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')  # errors only; set it to 0 to see everything
+
+
+def _import(module: str, package: str):
+    """The module, or an ImportError of one line that says what to install."""
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        # A package that is there, but lacks one of its own parts, is another fault: let it show itself.
+        if error.name != module.split('.')[0]:
+            raise
+        raise ImportError(f"'{package}' is not installed; run: pip install -r requirements.txt") from None
+
+
+def _alias_legacy_layers():
+    """Makes `tf_keras.legacy_tf_layers` and its five parts importable from where tf_keras 2.16 and later keep them."""
+    old, new = 'tf_keras.legacy_tf_layers', 'tf_keras.src.legacy_tf_layers'
+    for part in ('', '.base', '.core', '.convolutional', '.normalization', '.pooling'):
+        sys.modules.setdefault(old + part, importlib.import_module(new + part))
+    sys.modules['tf_keras'].legacy_tf_layers = sys.modules[old]
+
+
+def _silence_known_warnings():
+    """Hides what slim's age makes TensorFlow and Keras say at every layer; all other warnings stay."""
+    for message in ('`layer.apply` is deprecated', '`layer.updates` will be removed'):
+        warnings.filterwarnings('ignore', message=message)
+
+
+tf = _import('tensorflow', 'tensorflow')
+_import('tf_keras', 'tf_keras')
+_alias_legacy_layers()
+_silence_known_warnings()
+importlib.import_module('tensorflow.python.framework.ops').Tensor = tf.Tensor
+slim = _import('tf_slim', 'tf-slim')

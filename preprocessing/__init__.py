@@ -1,0 +1,1 @@
+"""From encoded images to batches: pixel conventions, SSD augmentation, tf.data pipelines."""

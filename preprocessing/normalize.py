@@ -1,0 +1,36 @@
+"""Pixel conventions: what each family of ImageNet weights was trained on. One table, each entry with its inverse.
+
+Source: tensorflow/models research/slim, preprocessing/vgg_preprocessing.py and inception_preprocessing.py; which backbone
+takes which stands in the backbone's record.
+"""
+import tensorflow as tf
+
+# Name -> (mean colour RGB, scale): normalised = (pixel - mean) * scale.
+_CONVENTIONS = {
+    'vgg': ((123.68, 116.78, 103.94), 1.0),          # RGB minus ImageNet's mean; -124 .. 151
+    'inception': ((127.5, 127.5, 127.5), 1 / 127.5),  # -1 .. 1
+}
+PIXELS = tuple(_CONVENTIONS)
+
+
+def _convention(pixels):
+    if pixels not in _CONVENTIONS:
+        raise ValueError(f"unknown pixel convention '{pixels}'; known: {', '.join(PIXELS)}")
+    return _CONVENTIONS[pixels]
+
+
+def normalize(images, pixels: str):
+    """images [..., 3] RGB 0..255, any number type -> float32 in the convention."""
+    mean, scale = _convention(pixels)
+    return (tf.cast(images, tf.float32) - tf.constant(mean)) * scale
+
+
+def denormalize(images, pixels: str):
+    """The inverse of `normalize`: float [..., 3] -> uint8 RGB, rounded and clipped to 0..255."""
+    mean, scale = _convention(pixels)
+    return tf.saturate_cast(tf.round(tf.cast(images, tf.float32) / scale + tf.constant(mean)), tf.uint8)
+
+
+def mean_colour(pixels: str) -> tuple[float, float, float]:
+    """The RGB colour (0..255) that normalises to zero: what zoom-out fills with."""
+    return _convention(pixels)[0]

@@ -1,0 +1,62 @@
+"""Evaluates an SSD detector on test records: VOC mAP by both rules, precision-recall curves, images per second.
+
+    python3 ssd_test.py --test_records=tfrecords_test
+
+Reads configs/config_general.py, config_common.py and config_test.py.
+"""
+import functools
+import os
+
+from configs import load
+from configs.errors import UserError
+from configs.script import quiet, run
+
+with quiet():
+    from datasets import DataError, evaluation, tfrecord, visualize, voc_eval
+    from datasets.progress import Progress
+    from nets import backbones, checkpoint, detector
+    from preprocessing import normalize, pipeline
+
+
+def main():
+    config = load('ssd_test', description=__doc__)
+
+    # 1 data preparation: test records, and the checkpoint
+    index = tfrecord.read_index(config.test_records)
+    prefix = checkpoint.find(config.checkpoint or f'checkpoints/{config.backbone_network}')
+    spec = backbones.from_config_name(config.backbone_network, config.resnet_depth, config.default_box_set)
+    print(f'{index.images} test images from {config.test_records}; checkpoint {prefix}')
+
+    # 2 preprocessing: resized batches, nothing random
+    batches = pipeline.evaluation_batches(index, spec.image_size, config.batch_size, max_images=config.max_images)
+
+    # 3 SSD model
+    model, classes = detector.load(spec, prefix, config.precision, index.classes)
+    if classes != tuple(index.classes):
+        raise UserError(f'{prefix} knows the classes {", ".join(classes)}; {config.test_records} has {", ".join(index.classes)}')
+
+    # 4 inference and 5 postprocessing
+    detect = detector.Detector(
+        model, functools.partial(normalize.normalize, pixels=spec.pixels), score_threshold=config.score_threshold,
+        nms_threshold=config.nms_threshold, top_k=config.nms_top_k, keep_top_k=config.keep_top_k)
+    total = min(config.max_images or index.images, index.images)
+    found = evaluation.detect_all(detect, batches, Progress(total, 'images'))
+
+    # 6 evaluation
+    results = {metric: voc_eval.evaluate(found.detections, found.ground_truths, classes, metric, config.match_threshold)
+               for metric in ('07', 'area')}
+    print(voc_eval.table(*results.values()))
+    print(f'{found.images_per_second:.1f} images/s, batch {config.batch_size}, {config.precision}')
+    folder = config.output or os.path.dirname(prefix)
+    curves = os.path.join(folder, 'precision_recall.png')
+    visualize.plot_precision_recall(results['07'], curves)
+    print(f'precision-recall curves: {curves}')
+    if config.write_detections:
+        voc_eval.write_detections(config.write_detections, index.image_sets[0].split('/')[-1], classes, found.detections)
+        print(f'detections: {config.write_detections}')
+    for metric, result in results.items():
+        print(f'mAP {metric} {result.mean_ap:.6f}')
+
+
+if __name__ == '__main__':
+    run(main, DataError, checkpoint.CheckpointError)
