@@ -1,7 +1,7 @@
 """Checkpoints: finding, reading with a list of what fitted, and writing them.
 
 Files are TensorFlow's name-based V2 checkpoints, prefix 'model.ckpt-<step>', keys = slim variable names, so that
-`tf.train.load_checkpoint(prefix)` and any slim code read them.
+`tf.train.load_checkpoint(prefix)` and any slim code read them. V1 checkpoints, as slim's older classifiers are, can be read.
 """
 import dataclasses
 import json
@@ -62,7 +62,7 @@ def find(path) -> str:
     if os.path.isdir(path):
         return _newest_or_error(path)
     prefix = re.sub(r'\.(index|data-\d{5}-of-\d{5}|meta)$', '', path)
-    if not os.path.exists(prefix + '.index'):
+    if not os.path.exists(prefix + '.index') and not os.path.isfile(prefix):  # a V1 checkpoint is one file
         raise CheckpointError(f'no checkpoint at {path} (looked for {prefix}.index)')
     return prefix
 
@@ -70,6 +70,7 @@ def find(path) -> str:
 def newest(folder) -> str | None:
     """Prefix of the folder's checkpoint with the highest step, None where there is none."""
     prefixes = [str(index)[:-len('.index')] for index in pathlib.Path(folder).glob('*.ckpt*.index')]
+    prefixes += [str(file) for file in pathlib.Path(folder).glob('*.ckpt')]  # V1: one file, as most classifiers of slim
     return max(prefixes, key=lambda prefix: (step_of(prefix), prefix), default=None)
 
 

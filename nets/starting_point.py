@@ -91,15 +91,12 @@ def _new(mode, spec, folder, given):
 
 def imagenet_checkpoint(spec) -> str:
     """Prefix of the classifier in checkpoints/<backbone>/; CheckpointError says where to get it."""
-    folder = pathlib.Path('checkpoints', spec.name)
-    named = folder / spec.imagenet.file
-    if named.with_name(named.name + '.index').exists():
-        return str(named)
-    # Some classifiers are published as TensorFlow 1 'V1' files: one file, no .index.
-    if named.exists():
-        return str(named)
-    raise CheckpointError(f'no ImageNet checkpoint at {named}; get it from {spec.imagenet.url} and unpack it there, '
-                          'or name one with --checkpoint=PATH')
+    path = f'checkpoints/{spec.name}/{spec.imagenet.file}'
+    try:
+        return checkpoint.find(path)
+    except CheckpointError:
+        raise CheckpointError(f'no ImageNet checkpoint at {path}; get it from {spec.imagenet.url} and unpack it there, '
+                              'or name one with --checkpoint=PATH') from None
 
 
 def _trained_before(mode, spec, folder):

@@ -91,3 +91,16 @@ def test_description_round_trip(tmp_path):
     assert checkpoint.read_description(tmp_path / 'model.ckpt-1') == {}
     checkpoint.write_description(tmp_path, classes=['cat', 'dog'])
     assert checkpoint.read_description(tmp_path / 'model.ckpt-1') == {'classes': ['cat', 'dog']}
+
+
+def test_v1_checkpoints_are_read(tmp_path):
+    # vgg_16.ckpt, resnet_v1_50.ckpt and inception_v4.ckpt of research/slim are such single files.
+    with tf.Graph().as_default(), tf.compat.v1.Session() as session:
+        variable = tf.compat.v1.get_variable('net/weights', initializer=[[5.] * 3] * 2, use_resource=False)
+        session.run(variable.initializer)
+        tf.compat.v1.train.Saver(write_version=tf.compat.v1.train.SaverDef.V1).save(
+            session, str(tmp_path / 'old.ckpt'), write_meta_graph=False, write_state=False)
+    assert checkpoint.find(tmp_path) == checkpoint.find(tmp_path / 'old.ckpt') == str(tmp_path / 'old.ckpt')
+    variables = _variables(net__weights=(2, 3))
+    assert checkpoint.restore(variables, tmp_path / 'old.ckpt').restored == ['net/weights']
+    assert variables[0].numpy()[0, 0] == 5

@@ -1,0 +1,62 @@
+"""The ResNets' own: padding, the place of the strides, and what the heads of v2 see."""
+import numpy as np
+import pytest
+
+from nets import backbones
+from nets.backbones import resnet_common
+from nets.slim_compat import tf
+from tests.nets.backbones.reference import Body, golden_input, golden_value
+
+
+@pytest.mark.parametrize('side', [9, 10])
+@pytest.mark.parametrize('kernel', [3, 7])
+def test_a_strided_convolution_is_the_dense_one_at_each_second_pixel(side, kernel):
+    class Convolution(tf.Module):
+        @tf.compat.v1.keras.utils.track_tf1_style_variables
+        def __call__(self, images, stride):
+            return resnet_common.conv2d_same(images, 4, kernel, stride, scope='conv', activation_fn=None)
+
+    convolution = Convolution()
+    images = tf.constant(golden_input([1, side, side, 3]))
+    dense, strided = convolution(images, 1), convolution(images, 2)
+    np.testing.assert_allclose(strided, dense[:, ::2, ::2], atol=1e-5)
+    assert len(convolution.variables) == 2
+
+
+def test_subsample_takes_each_second_pixel():
+    image = np.arange(25, dtype='f').reshape(1, 5, 5, 1)
+    assert resnet_common.subsample(tf.constant(image), 2).numpy().ravel().tolist() == [0, 2, 4, 10, 12, 14, 20, 22, 24]
+
+
+def test_the_stride_stands_at_the_end_of_a_block():
+    assert dict(resnet_common.blocks(50)) == {
+        'block1': [(64, 1), (64, 1), (64, 2)],
+        'block2': [(128, 1), (128, 1), (128, 1), (128, 2)],
+        'block3': [(256, 1)] * 5 + [(256, 2)],
+        'block4': [(512, 1), (512, 1), (512, 1)],
+    }
+
+
+@pytest.mark.parametrize('depth', [50, 101, 152])
+def test_depth_counts_the_layers_with_weights(depth):
+    first_and_classifier, convolutions_per_unit = 2, 3
+    assert first_and_classifier + convolutions_per_unit * sum(resnet_common.UNITS[depth]) == depth
+
+
+def test_heads_of_v2_see_the_sums_after_batch_norm_and_relu():
+    spec = backbones.get('resnet_v2', 50)
+    body = Body(spec)
+    run = body.trace([1, 64, 64, 3])
+    variables = body.by_name()
+    for name, variable in variables.items():
+        variable.assign(golden_value(name, variable.shape.as_list()))
+    points = {name: point.numpy() for name, point in run(tf.constant(golden_input([1, 64, 64, 3]))).items()}
+    readers = {'block2': ('block2_preact', 'block3/unit_1/bottleneck_v2/preact'),
+               'block3': ('block3_preact', 'block4/unit_1/bottleneck_v2/preact'),
+               'block4': ('postnorm', 'postnorm')}
+    assert spec.feature_layers == tuple(tap for tap, _ in readers.values())
+    for block, (tap, scope) in readers.items():
+        gamma, beta, mean, variance = (variables[f'resnet_v2_50/{scope}/{name}'].numpy()
+                                       for name in ('gamma', 'beta', 'moving_mean', 'moving_variance'))
+        expected = np.maximum(0, (points[block] - mean) / np.sqrt(variance + 1e-5) * gamma + beta)
+        np.testing.assert_allclose(points[tap], expected, atol=1e-4 * expected.std())

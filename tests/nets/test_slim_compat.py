@@ -1,0 +1,95 @@
+"""tf-slim works on this TensorFlow, through its only door. If this fails, look at the versions before anything else."""
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from nets import slim_compat
+from nets.slim_compat import slim, tf
+
+ONE_LAYER = """
+from nets.slim_compat import slim, tf
+class Net(tf.Module):
+    @tf.compat.v1.keras.utils.track_tf1_style_variables
+    def __call__(self, images):
+        with slim.arg_scope([slim.batch_norm], fused=True, updates_collections=None):
+            return slim.conv2d(images, 4, 3, normalizer_fn=slim.batch_norm, scope='conv')
+net = Net()
+net(tf.ones([2, 8, 8, 3]))
+print(*sorted(v.name for v in net.variables))
+"""
+
+
+class Net(tf.Module):
+    """A convolution, a depthwise one, both with batch norm, and a pool."""
+
+    @tf.compat.v1.keras.utils.track_tf1_style_variables
+    def __call__(self, images, is_training):
+        options = {'decay': .9, 'fused': True, 'scale': True, 'updates_collections': None}
+        with slim.arg_scope([slim.batch_norm], is_training=is_training, **options):
+            net = slim.conv2d(images, 4, 3, normalizer_fn=slim.batch_norm, scope='conv')
+            net = slim.separable_conv2d(net, None, 3, depth_multiplier=1, normalizer_fn=slim.batch_norm, scope='depthwise')
+            return slim.max_pool2d(net, 2, scope='pool')
+
+
+@pytest.fixture
+def images():
+    return tf.constant(np.random.RandomState(0).standard_normal((2, 8, 8, 3)).astype('f'))
+
+
+def test_a_fresh_process_builds_a_layer_without_a_deprecation_warning():
+    run = subprocess.run([sys.executable, '-c', ONE_LAYER], capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.split() == [f'conv/{name}:0' for name in (
+        'BatchNorm/beta', 'BatchNorm/moving_mean', 'BatchNorm/moving_variance', 'weights')]
+    assert 'deprecated' not in run.stderr and 'UserWarning' not in run.stderr
+
+
+def test_variables_carry_slim_s_names_and_are_made_once(images):
+    net = Net()
+    net(images, True)
+    net(images, False)
+    batch_norm = [f'BatchNorm/{name}:0' for name in ('beta', 'gamma', 'moving_mean', 'moving_variance')]
+    assert sorted(v.name for v in net.variables) == sorted(
+        ['conv/weights:0', 'depthwise/depthwise_weights:0',
+         *(f'{layer}/{name}' for layer in ('conv', 'depthwise') for name in batch_norm)])
+    assert not any('moving_' in v.name for v in net.trainable_variables)
+
+
+def test_averages_move_in_training_only(images):
+    net = Net()
+    function = tf.function(net)
+    function(images, False)
+    averages = [v for v in net.variables if 'moving_' in v.name]
+    before = [v.numpy() for v in averages]
+    function(images, False)
+    assert all((v.numpy() == old).all() for v, old in zip(averages, before, strict=True))
+    function(images, True)
+    assert all((v.numpy() != old).any() for v, old in zip(averages, before, strict=True))
+
+
+def test_gradients_reach_every_trained_variable(images):
+    net = Net()
+
+    @tf.function
+    def gradients():
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(net(images, True) ** 2)
+        return tape.gradient(loss, net.trainable_variables)
+
+    net(images, True)
+    assert len(gradients()) == 6
+    assert all(g is not None for g in gradients())
+
+
+def test_autograph_leaves_slim_alone():
+    from tensorflow.python.autograph.impl import conversion
+    assert conversion.is_allowlisted(slim.conv2d)
+    assert conversion.is_allowlisted(slim.batch_norm)
+
+
+def test_a_missing_package_is_one_line_with_the_way_out(monkeypatch):
+    monkeypatch.setitem(sys.modules, 'tf_slim', None)
+    with pytest.raises(ImportError, match="^'tf-slim' is not installed; run: pip install -r requirements.txt$"):
+        slim_compat._import('tf_slim', 'tf-slim')

@@ -1,0 +1,110 @@
+"""The whole network, on every registered backbone: shapes, names, freezing, precision; and the detector made of it."""
+import numpy as np
+import pytest
+
+from nets import anchors, backbones, checkpoint, detector, ssd
+from nets.slim_compat import tf
+
+SMALL = 'mobilenet_v1'
+
+
+@pytest.fixture(scope='module')
+def small():
+    return ssd.SSD(backbones.get(SMALL), 4).build()
+
+
+@pytest.mark.parametrize('name', backbones.names())
+def test_heads_fit_the_default_boxes(name):
+    spec = backbones.get(name)
+    model = ssd.SSD(spec, 21, precision='bfloat16')
+    traced = tf.function(model).get_concrete_function(
+        tf.TensorSpec([2, spec.image_size, spec.image_size, 3], tf.float32), True)
+    logits, offsets = traced.structured_outputs
+    boxes = len(anchors.default_boxes(spec))
+    assert logits.shape == (2, boxes, 21) and offsets.shape == (2, boxes, 4)
+    assert logits.dtype == offsets.dtype == tf.float32
+    assert {v.dtype for v in model.variables} == {tf.float32}
+    scopes = {v.name.split('/')[0] for v in model.variables}
+    assert scopes == {'ssd', spec.imagenet.scope}
+    scales = [v for v in model.variables if 'l2_norm' in v.name]
+    assert [float(v[0]) for v in scales] == list(spec.l2_norm.values())
+
+
+def test_heads_stand_in_the_order_of_the_default_boxes(small):
+    # With all kernels zero, a head's bias for (cell box 2, class 3) shows at every third box of its cells, there alone.
+    spec = small.spec
+    model = ssd.SSD(spec, 4).build()
+    for variable in model.variables:
+        if variable.name.startswith('ssd/') and variable.name.endswith(('weights:0', 'biases:0')):
+            variable.assign(tf.zeros_like(variable))
+    bias = next(v for v in model.variables if v.name == 'ssd/extra_1/logits/biases:0')
+    bias.assign(tf.one_hot(2 * 4 + 3, 6 * 4))
+    logits, _ = model(tf.zeros([1, 300, 300, 3]), False)
+    start = 38 * 38 * 4 + 19 * 19 * 6
+    found = np.argwhere(logits[0].numpy())
+    assert found.tolist() == [[start + cell * 6 + 2, 3] for cell in range(100)]
+
+
+def test_frozen_backbone_neither_learns_nor_moves_its_statistics():
+    model = ssd.SSD(backbones.get(SMALL), 4, freeze_backbone=True).build()
+    assert model.learned_variables and all(v.name.startswith('ssd/') for v in model.learned_variables)
+    before = {v.name: v.numpy().copy() for v in model.variables if 'moving' in v.name}
+    tf.function(model)(tf.random.normal([2, 300, 300, 3]), True)
+    moved = {v.name.split('/')[0] for v in model.variables if v.name in before and (v.numpy() != before[v.name]).any()}
+    assert moved == {'ssd'}
+
+
+def test_statistics_move_in_training_alone(small):
+    before = {v.name: v.numpy().copy() for v in small.variables if 'moving' in v.name}
+    run = tf.function(small)
+    run(tf.random.normal([1, 300, 300, 3]), False)
+    assert all((v.numpy() == before[v.name]).all() for v in small.variables if v.name in before)
+
+
+def test_bfloat16_is_near_float32(small):
+    other = ssd.SSD(small.spec, 4, precision='bfloat16').build()
+    for one, two in zip(small.variables, other.variables, strict=True):
+        two.assign(one)
+    images = tf.random.stateless_uniform([1, 300, 300, 3], [1, 2], -1, 1)
+    exact, _ = tf.function(small)(images, False)
+    rough, _ = tf.function(other)(images, False)
+    assert 0 < np.abs(exact - rough).max() < .1 * np.abs(exact).max() + .05
+
+
+@pytest.mark.parametrize('classes', [0, 1])
+def test_too_few_classes(classes):
+    with pytest.raises(ValueError, match='background and at least one class make 2'):
+        ssd.SSD(backbones.get(SMALL), classes)
+
+
+def test_unknown_backbone_lists_the_known():
+    with pytest.raises(ValueError, match="unknown backbone 'resent_v2'; known: vgg_300, "):
+        backbones.get('resent_v2')
+
+
+@pytest.fixture(scope='module')
+def trained(small, tmp_path_factory):
+    folder = tmp_path_factory.mktemp('trained')
+    checkpoint.write_description(folder, backbone_network='ssd_' + SMALL, classes=['a', 'b', 'c'])
+    return checkpoint.save(folder, 5, {checkpoint.variable_name(v): v for v in small.variables})
+
+
+def test_detector_loads_a_checkpoint(small, trained):
+    model, classes = detector.load(small.spec, trained)
+    assert classes == ('a', 'b', 'c')
+    images = np.random.RandomState(0).randint(0, 256, (2, 300, 300, 3)).astype(np.uint8)
+    detect = detector.Detector(model, lambda images: tf.cast(images, tf.float32) / 127.5 - 1, score_threshold=.2)
+    again = detector.Detector(small, detect.normalize, score_threshold=.2)
+    for one, two in zip(detect(images), again(images), strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_detector_refuses_another_backbone(trained):
+    with pytest.raises(checkpoint.CheckpointError, match='trained with backbone_network ssd_mobilenet_v1, configured is ssd_mob'):
+        detector.load(backbones.get('mobilenet_v2'), trained)
+
+
+def test_detector_refuses_an_incomplete_checkpoint(small, tmp_path):
+    prefix = checkpoint.save(tmp_path, 1, {'ssd/extra_1/logits/biases': np.zeros(24, 'f')})
+    with pytest.raises(checkpoint.CheckpointError, match='does not fit ssd_mobilenet_v1 with 3 classes: .* missing, first '):
+        detector.load(small.spec, prefix, classes=('a', 'b', 'c'))

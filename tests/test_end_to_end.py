@@ -1,0 +1,145 @@
+"""The whole path on drawn shapes: convert, train in every mode from checkpoints made here, evaluate, detect."""
+import json
+import os
+import re
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+import ssd_demo
+import ssd_image_to_tf
+import ssd_test
+import ssd_train
+from configs.errors import UserError
+from datasets import shapes, tfrecord
+from nets import backbones, checkpoint, learning, ssd
+
+BACKBONE = 'mobilenet_v1'
+
+
+@pytest.fixture(scope='module')
+def room(tmp_path_factory):
+    """A folder with drawn shapes, their records, and an ImageNet checkpoint of random weights."""
+    folder = tmp_path_factory.mktemp('room')
+    before = os.getcwd()
+    os.chdir(folder)
+    shapes.write_voc('shapes', train=10, test=5, seed=3)
+    _call(ssd_image_to_tf, '--voc=shapes', '--image_set=train,test', '--classes_file=shapes/classes.txt')
+    spec = backbones.get(BACKBONE)
+    classifier = [v for v in ssd.SSD(spec, 2).build().variables if v.name.startswith(spec.imagenet.scope)]
+    prefix = checkpoint.save('checkpoints/' + BACKBONE, 0, {checkpoint.variable_name(v): v for v in classifier})
+    for ending in ('.index', '.data-00000-of-00001'):
+        os.rename(prefix + ending, f'checkpoints/{BACKBONE}/{spec.imagenet.file}{ending}')
+    yield folder
+    os.chdir(before)
+
+
+def _call(script, *arguments):
+    """Runs a script's main() with a command line, as its exit code."""
+    argv = sys.argv
+    sys.argv = [script.__name__ + '.py', *arguments]
+    try:
+        return script.main() or 0
+    finally:
+        sys.argv = argv
+
+
+def _train(mode, steps, *more):
+    return _call(ssd_train, '--backbone_network=ssd_' + BACKBONE, '--training_mode=' + mode, f'--max_steps={steps}', '--batch_size=2',
+                 '--log_every=1', '--warmup_steps=0', *more)
+
+
+def test_whole_path(room, capsys):
+    index = tfrecord.read_index('tfrecords_train')
+    assert (index.images, index.classes) == (10, shapes.SHAPES)
+
+    # Step 1: the backbone is the classifier's, and stays so.
+    assert _train('finetune_new_ssd_step1', 2) == 0
+    text = capsys.readouterr().out
+    assert re.search(r'restored 115 variables from checkpoints/mobilenet_v1/mobilenet_v1_1.0_224.ckpt', text)
+    assert re.search(r'step 2/2  loss .* images/s', text)
+    frozen = 'MobilenetV1/Conv2d_3_pointwise/weights'
+    given = checkpoint.read(f'checkpoints/{BACKBONE}/mobilenet_v1_1.0_224.ckpt').get_tensor(frozen)
+    folder = 'checkpoints/ssd_' + BACKBONE
+    first = checkpoint.read(checkpoint.find(folder))
+    np.testing.assert_array_equal(first.get_tensor(frozen), given)
+    assert first.get_tensor('global_step') == 2 and first.has_tensor('ssd/extra_1/logits/weights/Momentum')
+
+    # Step 2 goes on from step 1's result in the same folder, in bfloat16, and is resumed once.
+    assert _train('finetune_new_ssd_step2', 1, '--precision=bfloat16') == 0
+    assert 'finetune_new_ssd_step1/model.ckpt-2' in capsys.readouterr().out
+    assert _train('finetune_new_ssd_step2', 2, '--precision=bfloat16', '--eval_records=tfrecords_test', '--eval_every=2') == 0
+    text = capsys.readouterr().out
+    assert 'resumed checkpoints/ssd_mobilenet_v1/model.ckpt-1 at step 1' in text and 'step 2: mAP 07' in text
+    second = checkpoint.read(checkpoint.find(folder))
+    assert (second.get_tensor(frozen) != given).any()
+    assert json.load(open(f'{folder}/model.json', encoding='utf-8'))['classes'] == list(shapes.SHAPES)
+
+    # Evaluation, with files of detections that the command-line evaluation reads.
+    assert _call(ssd_test, '--batch_size=2', '--write_detections=detections', '--score_threshold=0.01') == 0
+    text = capsys.readouterr().out
+    assert re.search(r'^mAP 07 [0-9.]+\nmAP area [0-9.]+$', text, re.MULTILINE)
+    assert os.path.getsize(f'{folder}/precision_recall.png') > 1000
+    assert sorted(os.listdir('detections')) == [f'comp4_det_test_{name}.txt' for name in sorted(shapes.SHAPES)]
+
+    # The demo writes a picture of the input's size.
+    picture = 'shapes/JPEGImages/' + sorted(os.listdir('shapes/JPEGImages'))[0]
+    assert _call(ssd_demo, picture, '--output=found.png', '--threshold=0.05', '--show=false') == 0
+    assert cv2.imread('found.png').shape == cv2.imread(picture).shape
+    assert re.search(r'^\d+ objects', capsys.readouterr().out, re.MULTILINE)
+
+
+def test_existing_ssd_for_other_classes(room, capsys):
+    # What fits is restored; the heads of another number of classes start fresh, and both are listed.
+    model = ssd.SSD(backbones.get(BACKBONE), 21).build()
+    prefix = checkpoint.save('other', 7, {checkpoint.variable_name(v): v for v in model.variables})
+    assert _train('finetune_existing_ssd', 1, '--checkpoint=' + prefix, '--output=adapted') == 0
+    text = capsys.readouterr().out
+    assert 'restored 167 variables' in text and 'ssd/extra_1/logits/weights (3, 3, 512, 126) -> (3, 3, 512, 24)' in text
+
+
+def test_from_scratch(room, capsys):
+    assert _train('from_scratch', 1, '--output=scratch') == 0
+    assert 'all variables start fresh' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('script, arguments, message', [
+    (ssd_train, ['--train_records=nowhere'], 'record folder nowhere does not exist'),
+    (ssd_train, ['--training_mode=finetune_new_ssd_step1', '--output=new', '--backbone_network=ssd_vgg_300'],
+     'no ImageNet checkpoint at checkpoints/vgg_300/vgg_16.ckpt; get it from http'),
+    (ssd_train, ['--training_mode=finetune_existing_ssd', '--checkpoint=nowhere', '--output=new'], 'no checkpoint at nowhere'),
+    (ssd_test, ['--checkpoint=nowhere'], 'no checkpoint at nowhere'),
+    (ssd_demo, ['nowhere.jpg'], 'no picture at nowhere.jpg'),
+    (ssd_demo, [], 'no picture given'),
+])
+def test_mistakes(room, script, arguments, message):
+    with pytest.raises((UserError, ValueError), match=message) as error:
+        _call(script, *arguments)
+    assert '\n' not in str(error.value)
+
+
+def test_loss_that_is_not_finite_names_step_and_images(room):
+    with pytest.raises(learning.NotFinite, match=r'not finite at step \d.*images: shapes/'):
+        _train('from_scratch', 30, '--output=burst', '--learning_rate=1e12', '--save_every=100')
+    assert checkpoint.newest('burst') is None
+
+
+def test_demo_reads_gray_alpha_and_turned_pictures(room, tmp_path):
+    from PIL import Image
+    Image.new('L', (30, 20)).save(tmp_path / 'gray.png')
+    Image.new('RGBA', (30, 20)).save(tmp_path / 'alpha.png')
+    turned = Image.new('RGB', (30, 20))
+    exif = turned.getexif()
+    exif[0x0112] = 6  # turn by 90 degrees
+    turned.save(tmp_path / 'turned.jpg', exif=exif)
+    assert ssd_demo.read_picture(str(tmp_path / 'gray.png')).shape == (20, 30, 3)
+    assert ssd_demo.read_picture(str(tmp_path / 'alpha.png')).shape == (20, 30, 3)
+    assert ssd_demo.read_picture(str(tmp_path / 'turned.jpg')).shape == (30, 20, 3)
+
+
+def test_demo_refuses_what_is_no_picture(room, tmp_path):
+    (tmp_path / 'text.jpg').write_text('hello')
+    with pytest.raises(UserError, match='text.jpg is no picture that OpenCV reads'):
+        ssd_demo.read_picture(str(tmp_path / 'text.jpg'))
