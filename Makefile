@@ -1,29 +1,44 @@
 # Two commands for a newcomer: make demo, make test. Both make the virtual environment first, where it is missing.
 VENV ?= .venv
 PYTHON ?= python3
-BIN := $(VENV)/bin
+RUN := $(VENV)/bin/python3
+ROOM := quickstart
 
-.PHONY: demo quickstart test test-slow lint clean
+.PHONY: help demo quickstart test test-slow lint clean
 
-demo: quickstart
+help:          ## this list
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/:/'
 
-quickstart: $(VENV)/ready     ## convert, train, evaluate and detect drawn shapes; a few minutes on a CPU
-	$(BIN)/python3 benchmarks/quickstart.py
+demo: quickstart   ## the whole path on drawn shapes, until a trained detector ships with the repository
 
-test: $(VENV)/ready           ## all tests but the slow ones
-	$(BIN)/python3 -m pytest -m "not slow"
+quickstart: $(VENV)/ready   ## draw shapes, convert, train, evaluate, detect; everything lands in quickstart/
+	rm -rf $(ROOM)
+	$(RUN) -m datasets.shapes --output $(ROOM)/shapes --train 200 --test 40
+	$(RUN) ssd_image_to_tf.py --voc=$(ROOM)/shapes --image_set=train --classes_file=$(ROOM)/shapes/classes.txt \
+	    --output=$(ROOM)/tfrecords_train
+	$(RUN) ssd_image_to_tf.py --voc=$(ROOM)/shapes --image_set=test --classes_file=$(ROOM)/shapes/classes.txt \
+	    --output=$(ROOM)/tfrecords_test
+	$(RUN) ssd_train.py --backbone_network=ssd_mobilenet_v1 --training_mode=from_scratch --output=$(ROOM)/ssd \
+	    --train_records=$(ROOM)/tfrecords_train --batch_size=8 --max_steps=400 --learning_rate=0.04 --schedule=cosine \
+	    --warmup_steps=50 --batch_norm_decay=0.9 --clip_gradients=10 --augment_crop=false --augment_zoom_out=false
+	$(RUN) ssd_test.py --backbone_network=ssd_mobilenet_v1 --checkpoint=$(ROOM)/ssd --test_records=$(ROOM)/tfrecords_test
+	$(RUN) ssd_demo.py $(ROOM)/shapes/JPEGImages/000203.jpg --backbone_network=ssd_mobilenet_v1 --checkpoint=$(ROOM)/ssd \
+	    --output=$(ROOM)/detections.png --threshold=0.4
 
-test-slow: $(VENV)/ready
-	$(BIN)/python3 -m pytest -m slow
+test: $(VENV)/ready   ## all tests but the slow ones
+	$(RUN) -m pytest -m "not slow"
+
+test-slow: $(VENV)/ready   ## the golden values of every ResNet depth
+	$(RUN) -m pytest -m slow
 
 lint: $(VENV)/ready
-	$(BIN)/ruff check .
+	$(RUN) -m ruff check .
 
 $(VENV)/ready: requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --upgrade pip
-	$(BIN)/pip install --quiet -r requirements-dev.txt
+	$(RUN) -m pip install --quiet --upgrade pip
+	$(RUN) -m pip install --quiet -r requirements-dev.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) quickstart .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(ROOM) .pytest_cache .ruff_cache

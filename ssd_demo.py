@@ -24,8 +24,8 @@ with quiet():
 def main():
     config = load('ssd_demo', positional='image', description=__doc__)
     spec = backbones.from_config_name(config.backbone_network, config.resnet_depth, config.default_box_set)
-    prefix = checkpoint.find(config.checkpoint or f'checkpoints/{config.backbone_network}')
     picture = read_picture(config.image)
+    prefix = checkpoint.find(config.checkpoint or f'checkpoints/{config.backbone_network}')
 
     # 1 placeholder for the input image: fed in step 4, traced once for every height and width
     placeholder = tf.TensorSpec([None, None, 3], tf.uint8, name='image')
@@ -41,7 +41,7 @@ def main():
         nms_threshold=config.nms_threshold, top_k=config.nms_top_k, keep_top_k=config.keep_top_k)
 
     # 4 inference
-    network = tf.function(lambda image: detect(preprocess(image)), input_signature=[placeholder])
+    network = tf.function(lambda image: detect(preprocess(image)), input_signature=[placeholder], autograph=False)
     detections = network(picture)
 
     # 5 postprocessing: rows that hold something, boxes in pixels

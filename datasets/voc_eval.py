@@ -29,10 +29,13 @@ class GroundTruth:
 
 @dataclasses.dataclass(frozen=True)
 class Detection:
-    """One image's detections. boxes: float64 [D, 4] ymin, xmin, ymax, xmax, VOC pixels.  labels: int [D].  scores: [D]."""
+    """One image's detections. boxes: float64 [D, 4] ymin, xmin, ymax, xmax, VOC pixels.  labels: int [D].  scores: [D].
+    ranks: [D], which of equal scores comes first, over all images; None: the order of the images.
+    """
     boxes: np.ndarray
     labels: np.ndarray
     scores: np.ndarray
+    ranks: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,6 +74,8 @@ def average_precision(precision, recall, metric: str) -> float:
     """
     precision, recall = np.asarray(precision, float), np.asarray(recall, float)
     if metric == '07':
+        # As everybody computes them, in steps of 0.1: the seventh is 0.6000000000000001, which 3 found of 5 do not reach. Exact
+        # tenths would differ from published figures wherever a recall falls on 0.3, 0.6 or 0.7.
         levels = np.linspace(0, 1, 11)
         return float(sum(precision[recall >= level].max(initial=0) for level in levels) / 11)
     if metric != 'area':
@@ -116,11 +121,15 @@ def _of_class(truth, label):
 
 
 def _sorted_detections(label, detections):
-    """[(image, box)] of one class by descending score; equal scores keep their order."""
-    found = [(image, box, score) for image, entry in detections.items()
-             for box, score in zip(entry.boxes[entry.labels == label], entry.scores[entry.labels == label], strict=True)]
-    order = np.argsort([-score for _, _, score in found], kind='stable')
-    return [found[index][:2] for index in order]
+    """[(image, box)] of one class by descending score; equal scores by rank."""
+    found = []
+    for image, entry in detections.items():
+        ranks = np.zeros(len(entry.scores)) if entry.ranks is None else entry.ranks
+        mine = entry.labels == label
+        found += [(-score, rank, image, box) for score, rank, box in
+                  zip(entry.scores[mine], ranks[mine], entry.boxes[mine], strict=True)]
+    found.sort(key=lambda row: row[:2])
+    return [row[2:] for row in found]
 
 
 def _hits(found, objects, threshold):
@@ -175,7 +184,10 @@ def write_detections(folder, image_set: str, classes, detections):
 
 
 def read_detections(folder, image_set: str, classes) -> tuple[dict[str, Detection], list[str]]:
-    """comp4_det_<set>_<class>.txt of a folder -> ({image id: Detection}, classes whose file is missing)."""
+    """comp4_det_<set>_<class>.txt of a folder -> ({image id: Detection}, classes whose file is missing).
+
+    Equal scores rank in the order of the file, as the devkit's stable sort has it.
+    """
     rows, missing = {}, []
     for label, name in enumerate(classes, start=1):
         path = pathlib.Path(folder, f'comp4_det_{image_set}_{name}.txt')
@@ -185,13 +197,13 @@ def read_detections(folder, image_set: str, classes) -> tuple[dict[str, Detectio
         for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), start=1):
             try:
                 image, score, xmin, ymin, xmax, ymax = line.split()
-                rows.setdefault(image, []).append([float(v) for v in (ymin, xmin, ymax, xmax, score)] + [label])
+                rows.setdefault(image, []).append([float(v) for v in (ymin, xmin, ymax, xmax, score)] + [label, number])
             except ValueError:
                 raise DataError(f"{path}, line {number}: '{line}' is not 'image score xmin ymin xmax ymax'") from None
     if len(missing) == len(classes):
         raise DataError(f'no detections at {pathlib.Path(folder, f"comp4_det_{image_set}_<class>.txt")}')
     tables = {image: np.array(values) for image, values in rows.items()}
-    return {image: Detection(v[:, :4], v[:, 5].astype(int), v[:, 4]) for image, v in tables.items()}, missing
+    return {image: Detection(v[:, :4], v[:, 5].astype(int), v[:, 4], v[:, 6]) for image, v in tables.items()}, missing
 
 
 def read_ground_truths(folder, image_set: str, classes) -> dict[str, GroundTruth]:

@@ -18,7 +18,7 @@ class Detector(tf.Module):
         self.model, self.normalize, self.limits = model, normalize, limits
         self.defaults = anchors.default_boxes(model.spec)
 
-    @tf.function(reduce_retracing=True)
+    @tf.function(reduce_retracing=True, autograph=False)
     def __call__(self, images):
         logits, offsets = self.model(self.normalize(images), False)
         return postprocess.detect(logits, offsets, self.defaults, **self.limits)

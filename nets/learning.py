@@ -73,7 +73,7 @@ class Trainer:
             self.optimizer = tf.keras.optimizers.legacy.SGD(schedule, momentum=momentum)
             self.optimizer.iterations  # noqa: B018  (creates global_step)
             self.optimizer._create_all_weights(self.variables)  # the slots, before a checkpoint is restored
-        self._step = tf.function(self._distributed_step)
+        self._step = tf.function(self._distributed_step, autograph=False)
 
     @property
     def step(self) -> int:

@@ -50,7 +50,7 @@ class SSD(tf.Module):
     def build(self):
         """Creates the variables, without computing anything; returns self."""
         size = self.spec.image_size
-        tf.function(self).get_concrete_function(tf.TensorSpec([None, size, size, 3], tf.float32), False)
+        tf.function(self, autograph=False).get_concrete_function(tf.TensorSpec([None, size, size, 3], tf.float32), False)
         return self
 
     @property
@@ -79,7 +79,8 @@ class SSD(tf.Module):
         if self.spec.extra_batch_norm:
             options['normalizer_fn'] = slim.batch_norm
             options['normalizer_params'] = {
-                'is_training': is_training, 'decay': self.batch_norm_decay or _EXTRA_DECAY, 'epsilon': _EXTRA_EPSILON,
+                'is_training': is_training, 'epsilon': _EXTRA_EPSILON,
+                'decay': _EXTRA_DECAY if self.batch_norm_decay is None else self.batch_norm_decay,
                 'scale': True, 'fused': True, 'updates_collections': None}
         with slim.arg_scope([slim.conv2d], **options) as scope:
             return scope

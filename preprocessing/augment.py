@@ -4,10 +4,12 @@ Source: SSD paper section 2.2 "Data augmentation" and the "expansion" of its lat
 examples/ssd/ssd_pascal.py (train_transform_param, batch_sampler), src/caffe/util/im_transforms.cpp, sampler.cpp.
 
 The published order is distort, expand, crop, resize, mirror: three copies of the large image. Expansion, crop and mirror are
-one box here, in units of the original image and possibly reaching outside it; one `crop_and_resize` reads that box, with the
-mean colour outside, and colour works on the small result. What that changes: the fill is distorted together with the image
-(in Caffe it stays the mean), and interpolation comes before colour clipping. Caffe's random choice among five interpolations
-is not taken over: all but the linear one would cost a copy of the large image.
+one box here, in units of the original image and possibly reaching outside it; one `crop_and_resize` reads that box, colour works
+on the small result, and what lies outside the image becomes the mean last, undistorted as in Caffe. What that changes: colours
+are clipped and rounded after interpolation instead of before, and there is no blend of image and fill along their border.
+
+Two more departures. Caffe's random choice among five interpolations is not taken over: all but the linear one would cost a
+copy of the large image. And a crop must contain the centre of an object, see `crop_window`.
 """
 import tensorflow as tf
 
@@ -18,38 +20,40 @@ CROP_SCALES = (0.3, 1.0)
 CROP_RATIOS = (0.5, 2.0)
 CROP_TRIALS = 50
 ZOOM_OUT_MAX = 4.0
+WHOLE = (0., 0., 1., 1.)
 BRIGHTNESS = 32.0
 CONTRAST = SATURATION = (0.5, 1.5)
-# Caffe shifts hue by up to 18 of OpenCV's 180 steps, that is, by up to 36 degrees of 360.
+# In turns. Caffe adds up to 18 to OpenCV's 8-bit hue, whose full circle is 180: 36 degrees. (Ports that hold hue in degrees
+# kept the number and halved the shift.) Caffe's sums saturate at 0, so that its reds turn one way only; here the circle closes.
 HUE = 18 / 180
 # Objects thinner than this after cropping, in units of the crop, teach nothing and make logarithms of nearly nothing.
 SMALLEST_SIDE = 0.002
 
 
-def augment(image, boxes, labels, seed, *, image_size, fill, distort=True, zoom_out=True, crop=True, flip=True):
+def augment(image, boxes, labels, seed, *, image_size, fill, distort=True, zoom_out=True, crop=True, flip=True,
+            zoom_out_max=ZOOM_OUT_MAX):
     """Augments one image -> (uint8 [S, S, 3], boxes float32 [R', 4], labels [R']).
 
+    R' is at least 1 where R is, unless all objects that are left are thinner than SMALLEST_SIDE.
+
     Args:
-        image: uint8 [H, W, 3] RGB.  boxes: float32 [R, 4] corners in [0, 1].  labels: int [R].
+        image: uint8 [H, W, 3] RGB.  boxes: float32 [R, 4] corners in [0, 1].  labels: int [R], or whatever has R rows.
         seed: int [2]; the result depends on it and on the arguments alone.
         image_size: S.  fill: RGB 0..255 of what lies outside the image.
-        distort, zoom_out, crop, flip: which parts to do.
+        distort, zoom_out, crop, flip: which parts to do.  zoom_out_max: largest ratio of zoom-out.
     """
-    seeds = tf.unstack(tf.random.split(tf.cast(seed, tf.int64), 5), num=5)
-    window = tf.constant([0., 0., 1., 1.])
-    if zoom_out:
-        window = zoom_out_window(seeds[0])
+    seeds = tf.unstack(tf.random.split(tf.cast(seed, tf.int64), 4), num=4)
+    window = zoom_out_window(seeds[0], zoom_out_max) if zoom_out else tf.constant(WHOLE)
     if crop:
         window = compose(window, crop_window(project(boxes, window), seeds[1]))
     boxes, labels = keep_centred(project(boxes, window), labels)
     mirrored = flip & (tf.random.stateless_uniform([], seeds[2]) < 0.5)
-    image = read_window(image, window, image_size, fill)
-    if distort:
-        image = distort_colours(image, seeds[3])
-    image = tf.saturate_cast(tf.round(image), tf.uint8)
-    image = tf.cond(mirrored, lambda: tf.reverse(image, [1]), lambda: image)
     boxes = tf.where(mirrored, flip_boxes(boxes), boxes)
-    return image, boxes, labels
+    found = read_window(image, window, image_size, mirrored)
+    coloured = distort_colours(found, seeds[3]) if distort else found
+    reaches_out = tf.reduce_any((window < 0) | (window > 1))
+    image = tf.cond(reaches_out, lambda: tf.where(found < 0, tf.constant(fill, tf.float32), coloured), lambda: coloured)
+    return tf.cast(image + 0.5, tf.uint8), boxes, labels  # 0..255 already: rounding is all that is left
 
 
 def project(boxes, window):
@@ -64,27 +68,30 @@ def compose(outer, inner):
     return origin + inner * size
 
 
-def zoom_out_window(seed):
-    """Half the time the image itself, else a window of 1 to 4 times its sides around it (im_transforms.cpp, ExpandImage)."""
+def zoom_out_window(seed, largest=ZOOM_OUT_MAX):
+    """Half the time the image itself, else a window of 1 to `largest` times its sides around it (im_transforms.cpp,
+    ExpandImage)."""
     chance, ratio, y, x = tf.unstack(tf.random.stateless_uniform([4], seed), num=4)
-    ratio = 1 + ratio * (ZOOM_OUT_MAX - 1)
+    ratio = 1 + ratio * (largest - 1)
     y, x = -y * (ratio - 1), -x * (ratio - 1)
-    return tf.where(chance < 0.5, tf.stack([y, x, y + ratio, x + ratio]), [0., 0., 1., 1.])
+    return tf.where(chance < 0.5, tf.stack([y, x, y + ratio, x + ratio]), WHOLE)
 
 
 def crop_window(boxes, seed):
     """One of the crops that Caffe's samplers produce, or the whole image; all equally likely (sampler.cpp).
 
     Each of six samplers draws up to 50 boxes and produces the first one that at least one object overlaps by its minimum
-    IoU. boxes: float32 [R, 4] in units of what is cropped. -> [4].
+    IoU. Without objects no sampler is satisfied. boxes: float32 [R, 4] in units of what is cropped. -> [4].
+
+    Beyond Caffe, the crop must contain the centre of an object, as in most later codebases. Caffe's rule left 9 % of VOC's
+    images without any object, from which a loss with three negatives per matched box learns nothing.
     """
     seeds = tf.unstack(tf.random.split(seed, 2), num=2)
     candidates = crop_candidates(seeds[0])  # [6, 50, 4]
-    best = _best_overlap(candidates, boxes)  # [6, 50]
-    accepted = best >= tf.constant(CROP_OVERLAPS)[:, None]
-    accepted &= tf.shape(boxes)[0] > 0  # without objects no sampler is satisfied
+    accepted = best_overlap(candidates, boxes) >= tf.constant(CROP_OVERLAPS)[:, None]  # [6, 50]
+    accepted &= tf.reduce_any(_contains(candidates[..., None, :], _centres(boxes)), axis=-1)
     first = tf.argmax(tf.cast(accepted, tf.int32), axis=1)
-    crops = tf.concat([[[0., 0., 1., 1.]], tf.gather(candidates, first, batch_dims=1)], axis=0)
+    crops = tf.concat([[WHOLE], tf.gather(candidates, first, batch_dims=1)], axis=0)  # [7, 4]
     produced = tf.concat([[True], tf.reduce_any(accepted, axis=1)], axis=0)
     draw = tf.where(produced, tf.random.stateless_uniform([len(CROP_OVERLAPS) + 1], seeds[1]), -1.)
     return crops[tf.argmax(draw)]
@@ -93,18 +100,17 @@ def crop_window(boxes, seed):
 def crop_candidates(seed):
     """[6, 50, 4] boxes of area .3^2..1 and aspect ratio .5..2, inside the unit square, anywhere (sampler.cpp, SampleBBox)."""
     numbers = tf.random.stateless_uniform([len(CROP_OVERLAPS), CROP_TRIALS, 4], seed)
-    scale = CROP_SCALES[0] + numbers[..., 0] * (CROP_SCALES[1] - CROP_SCALES[0])
+    scale = _between(numbers[..., 0], CROP_SCALES)
     # Caffe limits the ratio so that neither side exceeds 1.
-    low, high = tf.maximum(CROP_RATIOS[0], scale ** 2), tf.minimum(CROP_RATIOS[1], 1 / scale ** 2)
-    root = tf.sqrt(low + numbers[..., 1] * (high - low))
+    limits = tf.maximum(CROP_RATIOS[0], scale ** 2), tf.minimum(CROP_RATIOS[1], 1 / scale ** 2)
+    root = tf.sqrt(_between(numbers[..., 1], limits))
     size = tf.stack([scale / root, scale * root], axis=-1)
     origin = numbers[..., 2:] * (1 - size)
     return tf.concat([origin, origin + size], axis=-1)
 
 
-def _best_overlap(candidates, boxes):
+def best_overlap(candidates, boxes):
     """Largest IoU of each candidate [..., 4] with any of boxes [R, 4]; 0 without boxes."""
-    boxes = tf.clip_by_value(boxes, 0., 1.)
     low = tf.maximum(candidates[..., None, :2], boxes[:, :2])
     high = tf.minimum(candidates[..., None, 2:], boxes[:, 2:])
     intersection = tf.reduce_prod(tf.maximum(high - low, 0), axis=-1)
@@ -117,11 +123,20 @@ def _area(boxes):
     return tf.reduce_prod(boxes[..., 2:] - boxes[..., :2], axis=-1)
 
 
+def _centres(boxes):
+    """[..., 4] corners -> [..., 2] y, x."""
+    return (boxes[..., :2] + boxes[..., 2:]) / 2
+
+
+def _contains(windows, points):
+    """Whether windows [..., 4] contain points [..., 2], edges included."""
+    return tf.reduce_all((points >= windows[..., :2]) & (points <= windows[..., 2:]), axis=-1)
+
+
 def keep_centred(boxes, labels):
     """Objects whose centre lies in the unit square, clipped to it (ssd_pascal.py emit_constraint CENTER)."""
-    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
     clipped = tf.clip_by_value(boxes, 0., 1.)
-    kept = tf.reduce_all((centres >= 0) & (centres <= 1), axis=1)
+    kept = _contains(tf.constant(WHOLE), _centres(boxes))
     kept &= tf.reduce_all(clipped[:, 2:] - clipped[:, :2] >= SMALLEST_SIDE, axis=1)
     return tf.boolean_mask(clipped, kept), tf.boolean_mask(labels, kept)
 
@@ -131,34 +146,53 @@ def flip_boxes(boxes):
     return tf.stack([boxes[:, 0], 1 - boxes[:, 3], boxes[:, 2], 1 - boxes[:, 1]], axis=1)
 
 
-def read_window(image, window, size, fill):
-    """Reads a window [4] (units of the image, may reach outside) as float32 [S, S, 3], bilinear, `fill` outside.
+def read_window(image, window, image_size, mirrored=False):
+    """Reads a window of a uint8 image [H, W, 3] as float32 [S, S, 3]: bilinear, 0..255, and -1 outside the image.
 
-    Where the window is more than twice S pixels, the image is shrunk by averaging first, so that fine patterns do not alias.
+    Args:
+        window: [4] in units of the image; may reach outside.  mirrored: the result is turned left to right.
+
+    Where a pixel of the result stands for two or more of the image, the image is shrunk by averaging first, so that fine
+    patterns of large pictures do not alias.
     """
-    image, fill = tf.cast(image, tf.float32), tf.constant(fill, tf.float32)
-    height, width = tf.unstack(tf.cast(tf.shape(image)[:2], tf.float32), num=2)
-    shrink = tf.floor(tf.minimum(height * (window[2] - window[0]), width * (window[3] - window[1])) / size)
-    image = tf.cond(shrink >= 2, lambda: _shrunk(image, tf.cast(shrink, tf.int32)), lambda: image)
-    # crop_and_resize puts coordinate 0 at the first pixel's centre and 1 at the last one's; the window's unit square ends at
-    # the pixels' outer edges. Its S samples likewise stand at the ends of its box, so the box shrinks by half a sample.
+    image, window = _shrunk(image, window, image_size)
     sides = tf.cast(tf.shape(image)[:2], tf.float32)
-    half = (window[2:] - window[:2]) / (2 * size)
-    inner = tf.concat([window[:2] + half, window[2:] - half], axis=0)
-    scale = tf.tile(tf.maximum(sides - 1, 1), [2])
-    box = inner * tf.tile(sides, [2]) - 0.5
-    # Beyond the outermost pixels' centres crop_and_resize takes the fill; a window that ends at the image's edge is drawn in to
-    # them, by half a pixel at most.
-    box = tf.concat([tf.where(window[:2] >= 0, tf.maximum(box[:2], 0), box[:2]),
-                     tf.where(window[2:] <= 1, tf.minimum(box[2:], sides - 1), box[2:])], axis=0) / scale
-    return tf.image.crop_and_resize((image - fill)[None], box[None], [0], [size, size])[0] + fill
+    box = _sampled_box(window, sides, image_size)
+    box = tf.where(mirrored, tf.gather(box, [0, 3, 2, 1]), box)  # a box from right to left reads from right to left
+    # The fill has three channels, extrapolation_value one: a value that no pixel has marks what lies outside.
+    return tf.image.crop_and_resize(image[None], box[None], [0], [image_size, image_size], extrapolation_value=-1.)[0]
 
 
-def _shrunk(image, factor):
-    """Averages factor x factor pixels; rows and columns that do not fill a cell are dropped."""
-    cells = tf.shape(image)[:2] // factor
-    image = image[:cells[0] * factor, :cells[1] * factor]
-    return tf.reduce_mean(tf.reshape(image, [cells[0], factor, cells[1], factor, 3]), axis=[1, 3])
+def _sampled_box(window, sides, image_size):
+    """The window in the units of `tf.image.crop_and_resize`.
+
+    There 0 is the centre of the first pixel and 1 that of the last one; the window's unit square ends at the pixels' outer
+    edges. Its S samples likewise stand at the ends of its box, so the box is smaller by half a sample all around.
+    """
+    half = (window[2:] - window[:2]) / (2 * image_size)
+    low, high = (window[:2] + half) * sides - 0.5, (window[2:] - half) * sides - 0.5
+    # Samples of an enlarged image fall between its edge and the outermost pixels' centres, which counts as outside. A window
+    # that ends at the edge is drawn in to those centres, by half a pixel at most (and a little, for rounding errors).
+    low = tf.where(window[:2] >= 0, tf.maximum(low, tf.minimum(0.01, sides - 1)), low)
+    high = tf.where(window[2:] <= 1, tf.minimum(high, tf.maximum(sides - 1.01, 0)), high)
+    return tf.concat([low, high], axis=0) / tf.tile(tf.maximum(sides - 1, 1), [2])
+
+
+def _shrunk(image, window, image_size):
+    """(image, window), or where the window is twice S pixels or more, the part of the image that the window covers, its sides
+    divided by a whole number, and the window in units of that part."""
+    sides = tf.cast(tf.shape(image)[:2], tf.float32)
+    factor = tf.floor((window[2:] - window[:2]) * sides / image_size)
+
+    def part():
+        low = tf.minimum(tf.floor(tf.clip_by_value(window[:2], 0., 1.) * sides), sides - 1)
+        high = tf.math.ceil(tf.clip_by_value(window[2:], 0., 1.) * sides)
+        (top, left), (bottom, right) = (tf.unstack(tf.cast(edge, tf.int32), num=2) for edge in (low, high))
+        size = tf.cast(tf.maximum(tf.round((high - low) / tf.maximum(factor, 1)), 1), tf.int32)
+        small = tf.image.resize(image[top:bottom, left:right], size, method='area')
+        return tf.cast(small + 0.5, tf.uint8), project(window * tf.tile(sides, [2]), tf.concat([low, high], axis=0))
+
+    return tf.cond(tf.reduce_any(factor >= 2), part, lambda: (image, window))
 
 
 def distort_colours(image, seed):
@@ -167,20 +201,30 @@ def distort_colours(image, seed):
     image: float32 [S, S, 3] 0..255 -> the same. im_transforms.cpp, ApplyDistort.
     """
     seeds = tf.unstack(tf.random.split(seed, 2), num=2)
-    on = tf.random.stateless_uniform([5], seeds[0]) < 0.5
-    amount = tf.random.stateless_uniform([4], seeds[1])
-    factor = CONTRAST[0] + amount * (CONTRAST[1] - CONTRAST[0])
-    image += tf.where(on[0], (amount[0] * 2 - 1) * BRIGHTNESS, 0.)
-    early, late = tf.where(on[1] & on[4], factor[1], 1.), tf.where(on[1] & ~on[4], factor[1], 1.)
-    image = tf.clip_by_value(image * early, 0., 255.)
-    image = tf.cond(on[2] | on[3], lambda: _hue_and_saturation(
-        image, tf.where(on[2], factor[2], 1.), tf.where(on[3], (amount[3] * 2 - 1) * HUE, 0.)), lambda: image)
-    return tf.clip_by_value(image * late, 0., 255.)
+    brighten, contrast, saturate, turn, early = tf.unstack(tf.random.stateless_uniform([5], seeds[0]) < 0.5, num=5)
+    amount = tf.unstack(tf.random.stateless_uniform([4], seeds[1]), num=4)
+    image = _when(brighten, lambda i: adjust_brightness(i, (amount[0] * 2 - 1) * BRIGHTNESS), image)
+    image = _when(contrast & early, lambda i: adjust_contrast(i, _between(amount[1], CONTRAST)), image)
+    # TensorFlow's fused kernels mind neither the range 0..255 nor leave it: the largest channel of a pixel stays.
+    image = _when(saturate, lambda i: tf.image.adjust_saturation(i, _between(amount[2], SATURATION)), image)
+    image = _when(turn, lambda i: tf.image.adjust_hue(i, (amount[3] * 2 - 1) * HUE), image)
+    return _when(contrast & ~early, lambda i: adjust_contrast(i, _between(amount[1], CONTRAST)), image)
 
 
-def _hue_and_saturation(image, saturation, hue):
-    """image 0..255; saturation: factor; hue: shift in turns (1 = 360 degrees)."""
-    hsv = tf.image.rgb_to_hsv(image / 255)
-    h = tf.math.floormod(hsv[..., 0] + hue, 1.)
-    s = tf.minimum(hsv[..., 1] * saturation, 1.)
-    return tf.image.hsv_to_rgb(tf.stack([h, s, hsv[..., 2]], axis=-1)) * 255
+def adjust_brightness(image, delta):
+    """Adds delta; clipped to 0..255."""
+    return tf.clip_by_value(image + delta, 0., 255.)
+
+
+def adjust_contrast(image, factor):
+    """Multiplies by factor, about black as Caffe does, not about the mean; clipped to 0..255."""
+    return tf.clip_by_value(image * factor, 0., 255.)
+
+
+def _when(condition, function, image):
+    return tf.cond(condition, lambda: function(image), lambda: image)
+
+
+def _between(number, limits):
+    """A number of [0, 1) -> one of [low, high)."""
+    return limits[0] + number * (limits[1] - limits[0])

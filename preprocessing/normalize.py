@@ -19,10 +19,10 @@ def _convention(pixels):
     return _CONVENTIONS[pixels]
 
 
-def normalize(images, pixels: str):
-    """images [..., 3] RGB 0..255, any number type -> float32 in the convention."""
+def normalize(images, pixels: str, dtype=tf.float32):
+    """images [..., 3] RGB 0..255, any number type -> dtype, in the convention. Computed in float32, rounded once."""
     mean, scale = _convention(pixels)
-    return (tf.cast(images, tf.float32) - tf.constant(mean)) * scale
+    return tf.cast((tf.cast(images, tf.float32) - tf.constant(mean)) * scale, dtype)
 
 
 def denormalize(images, pixels: str):

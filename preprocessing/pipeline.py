@@ -2,13 +2,16 @@
 
 Batches carry uint8 images, a quarter of the bytes of float32; the model's side normalises them on its own device.
 """
+import contextlib
+import os
+
 import tensorflow as tf
 
-from datasets import tfrecord
+from datasets import DataError, tfrecord
 from preprocessing import augment
 
-# Encoded images held back to be shuffled; about 100 KB each.
-_SHUFFLE_BUFFER = 1024
+# Encoded images held back to be shuffled: so many, and no more than this many bytes.
+_SHUFFLE_IMAGES, _SHUFFLE_BYTES = 1024, 256 << 20
 # Bytes read from a shard at once.
 _READ_BUFFER = 1 << 20
 
@@ -18,30 +21,36 @@ def training_batches(index, image_size, batch_size, *, fill, seed, start_step=0,
     """Endless batches of augmented images; batch k depends on the seed and k alone.
 
     Position p of the stream is image p modulo n of epoch p // n; the epoch's order and the position's augmentation derive from
-    the seed. A training resumed at a step therefore sees what an uninterrupted one would have seen.
+    the seed. A training resumed at a step therefore sees what an uninterrupted one would have seen, for the price of reading,
+    not decoding, one epoch at most. Batches run across the ends of epochs, so that n may be smaller than B.
 
     Args:
         index: datasets.tfrecord.RecordIndex.  image_size: S.  batch_size: B, over all workers.
         fill: RGB 0..255 outside the image.  start_step: batches that are passed over, without decoding them.
-        target_fn: (boxes [R, 4], labels [R]) -> dict of tensors of fixed shape, computed per image.
-        use_difficult: objects marked difficult take part.  max_objects: rows of 'boxes' and 'labels'.
+        target_fn: (boxes [R, 4], labels [R]) -> dict of tensors of fixed shape, computed per image from all its objects.
+        use_difficult: objects marked difficult take part.  max_objects: rows of 'boxes' and 'labels', which are for drawing;
+            objects beyond them are left out there.
+        threads: that prepare images; 0: as many as TensorFlow finds useful.
         worker, workers: this one's number, and how many share each batch.
-        parts: distort, zoom_out, crop, flip; see preprocessing.augment.augment.
+        parts: distort, zoom_out, crop, flip, zoom_out_max; see preprocessing.augment.augment.
 
     Returns:
         tf.data.Dataset of dicts: images uint8 [B, S, S, 3], ids string [B], boxes float32 [B, max_objects, 4] and labels
-        int32 [B, max_objects] (label 0: no object), and what target_fn returns, batched.
+        int32 [B, max_objects] (label 0: no object), and what target_fn returns, batched. With several workers, B is a worker's
+        share.
+
+    Raises:
+        tf.errors.OpError on damaged records, while they are read; see `damage_named`.
     """
     if batch_size % workers:
         raise ValueError(f'batch_size {batch_size} is not divisible by {workers} workers')
+    if not 0 <= worker < workers:
+        raise ValueError(f'worker {worker} of {workers}: workers are numbered from 0')
 
     def example(position, serialized):
         record = _decoded(serialized)
-        boxes, labels = record['boxes'], tf.cast(record['labels'], tf.int32)
-        if not use_difficult:
-            easy = ~record['difficult']
-            boxes, labels = tf.boolean_mask(boxes, easy), tf.boolean_mask(labels, easy)
-        image, boxes, labels = augment.augment(record['image'], boxes, labels, tf.stack([tf.cast(seed, tf.int64), position]),
+        boxes, labels = _learnt(record, use_difficult)
+        image, boxes, labels = augment.augment(record['image'], boxes, labels, [tf.cast(seed, tf.int64), position],
                                                image_size=image_size, fill=fill, **parts)
         result = {'images': image, 'ids': record['id'], 'boxes': _padded(boxes, max_objects),
                   'labels': _padded(labels, max_objects)}
@@ -55,22 +64,40 @@ def training_batches(index, image_size, batch_size, *, fill, seed, start_step=0,
     return _with_threads(stream.batch(share, drop_remainder=True).prefetch(4), threads)
 
 
+def _learnt(record, use_difficult):
+    """(boxes [R, 4], labels int32 [R]) of a record that take part in training."""
+    boxes, labels = record['boxes'], tf.cast(record['labels'], tf.int32)
+    if use_difficult:
+        return boxes, labels
+    return tf.boolean_mask(boxes, ~record['difficult']), tf.boolean_mask(labels, ~record['difficult'])
+
+
 def _positions(index, seed, first):
     """Endless (position, serialized record), from position `first` on."""
-    epoch = tf.data.Dataset.range(first // index.images, tf.int64.max)
-    stream = epoch.flat_map(lambda number: _epoch(index, seed, number))
+    if not index.images:
+        raise ValueError(f'{index.folder} holds no images to train on')
+    # Depends on the files alone, as the order must.
+    size = sum(os.path.getsize(file) for file in index.files) / index.images
+    buffer = int(min(_SHUFFLE_IMAGES, _SHUFFLE_BYTES // size + 1))
+    epochs = tf.data.Dataset.range(first // index.images, tf.int64.max)
+    stream = epochs.flat_map(lambda number: _epoch(index, seed, number, buffer))
     stream = stream.skip(first % index.images)
     return tf.data.Dataset.zip((tf.data.Dataset.range(first, tf.int64.max), stream))
 
 
-def _epoch(index, seed, number):
-    """All records once, in an order that follows from seed and epoch: shards shuffled, interleaved, then a buffer."""
-    numbers = tf.random.stateless_uniform([2], [seed, tf.cast(number, tf.int32)], 0, 2**31 - 1, tf.int32)
+def _epoch(index, seed, number, buffer):
+    """All records once, in an order that follows from seed and epoch: shards shuffled, interleaved, then a buffer.
+
+    For `flat_map`: number is a tensor.
+    """
+    # Dataset.shuffle mixes its seed with that of the graph, here of this function, which takes it from tf.random.set_seed.
+    tf.compat.v1.get_default_graph().seed = None
+    numbers = tf.random.stateless_uniform([2], [tf.cast(seed, tf.int64), number], 0, 2**31 - 1, tf.int32)
     order = tf.argsort(tf.random.stateless_uniform([len(index.files)], numbers))
     files = tf.data.Dataset.from_tensor_slices(tf.gather(tf.constant([str(file) for file in index.files]), order))
     records = files.interleave(_records, cycle_length=min(8, len(index.files)), block_length=8,
                                num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
-    return records.shuffle(_SHUFFLE_BUFFER, seed=tf.cast(numbers[0], tf.int64), reshuffle_each_iteration=False)
+    return records.shuffle(buffer, seed=tf.cast(numbers[0], tf.int64), reshuffle_each_iteration=False)
 
 
 def _records(files):
@@ -100,30 +127,68 @@ def _with_threads(dataset, threads):
     return dataset.with_options(options)
 
 
-def evaluation_batches(index, image_size, batch_size, *, max_images=0, max_objects=200, threads=0):
-    """Every record once, in the order of the files; the last batch may be smaller.
+def evaluation_batches(index, image_size, batch_size, *, max_images=0, threads=0):
+    """Every record once, or the first max_images, in the order of the files; the last batch may be smaller.
 
     Returns:
         tf.data.Dataset of dicts: images uint8 [B, S, S, 3], ids string [B], heights and widths int64 [B], boxes float32
-        [B, max_objects, 4], labels int32 and difficult bool [B, max_objects] (label 0: no object).
+        [B, R, 4], labels int32 and difficult bool [B, R]; R is the batch's largest number of objects, label 0 no object.
     """
     def example(serialized):
         record = _decoded(serialized)
         return {'images': resize_image(record['image'], image_size), 'ids': record['id'],
-                'heights': record['height'], 'widths': record['width'], 'boxes': _padded(record['boxes'], max_objects),
-                'labels': _padded(tf.cast(record['labels'], tf.int32), max_objects),
-                'difficult': tf.cast(_padded(tf.cast(record['difficult'], tf.int32), max_objects), tf.bool)}
+                'heights': record['height'], 'widths': record['width'], 'boxes': record['boxes'],
+                'labels': tf.cast(record['labels'], tf.int32), 'difficult': record['difficult']}
 
     records = _records([str(file) for file in index.files])
     records = records.take(max_images) if max_images else records
-    batches = records.map(example, num_parallel_calls=threads or tf.data.AUTOTUNE, deterministic=True).batch(batch_size)
-    return _with_threads(batches.prefetch(2), threads)
+    examples = records.map(example, num_parallel_calls=threads or tf.data.AUTOTUNE, deterministic=True)
+    return _with_threads(examples.padded_batch(batch_size).prefetch(2), threads)
 
 
 def resize_image(image, image_size):
     """uint8 [H, W, 3] -> uint8 [S, S, 3] by warping, as SSD does at test time (ssd_pascal.py test_transform_param WARP).
 
-    Read like a training window, so that training and test see pixels of the same sharpness.
+    Bilinear between pixel centres, after averaging where a side shrinks to half or less, as in training: so both see pixels of
+    the same sharpness, and large pictures do not alias. Test and demo both use it.
     """
-    image = augment.read_window(image, tf.constant([0., 0., 1., 1.]), image_size, (127.5, 127.5, 127.5))
-    return tf.saturate_cast(tf.round(image), tf.uint8)
+    height, width = tf.shape(image)[0], tf.shape(image)[1]
+    factors = tf.maximum(tf.stack([height, width]) // image_size, 1)
+    shrunk = tf.cond(tf.reduce_any(factors > 1),
+                     lambda: tf.image.resize(image, tf.stack([height, width]) // factors, method='area'),
+                     lambda: tf.cast(image, tf.float32))
+    return tf.cast(tf.image.resize(shrunk, [image_size, image_size]) + 0.5, tf.uint8)
+
+
+@contextlib.contextmanager
+def damage_named(index):
+    """Around the use of batches: turns TensorFlow's error on a damaged record into a DataError that names shard or image.
+
+    with damage_named(index): for batch in batches: ...
+
+    The error itself tells neither. Searching reads all records, which a training that has ended can afford. An error with
+    another cause passes.
+    """
+    try:
+        yield
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+        found = find_damage(index)
+        if not found:
+            raise
+        raise DataError(f'{found}; convert again') from error
+
+
+def find_damage(index) -> str:
+    """What is wrong with the first damaged record, '' where all can be read and decoded."""
+    for file in index.files:
+        count = 0
+        try:
+            for count, serialized in enumerate(_records(file), 1):
+                record = tfrecord.parse(serialized)
+                try:
+                    _decoded(serialized)
+                except tf.errors.InvalidArgumentError:
+                    return f"image '{record['id'].numpy().decode()}' in record shard {file} cannot be decoded"
+        except tf.errors.OpError:
+            return f'record shard {file} is damaged after its record {count}'
+    return ''

@@ -1,0 +1,108 @@
+"""Record folders: what is written is read back; what is not whole is refused."""
+import json
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from datasets import DataError, tfrecord, voc
+
+
+def _objects(*rows):
+    """rows: (box, label, difficult)."""
+    boxes, labels, difficult = zip(*rows, strict=True) if rows else ((), (), ())
+    return voc.Objects(np.array(boxes, 'f').reshape(-1, 4), np.array(labels, int), np.array(difficult, bool),
+                       np.zeros(len(rows), bool))
+
+
+def _example(name='y/1', *rows):
+    return tfrecord.example(b'jpeg', 20, 30, '1.jpg', name, _objects(*rows), ('cat', 'dog'))
+
+
+def _write(folder, count=5, per_shard=2):
+    with tfrecord.Writer(folder, ('cat', 'dog'), ('y/train',), per_shard) as writer:
+        for number in range(count):
+            writer.add(_example(f'y/{number}'))
+
+
+def test_round_trip():
+    box = [.1, .2, .3, .4]
+    found = tfrecord.parse(_example('y/1', (box, 2, True), ([0, 0, 1, 1], 1, False)).SerializeToString())
+    assert (found['image'].numpy(), found['id'].numpy(), int(found['height']), int(found['width'])) == (b'jpeg', b'y/1', 20, 30)
+    np.testing.assert_allclose(found['boxes'], [box, [0, 0, 1, 1]], rtol=1e-6)
+    assert found['labels'].numpy().tolist() == [2, 1] and found['difficult'].numpy().tolist() == [True, False]
+
+
+def test_image_without_objects():
+    found = tfrecord.parse(_example().SerializeToString())
+    assert found['boxes'].shape == (0, 4) and found['labels'].shape == (0,)
+
+
+def test_feature_keys():
+    keys = set(_example('y/1', ([0, 0, 1, 1], 1, False)).features.feature)
+    assert keys == {'image/encoded', 'image/format', 'image/height', 'image/width', 'image/filename', 'image/source_id',
+                    'image/object/bbox/ymin', 'image/object/bbox/xmin', 'image/object/bbox/ymax', 'image/object/bbox/xmax',
+                    'image/object/class/label', 'image/object/class/text', 'image/object/difficult', 'image/object/truncated'}
+
+
+def test_folder(tmp_path):
+    _write(tmp_path / 'records')
+    index = tfrecord.read_index(tmp_path / 'records')
+    assert (index.images, index.classes, index.image_sets, len(index.files)) == (5, ('cat', 'dog'), ('y/train',), 3)
+    ids = [tfrecord.parse(s)['id'].numpy() for s in tf.data.TFRecordDataset(list(index.files))]
+    assert ids == [b'y/0', b'y/1', b'y/2', b'y/3', b'y/4']
+    assert [path.name for path in tmp_path.iterdir()] == ['records']
+
+
+@pytest.mark.parametrize('stop', [KeyboardInterrupt, OSError])
+def test_interrupted_writing_leaves_the_older_folder(tmp_path, stop):
+    _write(tmp_path / 'records', 3)
+    with pytest.raises(stop), tfrecord.Writer(tmp_path / 'records', ('cat',), ()) as writer:
+        writer.add(_example())
+        raise stop
+    assert tfrecord.read_index(tmp_path / 'records').images == 3
+    assert [path.name for path in tmp_path.iterdir()] == ['records']
+
+
+def test_killed_writing_is_cleaned_up(tmp_path):
+    (tmp_path / '.records.writing').mkdir()
+    (tmp_path / '.records.writing/shard-00009.tfrecord').write_text('half')
+    _write(tmp_path / 'records')
+    assert len(tfrecord.read_index(tmp_path / 'records').files) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ['records']
+
+
+def test_nothing_written_is_no_folder(tmp_path):
+    _write(tmp_path / 'records', 0)
+    assert not (tmp_path / 'records').exists()
+
+
+def _damage(folder, how):
+    shard = folder / 'shard-00001.tfrecord'
+    if how == 'missing':
+        shard.unlink()
+    elif how == 'short':
+        shard.write_bytes(shard.read_bytes()[:-3])
+    elif how == 'no index':
+        (folder / 'index.json').unlink()
+    elif how == 'bad index':
+        (folder / 'index.json').write_text('{')
+    else:
+        (folder / 'index.json').write_text(json.dumps({'version': 1}))
+
+
+@pytest.mark.parametrize('how, message', [
+    ('missing', 'shard-00001.tfrecord is missing; convert again'), ('short', 'has .* bytes instead of'),
+    ('no index', 'is no finished conversion'), ('bad index', 'is damaged'), ('poor index', 'is damaged')])
+def test_what_is_not_whole_is_refused(tmp_path, how, message):
+    _write(tmp_path / 'records')
+    _damage(tmp_path / 'records', how)
+    with pytest.raises(DataError, match=message) as error:
+        tfrecord.read_index(tmp_path / 'records')
+    assert '\n' not in str(error.value)
+
+
+def test_missing_folder():
+    with pytest.raises(DataError, match='record folder nowhere does not exist; write it with ssd_image_to_tf.py'):
+        tfrecord.read_index(pathlib.Path('nowhere'))

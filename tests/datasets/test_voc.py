@@ -1,0 +1,122 @@
+"""Annotations in VOC layout: coordinates, flags, and everything that can be wrong with a file."""
+import numpy as np
+import pytest
+
+from datasets import DataError, voc
+from datasets.voc import RawObject
+
+OBJECT = ('<object><name>{name}</name>{more}<bndbox><xmin>{box[0]}</xmin><ymin>{box[1]}</ymin><xmax>{box[2]}</xmax>'
+          '<ymax>{box[3]}</ymax></bndbox></object>')
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for part in ('Annotations', 'ImageSets/Main', 'JPEGImages'):
+        (tmp_path / part).mkdir(parents=True)
+    return tmp_path
+
+
+def _xml(folder, *objects, size='<size><width>100</width><height>50</height></size>'):
+    (folder / 'Annotations/a.xml').write_text(f'<annotation>{size}{"".join(objects)}</annotation>')
+
+
+def test_twenty_classes():
+    assert len(voc.CLASSES) == 20 and voc.CLASSES[0] == 'aeroplane' and voc.CLASSES[-1] == 'tvmonitor'
+
+
+def test_pixels_are_one_based_and_inclusive():
+    # A box over a whole 100 x 50 image is 1..100, 1..50.
+    whole = voc.voc_pixels_to_corners(np.array([1., 1, 50, 100]), 50, 100)
+    assert whole.tolist() == [0, 0, 1, 1]
+    one_pixel = voc.voc_pixels_to_corners(np.array([11., 21, 11, 21]), 50, 100)
+    np.testing.assert_allclose(one_pixel, [.2, .2, .22, .21])
+    np.testing.assert_allclose(voc.corners_to_voc_pixels(one_pixel, 50, 100), [11, 21, 11, 21])
+
+
+def test_read_xml(folder):
+    _xml(folder, OBJECT.format(name='cat', box=(1, 2, 30, 40), more='<difficult>1</difficult><truncated>0</truncated>'),
+         OBJECT.format(name=' dog ', box=(5.5, 6, 7, 8), more='<difficult>0</difficult>'))
+    objects, size = voc.read_xml(folder, 'a')
+    assert size == (50, 100)
+    assert objects == [RawObject('cat', (2, 1, 40, 30), True, False), RawObject('dog', (6, 5.5, 8, 7), False, False)]
+
+
+def test_boxes_of_parts_are_not_the_objects(folder):
+    part = '<part><name>head</name><bndbox><xmin>9</xmin><ymin>9</ymin><xmax>9</xmax><ymax>9</ymax></bndbox></part>'
+    _xml(folder, OBJECT.format(name='person', box=(1, 2, 30, 40), more=part))
+    assert voc.read_xml(folder, 'a')[0] == [RawObject('person', (2, 1, 40, 30))]
+
+
+def test_size_may_be_missing(folder):
+    _xml(folder, size='')
+    assert voc.read_xml(folder, 'a') == ([], None)
+
+
+@pytest.mark.parametrize('text, message', [
+    ('<annotation><object>', 'malformed XML'),
+    ('', 'malformed XML'),
+    ('<annotation><object><name>cat</name></object></annotation>', 'object without name or box'),
+    ('<annotation><object><name>cat</name><bndbox><xmin>x</xmin></bndbox></object></annotation>', 'a number that is none'),
+    ('<annotation><size><width>a</width></size></annotation>', 'malformed XML'),
+])
+def test_malformed_xml_names_the_file(folder, text, message):
+    (folder / 'Annotations/a.xml').write_text(text)
+    with pytest.raises(DataError, match=f'a.xml: .*{message}') as error:
+        voc.read_xml(folder, 'a')
+    assert '\n' not in str(error.value)
+
+
+def test_missing_files(folder):
+    with pytest.raises(DataError, match='Annotations/a.xml: annotation is missing'):
+        voc.read_xml(folder, 'a')
+    with pytest.raises(DataError, match='JPEGImages/a.jpg: image is missing'):
+        voc.image_path(folder, 'a')
+
+
+def test_image_ids(folder):
+    (folder / 'ImageSets/Main/train.txt').write_text('b 1\na -1\n\nb 1\n')
+    assert voc.image_ids(folder, 'train') == ['b', 'a']
+    with pytest.raises(DataError, match='no image list at .*ImageSets/Main/val.txt; lists there: train'):
+        voc.image_ids(folder, 'val')
+    with pytest.raises(DataError, match='no VOC folder at nowhere'):
+        voc.image_ids('nowhere', 'val')
+
+
+@pytest.mark.parametrize('box, reason', [
+    ((10, 10, 10, 20), 'has no area'),
+    ((20, 10, 10, 20), 'has no area'),
+    ((60, 10, 70, 20), 'lies outside the 100 x 50 image'),
+    ((10, 101, 20, 120), 'lies outside'),
+    ((float('nan'), 1, 5, 5), 'is not finite'),
+])
+def test_bad_boxes_are_refused_with_file_and_object(box, reason):
+    found = voc.usable([RawObject('cat', (1, 1, 9, 9)), RawObject('cat', box)], 50, 100, ('cat',), 'a.xml')
+    assert len(found.labels) == 1 and len(found.refused) == 1
+    assert found.refused[0].startswith('a.xml: object 2 (cat): box') and reason in found.refused[0]
+
+
+def test_boxes_are_clipped_and_counted():
+    found = voc.usable([RawObject('cat', (-5, 1, 25, 120)), RawObject('dog', (1, 1, 50, 100), True, True)], 50, 100,
+                       ('dog', 'cat'), 'a.xml')
+    np.testing.assert_allclose(found.boxes, [[0, 0, .5, 1], [0, 0, 1, 1]])
+    assert (found.clipped, found.labels.tolist(), found.difficult.tolist()) == (1, [2, 1], [False, True])
+
+
+def test_unknown_class_names_the_nearest():
+    found = voc.usable([RawObject('catt', (1, 1, 9, 9))], 50, 100, ('dog', 'cat'), 'a.xml')
+    assert found.refused == ('a.xml: object 1 (catt): unknown class, nearest: cat',)
+    assert found.boxes.shape == (0, 4) and found.labels.shape == (0,)
+
+
+def test_class_list(tmp_path):
+    path = tmp_path / 'classes.txt'
+    path.write_text('# mine\ncat\n\n dog \n')
+    assert voc.read_class_list(path) == ('cat', 'dog')
+    path.write_text('cat\ncat\n')
+    with pytest.raises(DataError, match='names cat twice'):
+        voc.read_class_list(path)
+    path.write_text('\n')
+    with pytest.raises(DataError, match='is empty'):
+        voc.read_class_list(path)
+    with pytest.raises(DataError, match='cannot be read'):
+        voc.read_class_list(tmp_path / 'nowhere')

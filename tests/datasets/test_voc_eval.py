@@ -1,0 +1,157 @@
+"""Average precision by hand, against Caffe's and chainercv's tests, and against a published detector where it is at hand."""
+import csv
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from datasets import DataError, voc, voc_eval
+from datasets.voc_eval import Detection, GroundTruth
+
+REFERENCE = pathlib.Path(__file__).resolve().parents[3] / 'shared/voc_eval_reference'
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def _truth(*rows):
+    """rows: (box, label, difficult)."""
+    return GroundTruth(np.array([r[0] for r in rows], float).reshape(-1, 4), np.array([r[1] for r in rows], int),
+                       np.array([r[2] for r in rows], bool))
+
+
+def _found(*rows):
+    """rows: (box, label, score)."""
+    return Detection(np.array([r[0] for r in rows], float).reshape(-1, 4), np.array([r[1] for r in rows], int),
+                     np.array([r[2] for r in rows], float))
+
+
+A, B = (1, 1, 10, 10), (21, 21, 30, 30)
+
+
+def test_average_precision_equals_caffe():
+    # test_bbox_util.cpp TestComputeAP: 11 detections, 5 objects.
+    hits = np.array([0, 1, 1, 0, 1, 0, 1, 0, 0, 0, 1])
+    precision, recall = np.cumsum(hits) / np.arange(1, 12), np.cumsum(hits) / 5
+    # Caffe's .598662 takes 3 of 5 for recall .6; in steps of .1 the level is .6000000000000001: one level less at 3/5, precision
+    # 4/7 instead.
+    assert voc_eval.average_precision(precision, recall, '07') == pytest.approx(.598662 - (3 / 5 - 4 / 7) / 11, abs=1e-6)
+    assert voc_eval.average_precision(precision, recall, 'area') == pytest.approx(.591861, abs=1e-6)
+
+
+def test_average_precision_equals_chainercv():
+    # test_eval_detection_voc.py: precision 0, 1/2, 1/3 at recall 0, 1/2, 1/2.
+    assert voc_eval.average_precision([0, .5, 1 / 3], [0, .5, .5], '07') == pytest.approx(.2727272727)
+    assert voc_eval.average_precision([0, .5, 1 / 3], [0, .5, .5], 'area') == pytest.approx(.25)
+
+
+@pytest.mark.parametrize('metric', voc_eval.METRICS)
+def test_average_precision_of_nothing_is_zero(metric):
+    assert voc_eval.average_precision([], [], metric) == 0
+
+
+def test_unknown_metric():
+    with pytest.raises(ValueError, match="unknown metric '12'; known: 07, area"):
+        voc_eval.average_precision([], [], '12')
+
+
+def test_overlap_counts_inclusive_pixels():
+    # 10 x 10 pixels against the same moved by 5: 5 * 10 of 150 shared.
+    assert voc_eval.overlaps(np.array(A), np.array([[1, 6, 10, 15], A, B])) == pytest.approx([1 / 3, 1, 0])
+
+
+def _curve(detections, truths):
+    result = voc_eval.evaluate(detections, truths, ('cat', 'dog'))
+    return result.classes[0]
+
+
+def test_duplicates_are_wrong():
+    entry = _curve({'i': _found((A, 1, .9), (A, 1, .8), (B, 1, .7))}, {'i': _truth((A, 1, False), (B, 1, False))})
+    assert entry.precision.tolist() == [1, .5, pytest.approx(2 / 3)] and entry.recall.tolist() == [.5, .5, 1]
+
+
+def test_difficult_objects_are_neither_right_nor_wrong():
+    entry = _curve({'i': _found((A, 1, .9), (A, 1, .8), (B, 1, .7))}, {'i': _truth((A, 1, True), (B, 1, False))})
+    assert entry.ground_truths == 1 and entry.ap == 1
+    assert entry.recall.tolist() == [0, 0, 1]
+
+
+def test_overlap_of_half_is_not_enough():
+    # 10 of 20 pixels: IoU exactly .5.
+    entry = _curve({'i': _found(((1, 1, 1, 10), 1, .9))}, {'i': _truth(((1, 1, 1, 20), 1, False))})
+    assert entry.ap == 0
+
+
+def test_order_is_by_score_over_all_images():
+    truths = {'i': _truth((A, 1, False)), 'j': _truth((A, 1, False))}
+    entry = _curve({'i': _found((B, 1, .5), (A, 1, .3)), 'j': _found((A, 1, .4))}, truths)
+    assert entry.precision.tolist() == [0, .5, pytest.approx(2 / 3)]
+
+
+def test_equal_scores_rank_in_the_order_of_the_file(tmp_path):
+    # Both images are known from the first file; the second one names them the other way round.
+    (tmp_path / 'comp4_det_test_cat.txt').write_text('i .1 1 1 9 9\nj .1 1 1 9 9\n')
+    (tmp_path / 'comp4_det_test_dog.txt').write_text('j .5 1 1 10 10\ni .5 21 21 30 30\n')
+    found, _ = voc_eval.read_detections(tmp_path, 'test', ('cat', 'dog'))
+    result = voc_eval.evaluate(found, {'i': _truth(), 'j': _truth((A, 2, False))}, ('cat', 'dog'))
+    assert result.classes[1].precision.tolist() == [1, .5]
+
+
+def test_class_without_objects_is_not_in_the_mean():
+    result = voc_eval.evaluate({'i': _found((A, 1, .9), (A, 2, .9))}, {'i': _truth((A, 1, False))}, ('cat', 'dog'))
+    assert np.isnan(result.classes[1].ap) and result.mean_ap == 1
+    assert 'no objects, not in the mean: dog' in voc_eval.table(result)
+
+
+def test_no_detections():
+    result = voc_eval.evaluate({}, {'i': _truth((A, 1, False))}, ('cat', 'dog'))
+    assert result.classes[0].ap == 0 and result.mean_ap == 0
+
+
+def test_no_objects_at_all():
+    assert np.isnan(voc_eval.evaluate({}, {'i': _truth()}, ('cat',)).mean_ap)
+
+
+def test_detections_of_strange_images_are_refused():
+    with pytest.raises(DataError, match='detections of 1 images that are not in the image set, first x'):
+        voc_eval.evaluate({'x': _found()}, {}, ('cat',))
+
+
+def test_files_round_trip(tmp_path):
+    voc_eval.write_detections(tmp_path, 'test', ('cat', 'dog'), {'y/i': _found((A, 1, .9), (B, 2, .25))})
+    assert (tmp_path / 'comp4_det_test_dog.txt').read_text() == 'i 0.250000 21.00 21.00 30.00 30.00\n'
+    found, missing = voc_eval.read_detections(tmp_path, 'test', ('cat', 'dog', 'cow'))
+    assert missing == ['cow'] and found['i'].labels.tolist() == [1, 2] and found['i'].boxes.tolist() == [list(A), list(B)]
+
+
+def test_bad_line_names_file_and_line(tmp_path):
+    (tmp_path / 'comp4_det_test_cat.txt').write_text('i .5 1 1 2 2\ni .5 1\n')
+    with pytest.raises(DataError, match="cat.txt, line 2: 'i .5 1' is not 'image score"):
+        voc_eval.read_detections(tmp_path, 'test', ('cat',))
+
+
+def test_command_line(tmp_path):
+    from datasets import shapes
+    shapes.write_voc(tmp_path / 'VOCdevkit/VOC2007', train=0, test=4)
+    folder = tmp_path / 'VOCdevkit/VOC2007'
+    truths = voc_eval.read_ground_truths(folder, 'test', shapes.SHAPES)
+    perfect = {image: Detection(t.boxes, t.labels, np.ones(len(t.labels))) for image, t in truths.items()}
+    voc_eval.write_detections(tmp_path / 'found', 'test', shapes.SHAPES, perfect)
+    command = [sys.executable, '-m', 'datasets.voc_eval', '--detections', str(tmp_path / 'found'), '--voc',
+               str(tmp_path / 'VOCdevkit'), '--image_set', 'test', '--classes', str(folder / 'classes.txt')]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stdout.splitlines()[-1] == 'mAP 07 1.000000'
+    done = subprocess.run([*command[:4], 'nowhere', *command[5:]], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stderr.startswith('error: no detections at nowhere')
+
+
+@pytest.mark.skipif(not REFERENCE.is_dir(), reason='the reference detections are not at hand')
+def test_equals_a_published_detector():
+    truths = voc_eval.read_ground_truths(REFERENCE / 'VOCdevkit/VOC2007', 'test', voc.CLASSES)
+    detections, _ = voc_eval.read_detections(REFERENCE / 'detections', 'test', voc.CLASSES)
+    points, area = (voc_eval.evaluate(detections, truths, voc.CLASSES, metric) for metric in voc_eval.METRICS)
+    with open(REFERENCE / 'expected_ap.tsv', encoding='utf-8') as file:
+        rows = {row['class']: row for row in csv.DictReader(file, delimiter='\t')}
+    for one, other in zip(points.classes, area.classes, strict=True):
+        assert one.ap == pytest.approx(float(rows[one.name]['stored_ap_07metric']), abs=1e-9)
+        assert other.ap == pytest.approx(float(rows[one.name]['ap_allpoint']), abs=1e-6)
