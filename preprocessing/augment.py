@@ -155,7 +155,7 @@ def read_window(image, window, image_size, mirrored=False):
     Where a pixel of the result stands for two or more of the image, the image is shrunk by averaging first, so that fine
     patterns of large pictures do not alias.
     """
-    image, window = _shrunk(image, window, image_size)
+    image, window = _shrunk(tf.convert_to_tensor(image), window, image_size)
     sides = tf.cast(tf.shape(image)[:2], tf.float32)
     box = _sampled_box(window, sides, image_size)
     box = tf.where(mirrored, tf.gather(box, [0, 3, 2, 1]), box)  # a box from right to left reads from right to left

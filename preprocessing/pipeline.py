@@ -181,14 +181,21 @@ def damage_named(index):
 def find_damage(index) -> str:
     """What is wrong with the first damaged record, '' where all can be read and decoded."""
     for file in index.files:
-        count = 0
+        sound = 0
         try:
-            for count, serialized in enumerate(_records(file), 1):
-                record = tfrecord.parse(serialized)
-                try:
-                    _decoded(serialized)
-                except tf.errors.InvalidArgumentError:
-                    return f"image '{record['id'].numpy().decode()}' in record shard {file} cannot be decoded"
+            for serialized in _records(file):
+                if not _decodes(serialized):
+                    name = tfrecord.parse(serialized)['id'].numpy().decode()
+                    return f"image '{name}' in record shard {file} cannot be decoded"
+                sound += 1
         except tf.errors.OpError:
-            return f'record shard {file} is damaged after its record {count}'
+            return f'record shard {file} is damaged after its record {sound}'
     return ''
+
+
+def _decodes(serialized) -> bool:
+    try:
+        tf.io.decode_image(tfrecord.parse(serialized)['image'], channels=3, expand_animations=False)
+    except tf.errors.InvalidArgumentError:
+        return False
+    return True

@@ -1,5 +1,4 @@
 """The whole path on drawn shapes: convert, train in every mode from checkpoints made here, evaluate, detect."""
-import json
 import os
 import re
 import sys
@@ -47,8 +46,8 @@ def _call(script, *arguments):
 
 
 def _train(mode, steps, *more):
-    return _call(ssd_train, '--backbone_network=ssd_' + BACKBONE, '--training_mode=' + mode, f'--max_steps={steps}', '--batch_size=2',
-                 '--log_every=1', '--warmup_steps=0', *more)
+    return _call(ssd_train, '--backbone_network=ssd_' + BACKBONE, '--training_mode=' + mode, f'--max_steps={steps}',
+                 '--batch_size=2', '--log_every=1', '--warmup_steps=0', *more)
 
 
 def test_whole_path(room, capsys):
@@ -75,7 +74,7 @@ def test_whole_path(room, capsys):
     assert 'resumed checkpoints/ssd_mobilenet_v1/model.ckpt-1 at step 1' in text and 'step 2: mAP 07' in text
     second = checkpoint.read(checkpoint.find(folder))
     assert (second.get_tensor(frozen) != given).any()
-    assert json.load(open(f'{folder}/model.json', encoding='utf-8'))['classes'] == list(shapes.SHAPES)
+    assert checkpoint.read_description(checkpoint.find(folder))['classes'] == list(shapes.SHAPES)
 
     # Evaluation, with files of detections that the command-line evaluation reads.
     assert _call(ssd_test, '--batch_size=2', '--write_detections=detections', '--score_threshold=0.01') == 0

@@ -1,0 +1,75 @@
+"""Images/s of the training pipeline alone, with each part of the augmentation on and off.
+
+    python3 benchmarks/input_pipeline.py --train_records=tfrecords_train --threads=1
+
+CPU time per image is all threads' together; unlike images/s it hardly depends on what else the machine does. A training
+step wants images/s of this script well above its own.
+"""
+import argparse
+import functools
+import pathlib
+import sys
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from configs.script import quiet, run  # noqa: E402
+
+with quiet():
+    from datasets import DataError, tfrecord
+    from nets import anchors, backbones, targets
+    from preprocessing import normalize, pipeline
+
+PARTS = ('distort', 'zoom_out', 'crop', 'flip')
+
+
+def main():
+    options = _options()
+    index = tfrecord.read_index(options.train_records)
+    print(f'{index.images} images in {options.train_records}, {options.images} measured, '
+          f'{options.threads or "automatic"} threads\n{"":24}{"images/s":>10}{"CPU ms/image":>14}')
+    for name, batches in _variants(index, options):
+        pace, cpu = _measure(batches, options.images // options.batch_size)
+        print(f'{name:24}{pace * options.batch_size:10.0f}{1000 * cpu / options.batch_size:14.2f}', flush=True)
+
+
+def _options():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--train_records', default='tfrecords_train', help='folder written by ssd_image_to_tf.py')
+    parser.add_argument('--backbone', default='mobilenet_v1', help='whose image size and default boxes are used')
+    parser.add_argument('--batch_size', type=int, default=32)
+    parser.add_argument('--images', type=int, default=960, help='measured per line')
+    parser.add_argument('--threads', type=int, default=0, help='0: automatic')
+    return parser.parse_args()
+
+
+def _variants(index, options):
+    """(name, batches) of each line of the table."""
+    spec = backbones.get(options.backbone)
+    match = functools.partial(targets.match, defaults=anchors.default_boxes(spec))
+    training = functools.partial(
+        pipeline.training_batches, index, spec.image_size, options.batch_size, fill=normalize.mean_colour(spec.pixels), seed=1,
+        threads=options.threads)
+    matched = functools.partial(
+        training, target_fn=lambda boxes, labels: dict(zip(('classes', 'offsets'), match(boxes, labels), strict=True)))
+    yield 'as in training', matched()
+    yield 'without matching', training()
+    for part in PARTS:
+        yield f'  and without {part}', training(**{part: False})
+    yield '  resized only', training(**dict.fromkeys(PARTS, False))
+    yield 'evaluation', pipeline.evaluation_batches(index, spec.image_size, options.batch_size, threads=options.threads).repeat()
+
+
+def _measure(batches, count):
+    """(batches/s, seconds of CPU per batch) over `count` batches after the first few, which fill buffers."""
+    batches = iter(batches)
+    for _ in range(6):
+        next(batches)
+    start, cpu = time.monotonic(), time.process_time()
+    for _ in range(count):
+        next(batches)
+    return count / (time.monotonic() - start), (time.process_time() - cpu) / count
+
+
+if __name__ == '__main__':
+    run(main, DataError, ValueError)

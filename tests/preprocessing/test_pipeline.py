@@ -1,0 +1,188 @@
+"""Pipelines over record folders that the tests write: order, resumption, sharing among workers, damage."""
+import itertools
+
+import cv2
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from datasets import DataError, tfrecord, voc
+from preprocessing import pipeline
+
+CLASSES = ('cat', 'dog')
+KEYS = ('images', 'ids', 'boxes', 'labels')
+
+
+def write(folder, images, per_shard=4, encoded=None):
+    """Image i is 20 + i % 3 * 10 by 40 pixels of gray 10 i, with i % 3 objects, the second of them difficult."""
+    with tfrecord.Writer(folder, CLASSES, ('test',), per_shard) as writer:
+        for number in range(images):
+            height, count = 20 + number % 3 * 10, number % 3
+            data = cv2.imencode('.jpg', np.full([height, 40, 3], number * 10, np.uint8))[1].tobytes()
+            objects = voc.Objects(np.float32([[.1, .1, .5, .6], [.3, .2, .9, 1]])[:count], np.int64([1, 2])[:count],
+                                  np.array([False, True])[:count], np.zeros(count, bool))
+            writer.add(tfrecord.example((encoded or {}).get(number, data), height, 40, f'{number}.jpg', str(number), objects,
+                                        CLASSES))
+    return tfrecord.read_index(folder)
+
+
+@pytest.fixture(scope='module')
+def index(tmp_path_factory):
+    return write(tmp_path_factory.mktemp('records') / 'ten', 10)
+
+
+def training(index, batch_size=4, **options):
+    return pipeline.training_batches(index, 32, batch_size, **{'fill': (0., 0., 0.), 'seed': 1} | options)
+
+
+def take(batches, count):
+    return [{name: value.numpy() for name, value in batch.items()} for batch in batches.take(count)]
+
+
+def ids(batches):
+    return [int(i) for batch in batches for i in batch['ids']]
+
+
+def assert_same(found, expected):
+    for one, other in itertools.zip_longest(found, expected):
+        for name in KEYS:
+            np.testing.assert_array_equal(one[name], other[name])
+
+
+def test_shapes_and_padding(index):
+    batch = take(training(index, max_objects=5), 1)[0]
+    assert batch['images'].shape == (4, 32, 32, 3) and batch['images'].dtype == np.uint8
+    assert batch['boxes'].shape == (4, 5, 4) and batch['boxes'].dtype == np.float32
+    assert batch['labels'].shape == (4, 5) and batch['labels'].dtype == np.int32
+    objects = (batch['labels'] > 0).sum(axis=1)
+    assert ((objects > 0) == [int(i) % 3 > 0 for i in batch['ids']]).all()
+    assert not batch['boxes'][batch['labels'] == 0].any()
+
+
+def test_every_epoch_holds_every_image_in_another_order(index):
+    order = ids(take(training(index, 5), 6))
+    epochs = [order[:10], order[10:20], order[20:]]
+    assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
+    assert epochs[0] != epochs[1] != epochs[2]
+    assert ids(take(training(index, 5, seed=2), 2)) != epochs[0]
+
+
+@pytest.mark.parametrize('start', [1, 3, 7, 25])
+def test_resumed_equals_uninterrupted(index, start):
+    # 4 images of 10: batches lie across the ends of epochs.
+    assert_same(take(training(index, start_step=start), 3), take(training(index), start + 3)[start:])
+
+
+def test_neither_threads_nor_the_global_seed_matter(index):
+    expected = take(training(index, threads=1), 6)
+    for seed, threads in ((3, 0), (4, 2)):
+        tf.random.set_seed(seed)
+        assert_same(take(training(index, threads=threads), 6), expected)
+
+
+def test_fewer_images_than_a_batch(tmp_path):
+    index = write(tmp_path / 'three', 3)
+    batches = take(training(index, 8), 3)
+    assert sorted(ids(batches)) == [0] * 8 + [1] * 8 + [2] * 8
+    assert len({image.tobytes() for image in batches[0]['images']}) > 3  # the same image is augmented anew
+    assert_same(take(training(index, 8, start_step=2), 1), batches[2:])
+
+
+def test_workers_share_the_batch(index):
+    whole = take(training(index), 6)
+    shares = [take(training(index, worker=worker, workers=2), 6) for worker in range(2)]
+    joined = [{name: np.concatenate([one[name], other[name]]) for name in KEYS} for one, other in zip(*shares, strict=True)]
+    assert_same(joined, whole)
+    assert_same(take(training(index, worker=1, workers=2, start_step=4), 2), shares[1][4:])
+
+
+def test_difficult_objects_can_be_left_out(index):
+    parts = dict(crop=False, zoom_out=False, flip=False)
+    first, second = (1, .1, .1, .5, .6), (2, .3, .2, .9, 1.)
+    for use, expected in ((True, {first, second}), (False, {first})):
+        batches = take(training(index, 5, use_difficult=use, **parts), 2)
+        rows = np.concatenate([np.concatenate([b['labels'][..., None], b['boxes']], axis=-1) for b in batches]).reshape(-1, 5)
+        assert {tuple(row.round(5)) for row in rows if row[0]} == expected
+
+
+def test_targets_see_all_objects_unpadded(index):
+    def count(boxes, labels):
+        return {'count': tf.shape(boxes)[0], 'sum': tf.reduce_sum(labels)}
+    parts = dict(crop=False, zoom_out=False)
+    for batch in take(training(index, 5, target_fn=count, max_objects=1, **parts), 2):
+        assert batch['count'].tolist() == [int(i) % 3 for i in batch['ids']]
+        assert batch['sum'].tolist() == [[0, 1, 3][int(i) % 3] for i in batch['ids']]
+        assert batch['labels'].shape == (5, 1)
+
+
+@pytest.mark.parametrize('options, message', [
+    (dict(batch_size=5, workers=2), 'batch_size 5 is not divisible by 2'),
+    (dict(worker=2, workers=2), 'worker 2 of 2'),
+])
+def test_wrong_shares(index, options, message):
+    with pytest.raises(ValueError, match=message):
+        training(index, **options)
+
+
+def test_no_images(index):
+    empty = tfrecord.RecordIndex('nowhere', (), 0, CLASSES)
+    with pytest.raises(ValueError, match='nowhere holds no images'):
+        training(empty)
+
+
+def test_evaluation_is_ordered_and_whole(index):
+    batches = take(pipeline.evaluation_batches(index, 32, 4), -1)
+    assert [len(batch['ids']) for batch in batches] == [4, 4, 2]
+    assert ids(batches) == list(range(10))
+    first = batches[0]
+    assert first['images'].shape == (4, 32, 32, 3) and first['images'].dtype == np.uint8
+    assert first['images'].mean(axis=(1, 2, 3)).tolist() == pytest.approx([0, 10, 20, 30], abs=1)
+    assert first['heights'].tolist() == [20, 30, 40, 20] and first['widths'].tolist() == [40] * 4
+    assert first['labels'].tolist() == [[0, 0], [1, 0], [1, 2], [0, 0]]
+    assert first['difficult'].tolist() == [[False, False], [False, False], [False, True], [False, False]]
+    np.testing.assert_allclose(first['boxes'][2], [[.1, .1, .5, .6], [.3, .2, .9, 1]])
+    assert ids(take(pipeline.evaluation_batches(index, 32, 4, max_images=5), -1)) == list(range(5))
+
+
+def test_evaluation_of_one_image_without_objects(tmp_path):
+    batch, = take(pipeline.evaluation_batches(write(tmp_path / 'one', 1), 32, 4), -1)
+    assert batch['boxes'].shape == (1, 0, 4) and batch['labels'].shape == (1, 0)
+
+
+@pytest.mark.parametrize('height, width', [(70, 110), (40, 33), (64, 64), (1, 1), (100, 40)])
+def test_resize_equals_opencv(height, width):
+    image = np.random.RandomState(0).randint(0, 256, [height, width, 3]).astype(np.uint8)
+    found = pipeline.resize_image(image, 64)
+    assert found.dtype == tf.uint8
+    expected = cv2.resize(image, (64, 64), interpolation=cv2.INTER_LINEAR)
+    np.testing.assert_allclose(found.numpy().astype(int), expected.astype(int), atol=1)
+
+
+def test_resize_averages_large_pictures():
+    image = np.zeros([256, 256, 3], np.uint8)
+    image[::4, ::4] = 160  # one pixel of 16, and none of the four in the middle of each cell
+    np.testing.assert_allclose(pipeline.resize_image(image, 64), np.full([64, 64, 3], 10))
+
+
+def test_an_undecodable_image_is_named(tmp_path):
+    index = write(tmp_path / 'bad', 6, encoded={4: b'\xff\xd8\xff no picture'})
+    with pytest.raises(DataError, match=r"image '4' in record shard .*shard-00001.tfrecord cannot be decoded"), \
+            pipeline.damage_named(index):
+        take(training(index), 3)
+
+
+def test_a_damaged_shard_is_named(tmp_path):
+    index = write(tmp_path / 'bad', 6)
+    data = bytearray((tmp_path / 'bad' / 'shard-00001.tfrecord').read_bytes())
+    data[-30] ^= 255
+    (tmp_path / 'bad' / 'shard-00001.tfrecord').write_bytes(data)
+    with pytest.raises(DataError, match='shard-00001.tfrecord is damaged after its record 1; convert again'), \
+            pipeline.damage_named(index):
+        take(pipeline.evaluation_batches(index, 32, 4), -1)
+
+
+def test_other_errors_pass(index):
+    assert pipeline.find_damage(index) == ''
+    with pytest.raises(tf.errors.InvalidArgumentError, match='mine'), pipeline.damage_named(index):
+        raise tf.errors.InvalidArgumentError(None, None, 'mine')
+
