@@ -56,4 +56,5 @@ _alias_legacy_layers()
 _silence_known_warnings()
 importlib.import_module('tensorflow.python.framework.ops').Tensor = tf.Tensor
 _keep_autograph_out('tf_slim')
+tf.config.list_physical_devices()  # a machine without GPU is complained of at the first look: now, while scripts hold that back
 slim = _import('tf_slim', 'tf-slim')

@@ -1,0 +1,119 @@
+"""Whether every backbone can learn: eight drawn pictures by heart, from random weights; then saved, restored and resumed.
+
+    python3 benchmarks/overfit.py --backbones=mobilenet_v1,resnet_v1 --precision=bfloat16
+
+Prints for each backbone the step at which its mAP on the eight reaches 1 (or the best that it came to), the seconds that took,
+and the largest differences of the outputs after a restore, and after a resumed training's two further steps.
+"""
+import argparse
+import functools
+import pathlib
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from configs.script import quiet, run  # noqa: E402
+
+with quiet():
+    import numpy as np
+
+    from datasets import shapes, voc, voc_eval
+    from nets import anchors, backbones, detector, learning, ssd, targets
+    from nets.slim_compat import tf
+    from preprocessing import normalize, pipeline
+
+IMAGES = 8
+
+
+def main():
+    options = _options()
+    print(f'{"backbone":22}{"precision":>10}{"steps":>7}{"mAP":>7}{"loss":>8}{"seconds":>9}{"restored":>10}{"resumed":>10}')
+    for name in options.backbones:
+        for precision in options.precision:
+            _report(name, precision, options)
+
+
+def _options():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--backbones', default=','.join(backbones.names()), type=lambda text: text.split(','),
+                        help='comma-separated; default: all')
+    parser.add_argument('--precision', default='bfloat16,float32', type=lambda text: text.split(','), help='comma-separated')
+    parser.add_argument('--max_steps', type=int, default=400)
+    parser.add_argument('--every', type=int, default=20, help='steps between evaluations')
+    parser.add_argument('--learning_rate', type=float, default=0.01)
+    options = parser.parse_args()
+    for name in options.backbones:
+        backbones.get(name)
+    return options
+
+
+def _report(name, precision, options):
+    tf.keras.backend.clear_session()
+    tf.keras.utils.set_random_seed(1)
+    spec = backbones.get(name)
+    batch, truths = _eight(spec)
+    trainer = _trainer(spec, precision, options)
+    start, best, scalars = time.monotonic(), 0., {}
+    while trainer.step < options.max_steps and best < 1:
+        for _ in range(options.every):
+            scalars = trainer.train_step(batch)
+        best = max(best, _mean_ap(trainer, batch['images'], truths))
+    seconds = time.monotonic() - start
+    restored, resumed = _saved_and_restored(trainer, lambda: _trainer(spec, precision, options), batch)
+    print(f'{name:22}{precision:>10}{trainer.step:7d}{best:7.3f}{scalars["loss"] - scalars["l2"]:8.3f}{seconds:9.0f}'
+          f'{restored:10.1g}{resumed:10.1g}', flush=True)
+
+
+def _eight(spec):
+    """(a training batch, {image id: ground truth in pixels}) of drawn pictures that all hold objects."""
+    pictures = (shapes.picture(np.random.default_rng([2, number])) for number in range(100))
+    pictures = [picture for picture in pictures if picture[1]][:IMAGES]
+    match = functools.partial(targets.match, defaults=anchors.default_boxes(spec))
+    images, classes, offsets, truths = [], [], [], {}
+    for number, (image, objects) in enumerate(pictures):
+        pixels = np.array([item[1:5] for item in objects], float)
+        labels = np.array([shapes.SHAPES.index(item[0]) + 1 for item in objects])
+        boxes = voc.voc_pixels_to_corners(pixels, *image.shape[:2]).astype(np.float32)
+        truths[number] = voc_eval.GroundTruth(voc.corners_to_voc_pixels(boxes, 300, 300), labels, np.zeros(len(labels), bool))
+        images.append(pipeline.resize_image(image, spec.image_size))
+        for values, target in zip((classes, offsets), match(boxes, labels), strict=True):
+            values.append(target)
+    return {'images': tf.stack(images), 'classes': tf.stack(classes), 'offsets': tf.stack(offsets)}, truths
+
+
+def _trainer(spec, precision, options):
+    model = ssd.SSD(spec, len(shapes.SHAPES) + 1, precision=precision, batch_norm_decay=0.8).build()
+    return learning.Trainer(model, learning.Schedule(options.learning_rate, 10**6, warmup=20),
+                            functools.partial(normalize.normalize, pixels=spec.pixels), clip=10.)
+
+
+def _mean_ap(trainer, images, truths):
+    found = detector.Detector(trainer.model, trainer.normalize)(images)
+    detections = {}
+    for number, (boxes, scores, classes, count) in enumerate(zip(*(values.numpy() for values in found), strict=True)):
+        boxes = voc.corners_to_voc_pixels(boxes[:count], 300, 300)
+        detections[number] = voc_eval.Detection(boxes, classes[:count], scores[:count])
+    return voc_eval.evaluate(detections, truths, shapes.SHAPES, 'area').mean_ap
+
+
+def _saved_and_restored(trainer, new_trainer, batch):
+    """Largest difference of any logit: a fresh model given the checkpoint; the same after two more steps of both."""
+    with tempfile.TemporaryDirectory() as folder:
+        other = new_trainer()
+        other.resume(trainer.save(folder))
+    restored = _difference(trainer, other, batch)
+    for _ in range(2):
+        trainer.train_step(batch)
+        other.train_step(batch)
+    return restored, _difference(trainer, other, batch)
+
+
+def _difference(one, other, batch):
+    outputs = [tf.function(trainer.model)(trainer.normalize(batch['images']), False)[0] for trainer in (one, other)]
+    return float(tf.reduce_max(tf.abs(outputs[0] - outputs[1])))
+
+
+if __name__ == '__main__':
+    run(main, ValueError)
