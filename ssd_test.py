@@ -46,7 +46,7 @@ def main():
     results = {metric: voc_eval.evaluate(found.detections, found.ground_truths, classes, metric, config.match_threshold)
                for metric in ('07', 'area')}
     print(voc_eval.table(*results.values()))
-    print(f'{found.images_per_second:.1f} images/s, batch {config.batch_size}, {config.precision}')
+    print(f'{_pace(found.images_per_second)}, batch {config.batch_size}, {config.precision}')
     folder = config.output or os.path.dirname(prefix)
     curves = os.path.join(folder, 'precision_recall.png')
     visualize.plot_precision_recall(results['07'], curves)
@@ -56,6 +56,11 @@ def main():
         print(f'detections: {config.write_detections}')
     for metric, result in results.items():
         print(f'mAP {metric} {result.mean_ap:.6f}')
+
+
+def _pace(images_per_second):
+    return 'images/s unknown: there is one batch, which the start-up is part of' if images_per_second is None \
+        else f'{images_per_second:.1f} images/s'
 
 
 if __name__ == '__main__':

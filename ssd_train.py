@@ -59,7 +59,9 @@ def main():
     # 4 training
     log = Log(folder, config, index.classes, trainer.step)
     keeper = Keeper(trainer, folder, config.keep_checkpoints, facts | {'started_from': start.origin})
-    evaluate = held_out and functools.partial(_evaluate, keeper, log, held_out, config)
+    detect = detector.Detector(model, trainer.normalize, score_threshold=config.score_threshold,
+                               nms_threshold=config.nms_threshold, top_k=config.nms_top_k, keep_top_k=config.keep_top_k)
+    evaluate = held_out and functools.partial(_evaluate, detect, keeper, log, held_out, config)
     stopped = learning.train(trainer, batches, config.max_steps, log_every=config.log_every, save_every=config.save_every,
                              save=keeper.save, report=log.report, evaluate=evaluate, eval_every=config.eval_every)
     print(f'{"stopped by " + stopped if stopped else "finished"} at step {trainer.step}; checkpoints are in {folder}')
@@ -140,12 +142,9 @@ def _with_boxes(batch, classes, count):
                      for image, box, label in zip(images, boxes, labels, strict=True)])
 
 
-def _evaluate(keeper, log, held_out, config):
-    """VOC mAP of the present weights on the held-out records."""
+def _evaluate(detect, keeper, log, held_out, config):
+    """VOC mAP of the present weights on the held-out records. detect: nets.detector.Detector of the model that is trained."""
     trainer = keeper.trainer
-    detect = detector.Detector(
-        trainer.model, trainer.normalize, score_threshold=config.score_threshold, nms_threshold=config.nms_threshold,
-        top_k=config.nms_top_k, keep_top_k=config.keep_top_k)
     batches = pipeline.evaluation_batches(held_out, trainer.model.spec.image_size, config.batch_size,
                                           max_images=config.eval_images)
     found = evaluation.detect_all(detect, batches)

@@ -55,14 +55,15 @@ def _report(name, precision, options):
     spec = backbones.get(name)
     batch, truths = _eight(spec)
     trainer = _trainer(spec, precision, options)
+    detect = detector.Detector(trainer.model, trainer.normalize)
     start, best, scalars = time.monotonic(), 0., {}
     while trainer.step < options.max_steps and best < 1:
         for _ in range(options.every):
             scalars = trainer.train_step(batch)
-        best = max(best, _mean_ap(trainer, batch['images'], truths))
-    seconds = time.monotonic() - start
+        best = max(best, _mean_ap(detect(batch['images']), truths))
+    seconds, steps = time.monotonic() - start, trainer.step
     restored, resumed = _saved_and_restored(trainer, lambda: _trainer(spec, precision, options), batch)
-    print(f'{name:22}{precision:>10}{trainer.step:7d}{best:7.3f}{scalars["loss"] - scalars["l2"]:8.3f}{seconds:9.0f}'
+    print(f'{name:22}{precision:>10}{steps:7d}{best:7.3f}{scalars["loss"] - scalars["l2"]:8.3f}{seconds:9.0f}'
           f'{restored:10.1g}{resumed:10.1g}', flush=True)
 
 
@@ -89,8 +90,7 @@ def _trainer(spec, precision, options):
                             functools.partial(normalize.normalize, pixels=spec.pixels), clip=10.)
 
 
-def _mean_ap(trainer, images, truths):
-    found = detector.Detector(trainer.model, trainer.normalize)(images)
+def _mean_ap(found, truths):
     detections = {}
     for number, (boxes, scores, classes, count) in enumerate(zip(*(values.numpy() for values in found), strict=True)):
         boxes = voc.corners_to_voc_pixels(boxes[:count], 300, 300)

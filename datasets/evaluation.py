@@ -8,10 +8,11 @@ from datasets.voc_eval import Detection, GroundTruth
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """detections: {image id: Detection}.  ground_truths: {image id: GroundTruth}.  images_per_second: without the first batch."""
+    """detections: {image id: Detection}.  ground_truths: {image id: GroundTruth}.  images_per_second: without the
+    first batch, which holds the tracing; None where there is no other."""
     detections: dict
     ground_truths: dict
-    images_per_second: float
+    images_per_second: float | None
 
 
 def detect_all(detect, batches, progress=None) -> Found:
@@ -36,7 +37,7 @@ def detect_all(detect, batches, progress=None) -> Found:
             images += len(batch['ids'])
     if progress:
         progress.close()
-    return Found(detections, truths, images / (time.monotonic() - start) if images else float('nan'))
+    return Found(detections, truths, images / (time.monotonic() - start) if images else None)
 
 
 def _detection(boxes, scores, classes, count, height, width):
