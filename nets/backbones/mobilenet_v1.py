@@ -2,7 +2,7 @@
 
 Names, shapes and behaviour as in research/slim/nets/mobilenet_v1.py of tensorflow/models.
 """
-from nets.backbones.common import conv_bn_scope
+from nets.backbones.common import conv_bn_scope, depthwise
 from nets.slim_compat import slim, tf
 from nets.spec import BackboneSpec, ExtraLayer, ImageNetCheckpoint
 
@@ -27,7 +27,7 @@ def build(images, is_training, batch_norm_decay=None):
         net = end_points['Conv2d_0'] = slim.conv2d(images, 32, 3, stride=2, scope='Conv2d_0')
         for i, (depth, stride) in enumerate(_SEPARABLE, start=1):
             name = f'Conv2d_{i}_depthwise'
-            net = end_points[name] = slim.separable_conv2d(net, None, 3, depth_multiplier=1, stride=stride, scope=name)
+            net = end_points[name] = depthwise(net, stride, name)
             name = f'Conv2d_{i}_pointwise'
             net = end_points[name] = slim.conv2d(net, depth, 1, scope=name)
     return end_points

@@ -2,7 +2,7 @@
 
 Names, shapes and behaviour as in research/slim/nets/mobilenet/mobilenet_v2.py of tensorflow/models (and conv_blocks.py).
 """
-from nets.backbones.common import conv_bn_scope
+from nets.backbones.common import conv_bn_scope, depthwise
 from nets.slim_compat import slim, tf
 from nets.spec import BackboneSpec, ExtraLayer, ImageNetCheckpoint
 
@@ -47,8 +47,7 @@ def _inverted_residual(net, depth, stride, name, points, expand):
     inputs = net
     if expand:
         net = _expand(net, name, points)
-    net = slim.separable_conv2d(net, None, 3, depth_multiplier=1, stride=stride, scope='depthwise')
-    points[f'{name}/depthwise_output'] = net
+    net = points[f'{name}/depthwise_output'] = depthwise(net, stride, 'depthwise')
     net = slim.conv2d(net, depth, 1, activation_fn=None, scope='project')
     if stride == 1 and inputs.shape[-1] == depth:
         net += inputs

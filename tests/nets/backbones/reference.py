@@ -12,6 +12,7 @@ import numpy as np
 from nets import backbones
 from nets.backbones import resnet_common
 from nets.slim_compat import tf
+from nets.ssd import FLOAT32_NAMES
 
 DATA = pathlib.Path(__file__).parents[2] / 'data/slim'
 # Every (name, depth) of the registry; depth is None where there is no choice.
@@ -22,7 +23,7 @@ RECORDS = [(name, depth) for name in backbones.names()
 class Body(tf.Module):
     """A backbone alone: images [B, S, S, 3] -> its end points, or only `layers` of them.
 
-    dtype: of the activations; variables stay float32 and are handed out cast, batch norm's excepted, as in the SSD.
+    dtype: of the activations; variables stay float32 and are handed out cast, as in the SSD.
     """
 
     def __init__(self, spec, dtype=tf.float32, layers=()):
@@ -46,7 +47,7 @@ class Body(tf.Module):
     def _cast_kernels(self, getter, name, *args, **kwargs):
         kwargs['dtype'] = tf.float32
         variable = getter(name, *args, **kwargs)
-        if name.endswith(('gamma', 'beta', 'moving_mean', 'moving_variance')):
+        if name.split('/')[-1] in FLOAT32_NAMES:
             return variable
         return tf.cast(variable, self.dtype)
 
