@@ -25,7 +25,7 @@ def main():
     config = load('ssd_demo', positional='image', description=__doc__)
     spec = backbones.from_config_name(config.backbone_network, config.resnet_depth, config.default_box_set)
     picture = read_picture(config.image)
-    prefix = checkpoint.find(config.checkpoint or f'checkpoints/{config.backbone_network}')
+    prefix = detector.find(config.checkpoint, spec)
 
     # 1 placeholder for the input image: fed in step 4, traced once for every height and width
     placeholder = tf.TensorSpec([None, None, 3], tf.uint8, name='image')
@@ -75,7 +75,9 @@ def read_picture(path):
 
 def _table(boxes, scores, labels, classes, shape):
     """One line per detection: name, score, and the box in pixels of the picture."""
-    lines = [f'{len(boxes)} objects' + (f'\n{"class":<16} score  xmin  ymin  xmax  ymax' if len(boxes) else '')]
+    lines = ['1 object' if len(boxes) == 1 else f'{len(boxes)} objects']
+    if len(boxes):
+        lines.append(f'{"class":<16} score  xmin  ymin  xmax  ymax')
     for box, score, label in zip(boxes, scores, labels, strict=True):
         ymin, xmin, ymax, xmax = (round(float(v * side)) for v, side in zip(box, (*shape[:2], *shape[:2]), strict=True))
         lines.append(f'{classes[label - 1]:<16} {score:5.2f} {xmin:5d} {ymin:5d} {xmax:5d} {ymax:5d}')

@@ -23,8 +23,8 @@ def main():
 
     # 1 data preparation: test records, and the checkpoint
     index = tfrecord.read_index(config.test_records)
-    prefix = checkpoint.find(config.checkpoint or f'checkpoints/{config.backbone_network}')
     spec = backbones.from_config_name(config.backbone_network, config.resnet_depth, config.default_box_set)
+    prefix = detector.find(config.checkpoint, spec)
     print(f'{index.images} test images from {config.test_records}; checkpoint {prefix}')
 
     # 2 preprocessing: resized batches, nothing random

@@ -41,7 +41,7 @@ def _options():
                         help='comma-separated; default: all')
     parser.add_argument('--precision', default='bfloat16,float32', type=lambda text: text.split(','), help='comma-separated')
     parser.add_argument('--max_steps', type=int, default=400)
-    parser.add_argument('--every', type=int, default=20, help='steps between evaluations')
+    parser.add_argument('--every', type=int, default=10, help='steps between evaluations')
     parser.add_argument('--learning_rate', type=float, default=0.01)
     options = parser.parse_args()
     for name in options.backbones:

@@ -24,6 +24,21 @@ class Detector(tf.Module):
         return postprocess.detect(logits, offsets, self.defaults, **self.limits)
 
 
+def find(given: str, spec: BackboneSpec) -> str:
+    """Prefix of the user's checkpoint, or where none is given, of the newest in checkpoints/ssd_<backbone>/.
+
+    CheckpointError says how to get one.
+    """
+    if given:
+        return checkpoint.find(given)
+    name = f'ssd_{spec.name}'
+    prefix = checkpoint.newest(f'checkpoints/{name}')
+    if prefix is None:
+        raise checkpoint.CheckpointError(f'no trained detector in checkpoints/{name}; train one: python3 ssd_train.py '
+                                         f'--backbone_network={name}, or name one with --checkpoint=PATH')
+    return prefix
+
+
 def load(spec: BackboneSpec, prefix: str, precision: str = 'float32', classes=None) -> tuple[ssd.SSD, tuple[str, ...]]:
     """Builds the network of a checkpoint and restores all of it -> (model, class names without background).
 
