@@ -76,13 +76,19 @@ def convert(output: str, lists, classes, images_per_shard: int) -> int:
                 if item.example is not None:
                     writer.add(item.example)
             writer.add_text('refused.txt', ''.join(line + '\n' for line in report.refused))
+            if problem := report.unusable():
+                raise _Unusable(f'{output}: {problem}; nothing written')
     except OSError as error:
         raise UserError(f'{output} cannot be written: {error.strerror or error}') from None
-    print(report)
-    if not report.images:
-        print(f'error: {output}: no usable image; nothing written')
+    except _Unusable as error:
+        print(f'{report}\nerror: {error}')
         return 2
+    print(report)
     return 0
+
+
+class _Unusable(Exception):
+    """Leaves the writer, so that an earlier conversion stays as it was."""
 
 
 Converted = collections.namedtuple('Converted', 'example objects refused reencoded note')
@@ -143,6 +149,14 @@ class Report:
         for label, difficult in zip(item.objects.labels, item.objects.difficult, strict=True):
             self.per_class[self.classes[label - 1]][1] += 1
             self.per_class[self.classes[label - 1]][2] += bool(difficult)
+
+    def unusable(self) -> str:
+        """Why nothing can be trained or tested on what was converted; '' where that can be done."""
+        if not self.images:
+            return 'no usable image'
+        if self.empty == self.images and len(self.refused) > self.files:
+            return 'no usable object: name the classes of these annotations with --classes_file=FILE (one per line)'
+        return ''
 
     def __str__(self):
         width = max(len('class'), *(len(name) for name in self.classes))

@@ -97,6 +97,13 @@ def test_nothing_usable_is_an_error(folder, capsys):
     assert not pathlib.Path('records').exists()
 
 
+def test_classes_that_are_none_of_the_list_leave_the_older_one(folder, capsys):
+    _convert()
+    assert ssd_image_to_tf.convert('records', [('VOC2007', 'test')], ('cat', 'dog'), 4) == 2
+    assert 'records: no usable object: name the classes of these annotations with --classes_file' in capsys.readouterr().out
+    assert tfrecord.read_index('records').image_sets == ('VOC2007/train',)
+
+
 def test_interrupted_conversion_leaves_the_older_one(folder, monkeypatch):
     _convert()
     calls = []
