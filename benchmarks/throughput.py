@@ -36,7 +36,8 @@ def main():
         print(json.dumps(_measure(options.measure, options.backbones[0], options)))
         return
     print(f'batch {options.batch_size}, {options.precision}, {CLASSES} classes with background\n')
-    print('| backbone | parameters | multiply-adds | default boxes | training images/s | GB | inference images/s | GB |')
+    print('| backbone | parameters | multiply-adds | default boxes '
+          '| training images/s | peak GB | inference images/s | peak GB |')
     print('|---|---|---|---|---|---|---|---|')
     for name in options.backbones:
         facts, training, inference = (_in_process(measure, name, options) for measure in _MEASURES)

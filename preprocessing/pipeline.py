@@ -195,7 +195,7 @@ def find_damage(index) -> str:
 
 def _decodes(serialized) -> bool:
     try:
-        tf.io.decode_image(tfrecord.parse(serialized)['image'], channels=3, expand_animations=False)
+        _decoded(serialized)
     except tf.errors.InvalidArgumentError:
         return False
     return True

@@ -48,7 +48,8 @@ def test_step1_takes_the_classifier_from_its_folder():
 
 
 def test_missing_classifier_names_path_and_source():
-    with pytest.raises(checkpoint.CheckpointError, match='no ImageNet checkpoint at checkpoints/mobilenet_v1/.*; get it from'):
+    with pytest.raises(checkpoint.CheckpointError,
+                       match='no ImageNet checkpoint at checkpoints/mobilenet_v1/.*ckpt; get it from http'):
         _choose(STEP1)
 
 
