@@ -5,6 +5,7 @@
 
 Reads configs/config_general.py, config_common.py and config_train.py. Interrupted, it saves; started again, it goes on.
 """
+import fnmatch
 import functools
 import os
 
@@ -40,18 +41,21 @@ def main():
         index, spec.image_size, config.batch_size, fill=normalize.mean_colour(spec.pixels), seed=config.seed,
         start_step=start.step, threads=config.data_threads, use_difficult=config.use_difficult,
         target_fn=lambda boxes, labels: dict(zip(('classes', 'offsets'), match(boxes, labels), strict=True)),
-        distort=config.augment_distort, zoom_out=config.augment_zoom_out, crop=config.augment_crop, flip=config.augment_flip)
+        distort=config.augment_distort, zoom_out=config.augment_zoom_out, crop=config.augment_crop, flip=config.augment_flip,
+        zoom_out_max=config.zoom_out_max)
 
-    # 3 SSD model
+    # 3 SSD model; step 1 freezes the whole backbone
+    frozen = ('*',) if config.training_mode == starting_point.STEP1 else _patterns(config.frozen_layers)
     model = ssd.SSD(spec, len(index.classes) + 1, precision=config.precision,
-                    freeze_backbone=config.training_mode == starting_point.STEP1,
+                    frozen=frozen, freeze_batch_norm=config.freeze_batch_norm,
                     batch_norm_decay=config.batch_norm_decay or None).build()
     trainer = learning.Trainer(
         model, learning.Schedule(config.learning_rate * config.batch_size / 32, config.max_steps, config.schedule,
                                  config.warmup_steps),
         functools.partial(normalize.normalize, pixels=spec.pixels), momentum=config.momentum,
         weight_decay=config.weight_decay, bias_rate=config.bias_rate, clip=config.clip_gradients,
-        negative_ratio=config.negative_ratio)
+        average=config.weight_average, negative_ratio=config.negative_ratio)
+    _refuse_idle(frozen, model)
     print(starting_point.apply(start, trainer, spec))
     print(f'{config.backbone_network}: {checkpoint.parameters(model.variables):,} parameters, '
           f'{checkpoint.parameters(trainer.variables):,} learn; {spec.num_default_boxes} default boxes; {_devices()}')
@@ -66,6 +70,21 @@ def main():
                              save=keeper.save, report=log.report, evaluate=evaluate, eval_every=config.eval_every)
     print(f'{"stopped by " + stopped if stopped else "finished"} at step {trainer.step}; checkpoints are in {folder}')
     return 130 if stopped else 0
+
+
+def _patterns(text):
+    return tuple(pattern.strip() for pattern in text.split(',') if pattern.strip())
+
+
+def _refuse_idle(frozen, model):
+    """A pattern of frozen layers that fits no variable is a slip."""
+    scope = model.spec.imagenet.scope + '/'
+    names = [v.name[len(scope):] for v in model.trainable_variables if v.name.startswith(scope)]
+    for pattern in frozen:
+        if not fnmatch.filter(names, pattern):
+            layers = list(dict.fromkeys(name.split('/')[0] for name in names))
+            raise UserError(f"frozen_layers: '{pattern}' fits no variable of {model.spec.name}; its layers are "
+                            f'{", ".join(layers)} (write LAYER/*)')
 
 
 def _held_out(folder, index):
@@ -147,7 +166,8 @@ def _evaluate(detect, keeper, log, held_out, config):
     trainer = keeper.trainer
     batches = pipeline.evaluation_batches(held_out, trainer.model.spec.image_size, config.batch_size,
                                           max_images=config.eval_images)
-    found = evaluation.detect_all(detect, batches)
+    with trainer.averaged():
+        found = evaluation.detect_all(detect, batches)
     result = voc_eval.evaluate(found.detections, found.ground_truths, held_out.classes)
     log.evaluation(trainer.step, result)
     best = keeper.offer(result.mean_ap)

@@ -49,6 +49,17 @@ clip_gradients = 0.0
 # Decay of the batch norm statistics. 0: the backbone's published value. Short trainings want 0.99.
 batch_norm_decay = 0.0
 
+# The backbone keeps its batch norm statistics and computes with them. False: each batch's own.
+freeze_batch_norm = False
+
+# Layers of the backbone that do not learn, in modes other than step 1: patterns of variable names behind its scope,
+# comma-separated, such as 'Conv2d_0/*,Conv2d_1_*,Conv2d_2_*'. Empty: all learn.
+frozen_layers = ''
+
+# Decay of a moving average of the weights, which is evaluated and restored in their place. 0: none. 0.999 suits 2,000 steps and
+# more.
+weight_average = 0.0
+
 # Negatives kept per matched default box, hardest first, in each image.
 negative_ratio = 3.0
 
@@ -60,6 +71,9 @@ augment_distort = True
 augment_zoom_out = True
 augment_crop = True
 augment_flip = True
+
+# Zoom-out puts the image on a canvas of up to so many times its sides. At least 1
+zoom_out_max = 4.0
 
 # Objects marked difficult take part in training (ssd_pascal.py: True).
 use_difficult = True

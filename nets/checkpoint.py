@@ -14,6 +14,7 @@ import tensorflow as tf
 
 NAME = 'model.ckpt'
 DESCRIPTION = 'model.json'
+AVERAGE = '/ExponentialMovingAverage'  # what tf.train.ExponentialMovingAverage adds to a variable's name
 
 
 class CheckpointError(ValueError):
@@ -100,13 +101,14 @@ def variable_name(variable) -> str:
     return variable.name.split(':')[0]
 
 
-def restore(variables, prefix, derive=None, scope: str = '') -> Restored:
+def restore(variables, prefix, derive=None, scope: str = '', averages: bool = False) -> Restored:
     """Assigns from a checkpoint every variable whose name and shape fit; the others stay as they are.
 
     Args:
         variables: TensorFlow variables.
         derive: {variable name: (name in the checkpoint, function of its array)} for those without a namesake.
         scope: only variables whose names start with it.
+        averages: take a variable's moving average where the checkpoint holds one.
     """
     reader = read(prefix)
     shapes = reader.get_variable_to_shape_map()
@@ -118,6 +120,9 @@ def restore(variables, prefix, derive=None, scope: str = '') -> Restored:
         source, transform = (derive or {}).get(name, (name, None))
         if name in shapes:  # a namesake beats a derivation
             source, transform = name, None
+            used.add(name)
+            if averages and name + AVERAGE in shapes:
+                source = name + AVERAGE
         if source not in shapes:
             result.fresh.append(name)
             continue

@@ -53,7 +53,7 @@ def load(spec: BackboneSpec, prefix: str, precision: str = 'float32', classes=No
     _check_facts(facts, spec, prefix)
     classes = tuple(facts.get('classes') or classes)
     model = ssd.SSD(spec, len(classes) + 1, precision=precision).build()
-    result = checkpoint.restore(model.variables, prefix)
+    result = checkpoint.restore(model.variables, prefix, averages=True)
     if result.fresh or result.mismatched:
         raise checkpoint.CheckpointError(
             f'{prefix} does not fit ssd_{spec.name} with {len(classes)} classes: '

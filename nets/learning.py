@@ -1,4 +1,5 @@
 """Schedule, optimizer, training step and training loop. The loop knows nothing of files of records or of configurations."""
+import contextlib
 import dataclasses
 import math
 import signal
@@ -60,10 +61,12 @@ class Trainer:
         normalize: uint8 images [B, S, S, 3] -> the model's pixel convention.
         bias_rate: multiple of the learning rate for biases.
         clip: largest global norm of the gradients, 0: none.
+        average: decay of the moving average of all the model's variables, 0: none. Early on it is (1 + step) / (10 + step)
+            where that is less, as in tf.train.ExponentialMovingAverage.
     """
 
     def __init__(self, model, schedule, normalize, *, momentum=0.9, weight_decay=5e-4, bias_rate=2.0, clip=0.0,
-                 negative_ratio=3.0, strategy=None):
+                 average=0.0, negative_ratio=3.0, strategy=None):
         self.model, self.normalize = model, normalize
         self.weight_decay, self.bias_rate, self.clip, self.negative_ratio = weight_decay, bias_rate, clip, negative_ratio
         self.strategy = strategy or tf.distribute.get_strategy()
@@ -73,12 +76,33 @@ class Trainer:
             self.optimizer = tf.keras.optimizers.legacy.SGD(schedule, momentum=momentum)
             self.optimizer.iterations  # noqa: B018  (creates global_step)
             self.optimizer._create_all_weights(self.variables)  # the slots, before a checkpoint is restored
+            self._average = average and tf.train.ExponentialMovingAverage(average, num_updates=self.optimizer.iterations)
+            self.start_average()
         self._step = tf.function(self._distributed_step, autograph=False)
 
     @property
     def step(self) -> int:
         """Steps done."""
         return int(self.optimizer.iterations.numpy())
+
+    def start_average(self):
+        """The average begins with the model's present values."""
+        if self._average:
+            self._average.apply(self.model.variables)
+            for variable in self.model.variables:
+                self._average.average(variable).assign(variable)
+
+    @contextlib.contextmanager
+    def averaged(self):
+        """Inside, the model holds its averages (where there are any), to be evaluated."""
+        present = [tf.identity(variable) for variable in self.model.variables] if self._average else []
+        for variable, _ in zip(self.model.variables, present, strict=False):
+            variable.assign(self._average.average(variable))
+        try:
+            yield
+        finally:
+            for variable, value in zip(self.model.variables, present, strict=False):
+                variable.assign(value)
 
     def train_step(self, batch) -> dict[str, float]:
         """One update. batch: dict of 'images' uint8 [B, S, S, 3], 'classes' int32 [B, K], 'offsets' float32 [B, K, 4].
@@ -113,6 +137,8 @@ class Trainer:
             scaled = (total + l2) * scale
         gradients = self._prepared(tape.gradient(scaled, self.variables), scale)
         self.optimizer.apply_gradients(zip(gradients, self.variables, strict=True))
+        if self._average:
+            self._average.apply(self.model.variables)
         images = tf.cast(tf.shape(batch['images'])[0], tf.float32)
         return {'confidence': sums.confidence, 'localization': sums.localization, 'matched': matched, 'l2': l2,
                 'images': images}
@@ -135,11 +161,14 @@ class Trainer:
                 for gradient, variable in zip(gradients, self.variables, strict=True)]
 
     def tensors(self) -> dict:
-        """{name: variable} of all that a checkpoint holds: model, slots ('<name>/Momentum'), 'global_step'."""
+        """{name: variable} of all that a checkpoint holds: model, slots ('<name>/Momentum'), averages
+        ('<name>/ExponentialMovingAverage'), 'global_step'."""
         tensors = {checkpoint.variable_name(v): v for v in self.model.variables}
         if 'momentum' in self.optimizer.get_slot_names():
             tensors |= {checkpoint.variable_name(v) + '/Momentum': self.optimizer.get_slot(v, 'momentum')
                         for v in self.variables}
+        if self._average:
+            tensors |= {checkpoint.variable_name(v) + checkpoint.AVERAGE: self._average.average(v) for v in self.model.variables}
         return tensors | {'global_step': self.optimizer.iterations}
 
     def save(self, folder, keep: int = 0) -> str:

@@ -3,6 +3,9 @@
 Source: SSD paper section 2.1; weiliu89/caffe, branch ssd, examples/ssd/ssd_pascal.py (AddExtraLayers) and
 python/caffe/model_libs.py (CreateMultiBoxHead, VGGNetBody).
 """
+import fnmatch
+
+from nets.backbones.common import batch_norm
 from nets.slim_compat import slim, tf
 from nets.spec import BackboneSpec, ExtraLayer
 
@@ -24,26 +27,30 @@ class SSD(tf.Module):
     Args:
         num_classes: C, background included.
         precision: 'float32', 'bfloat16' or 'float16' of activations and of the copies of kernels that touch them.
-        freeze_backbone: the backbone neither learns nor moves its batch norm statistics.
+        frozen: patterns of backbone variables, as of `fnmatch`, behind the backbone's scope: ('Conv2d_0/*', ...). These layers
+            neither learn nor move their batch norm statistics. ('*',): the whole backbone.
+        freeze_batch_norm: the whole backbone keeps its batch norm statistics and computes with them; gamma and beta learn.
         batch_norm_decay: of the statistics' moving average; None: the published value.
     """
 
-    def __init__(self, spec: BackboneSpec, num_classes: int, *, precision: str = 'float32', freeze_backbone: bool = False,
-                 batch_norm_decay: float | None = None):
+    def __init__(self, spec: BackboneSpec, num_classes: int, *, precision: str = 'float32', frozen: tuple[str, ...] = (),
+                 freeze_batch_norm: bool = False, batch_norm_decay: float | None = None):
         super().__init__(name='ssd_' + spec.name)
         if num_classes < 2:
             raise ValueError(f'num_classes is {num_classes}; background and at least one class make 2')
         self.spec = spec
         self.num_classes = num_classes
         self.dtype = tf.as_dtype(precision)
-        self.freeze_backbone = freeze_backbone
+        self.frozen = tuple(f'{spec.imagenet.scope}/{pattern}' for pattern in frozen)
+        self.freeze_batch_norm = freeze_batch_norm
         self.batch_norm_decay = batch_norm_decay
 
     @tf.compat.v1.keras.utils.track_tf1_style_variables
     def __call__(self, images, is_training=False):
         with tf.compat.v1.variable_scope('', custom_getter=self._cast_kernels):
-            points = dict(self.spec.build(tf.cast(images, self.dtype), is_training and not self.freeze_backbone,
-                                          batch_norm_decay=self.batch_norm_decay))
+            with slim.arg_scope([batch_norm], learns=self._learns):
+                points = dict(self.spec.build(tf.cast(images, self.dtype), is_training and not self.freeze_batch_norm,
+                                              batch_norm_decay=self.batch_norm_decay))
             with tf.compat.v1.variable_scope(SCOPE):
                 self._add_extra_layers(points, is_training)
                 return self._multibox_head(points)
@@ -56,9 +63,11 @@ class SSD(tf.Module):
 
     @property
     def learned_variables(self):
-        """The variables that training changes: all trainable ones, or without a frozen backbone's."""
-        frozen = self.spec.imagenet.scope + '/' if self.freeze_backbone else None
-        return [v for v in self.trainable_variables if not (frozen and v.name.startswith(frozen))]
+        """The variables that training changes: all trainable ones but the frozen ones."""
+        return [v for v in self.trainable_variables if self._learns(v.name)]
+
+    def _learns(self, name):
+        return not any(fnmatch.fnmatchcase(name, pattern) for pattern in self.frozen)
 
     def _cast_kernels(self, getter, name, *args, **kwargs):
         """Creates every variable as float32 and hands kernels and biases out in the compute type."""

@@ -145,7 +145,8 @@ def apply(start: Start, trainer, spec) -> str:
         trainer.resume(start.prefix)
         return f'resumed {start.prefix} at step {trainer.step} (it started from {start.origin or "nothing"})'
     scope = spec.imagenet.scope + '/' if start.imagenet else ''
-    result = checkpoint.restore(trainer.model.variables, start.prefix, spec.imagenet.derive, scope)
+    result = checkpoint.restore(trainer.model.variables, start.prefix, spec.imagenet.derive, scope, averages=not start.imagenet)
+    trainer.start_average()
     if not result.restored:
         raise CheckpointError(f'{start.prefix} holds no variable of {spec.name} (scope {spec.imagenet.scope}); '
                               'is it of another network?')

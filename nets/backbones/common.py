@@ -4,6 +4,16 @@ import contextlib
 from nets.slim_compat import slim, tf
 
 
+@slim.add_arg_scope
+def batch_norm(inputs, is_training=True, learns=None, **options):
+    """slim's batch norm, in inference mode where the layer around it does not learn.
+
+    learns: name of a variable -> whether training changes it; None: always. See nets.ssd.SSD.
+    """
+    gamma = f'{tf.compat.v1.get_variable_scope().name}/{options.get("scope") or "BatchNorm"}/gamma'
+    return slim.batch_norm(inputs, is_training=is_training and (learns is None or learns(gamma)), **options)
+
+
 @contextlib.contextmanager
 def conv_bn_scope(is_training, decay, epsilon, scale, initializer, activation, padding='SAME'):
     """Inside this scope every slim convolution is followed by batch norm and `activation`, and has no bias.
@@ -12,7 +22,7 @@ def conv_bn_scope(is_training, decay, epsilon, scale, initializer, activation, p
     epsilon, scale: as published with the weights; `scale` says whether batch norm has a gamma.
     """
     with slim.arg_scope(
-        [slim.batch_norm],
+        [batch_norm],
         is_training=is_training,
         decay=decay,
         epsilon=epsilon,
@@ -21,7 +31,7 @@ def conv_bn_scope(is_training, decay, epsilon, scale, initializer, activation, p
         updates_collections=None,  # update with the layer itself: tf.function has no update collection
     ), slim.arg_scope(
         [slim.conv2d, slim.separable_conv2d],
-        normalizer_fn=slim.batch_norm,
+        normalizer_fn=batch_norm,
         activation_fn=activation,
         weights_initializer=initializer,
     ), slim.arg_scope(

@@ -5,6 +5,7 @@ Names, shapes and behaviour as in research/slim/nets/resnet_v2.py of tensorflow/
 import functools
 
 from nets.backbones import resnet_common
+from nets.backbones.common import batch_norm
 from nets.slim_compat import slim, tf
 
 _PARAMETERS = {50: 23_564_800, 101: 42_626_560, 152: 58_331_648}  # moving statistics included
@@ -26,12 +27,12 @@ def build(images, is_training, batch_norm_decay=None, depth=50):
         for block, units in resnet_common.blocks(depth):
             for i, (bottleneck, stride) in enumerate(units, start=1):
                 with tf.compat.v1.variable_scope(f'{block}/unit_{i}/bottleneck_v2'):
-                    preact = slim.batch_norm(net, activation_fn=tf.nn.relu, scope='preact')
+                    preact = batch_norm(net, activation_fn=tf.nn.relu, scope='preact')
                     net = _unit(net, preact, bottleneck, stride)
                 if i == 1 and previous:
                     points[f'{previous}_preact'] = preact
             points[block], previous = net, block
-        points['postnorm'] = slim.batch_norm(net, activation_fn=tf.nn.relu, scope='postnorm')
+        points['postnorm'] = batch_norm(net, activation_fn=tf.nn.relu, scope='postnorm')
     return points
 
 

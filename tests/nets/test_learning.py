@@ -143,3 +143,30 @@ def test_finished_training_does_nothing():
 @pytest.mark.parametrize('seconds, text', [(0, '0s'), (45.4, '45s'), (725, '12m05s'), (12000, '3h20m')])
 def test_duration(seconds, text):
     assert learning.duration(seconds) == text
+
+
+def test_moving_average_of_the_weights(tmp_path):
+    trainer = _trainer(average=.5)
+    w = trainer.model.w
+    average = w.numpy()
+    for step in range(3):
+        trainer.train_step(_batch())
+        decay = min(.5, (2 + step) / (11 + step))  # the optimizer has counted the step already
+        average = decay * average + (1 - decay) * w.numpy()
+    present = w.numpy()
+    with trainer.averaged():
+        np.testing.assert_allclose(w, average, rtol=1e-5)
+    np.testing.assert_array_equal(w, present)
+    other = _trainer(average=.5)
+    other.resume(trainer.save(tmp_path))
+    with other.averaged():
+        np.testing.assert_allclose(other.model.w, average, rtol=1e-5)
+    checkpoint.restore([other.model.w], checkpoint.newest(tmp_path), averages=True)
+    np.testing.assert_allclose(other.model.w, average, rtol=1e-5)
+
+
+def test_without_an_average_the_model_is_evaluated_as_it_is():
+    trainer = _trainer()
+    before = trainer.model.w.numpy()
+    with trainer.averaged():
+        np.testing.assert_array_equal(trainer.model.w, before)

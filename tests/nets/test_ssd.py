@@ -46,7 +46,7 @@ def test_heads_stand_in_the_order_of_the_default_boxes(small):
 
 
 def test_frozen_backbone_neither_learns_nor_moves_its_statistics():
-    model = ssd.SSD(backbones.get(SMALL), 4, freeze_backbone=True).build()
+    model = ssd.SSD(backbones.get(SMALL), 4, frozen=('*',)).build()
     assert model.learned_variables and all(v.name.startswith('ssd/') for v in model.learned_variables)
     before = {v.name: v.numpy().copy() for v in model.variables if 'moving' in v.name}
     tf.function(model)(tf.random.normal([2, 300, 300, 3]), True)
@@ -108,3 +108,22 @@ def test_detector_refuses_an_incomplete_checkpoint(small, tmp_path):
     prefix = checkpoint.save(tmp_path, 1, {'ssd/extra_1/logits/biases': np.zeros(24, 'f')})
     with pytest.raises(checkpoint.CheckpointError, match='does not fit ssd_mobilenet_v1 with 3 classes: .* missing, first '):
         detector.load(small.spec, prefix, classes=('a', 'b', 'c'))
+
+
+def test_frozen_layers_keep_their_statistics_and_the_others_learn():
+    model = ssd.SSD(backbones.get('mobilenet_v1'), 4, frozen=('Conv2d_0/*', 'Conv2d_1_*')).build()
+    frozen = {v.name for v in model.trainable_variables} - {v.name for v in model.learned_variables}
+    assert {name.split('/')[1] for name in frozen} == {'Conv2d_0', 'Conv2d_1_depthwise', 'Conv2d_1_pointwise'}
+    before = {v.name: v.numpy().copy() for v in model.variables if 'moving' in v.name}
+    tf.function(model)(tf.random.normal([2, 300, 300, 3]), True)
+    moved = {v.name.split('/')[1] for v in model.variables if v.name in before and (v.numpy() != before[v.name]).any()}
+    assert not moved & {name.split('/')[1] for name in frozen}
+    assert {'Conv2d_2_depthwise', 'Conv2d_11_pointwise', 'extra_4'} <= moved
+
+
+def test_frozen_batch_norm_learns_without_moving_statistics():
+    model = ssd.SSD(backbones.get(SMALL), 4, freeze_batch_norm=True).build()
+    assert len(model.learned_variables) == len(model.trainable_variables)
+    before = {v.name: v.numpy().copy() for v in model.variables if 'moving' in v.name}
+    tf.function(model)(tf.random.normal([2, 300, 300, 3]), True)
+    assert {v.name.split('/')[0] for v in model.variables if v.name in before and (v.numpy() != before[v.name]).any()} == {'ssd'}
