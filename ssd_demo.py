@@ -1,5 +1,6 @@
 """Detects objects in one picture: draws them, writes a picture, prints a table.
 
+    python3 ssd_demo.py                                 # the photograph that comes with matplotlib
     python3 ssd_demo.py picture.jpg --threshold=0.5
 
 Reads configs/config_general.py, config_common.py and config_demo.py.
@@ -9,13 +10,15 @@ import os
 import sys
 
 import cv2
+import numpy as np
+from matplotlib import cbook
 
 from configs import load
 from configs.errors import UserError
 from configs.script import quiet, run
 
 with quiet():
-    from datasets import DataError, visualize
+    from datasets import DataError, shapes, visualize
     from nets import backbones, checkpoint, detector
     from nets.slim_compat import tf
     from preprocessing import normalize, pipeline
@@ -24,8 +27,9 @@ with quiet():
 def main():
     config = load('ssd_demo', positional='image', description=__doc__)
     spec = backbones.from_config_name(config.backbone_network, config.resnet_depth, config.default_box_set)
-    picture = read_picture(config.image)
+    name, picture = (config.image, read_picture(config.image)) if config.image else sample_picture()
     prefix = detector.find(config.checkpoint, spec)
+    print(f'{name}; {config.backbone_network} of {prefix}')
 
     # 1 placeholder for the input image: fed in step 4, traced once for every height and width
     placeholder = tf.TensorSpec([None, None, 3], tf.uint8, name='image')
@@ -52,7 +56,7 @@ def main():
 
     # 6 visualization
     drawn = visualize.draw_detections(picture, boxes, labels, scores, classes)
-    stem = os.path.splitext(os.path.basename(config.image))[0]
+    stem = os.path.splitext(os.path.basename(name))[0]
     output = config.output or f'{stem}_detections.png'
     visualize.save_image(output, drawn)
     print(f'written: {output}')
@@ -60,10 +64,17 @@ def main():
         _show(drawn, stem)
 
 
+def sample_picture():
+    """-> (name, uint8 RGB [H, W, 3]): a photograph of a person that matplotlib brings along, or else a drawn scene."""
+    path = str(cbook.get_sample_data('grace_hopper.jpg', asfileobj=False))
+    if os.path.isfile(path):
+        return path, read_picture(path)
+    print('no picture given, and no sample photograph in this matplotlib: a drawn scene instead')
+    return 'drawn_scene', shapes.picture(np.random.default_rng(1))[0]
+
+
 def read_picture(path):
     """Any format OpenCV reads -> uint8 RGB [H, W, 3], turned upright by its EXIF orientation."""
-    if not path:
-        raise UserError('no picture given; write: python3 ssd_demo.py PICTURE')
     if not os.path.isfile(path):
         raise UserError(f'no picture at {path}')
     # IMREAD_COLOR gives three 8-bit channels of any file, and follows the EXIF orientation.

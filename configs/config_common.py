@@ -13,7 +13,7 @@ classes_file = ''
 images_per_shard = 500
 
 # SSD checkpoint: a prefix (.../model.ckpt-1000), its .index file or its folder (then the newest). Empty: the newest of
-# checkpoints/ssd_<backbone>/, or for training the one that the training mode starts from.
+# checkpoints/ssd_<backbone>/ or what is shipped there, or for training the one that the training mode starts from.
 checkpoint = ''
 
 # Number format of the network's activations: 'float32', 'bfloat16' or 'float16'. Variables are float32 always.

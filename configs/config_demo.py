@@ -1,9 +1,11 @@
 """Configuration of ssd_demo.py.
 
+    python3 ssd_demo.py
     python3 ssd_demo.py picture.jpg --threshold=0.5
 """
 
-# Picture to look at, any format that OpenCV reads. May also be given as the first argument.
+# Picture to look at, any format that OpenCV reads. May also be given as the first argument. Empty: the photograph that comes
+# with matplotlib.
 image = ''
 
 # Picture that is written, PNG or JPEG. Empty: <image>_detections.png in the current folder.

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 NAME = 'model.ckpt'
 DESCRIPTION = 'model.json'
+SHIPPED = 'shipped'  # subfolder of checkpoints/ssd_<backbone>/ with weights that come with the repository
 AVERAGE = '/ExponentialMovingAverage'  # what tf.train.ExponentialMovingAverage adds to a variable's name
 
 
@@ -55,7 +56,7 @@ def _grouped(found):
 
 
 def find(path) -> str:
-    """A prefix from what a user may give: a prefix, its .index or .data file, or a folder (its newest checkpoint).
+    """A prefix from what a user may give: a prefix, its .index or .data file, or a folder (see `newest_or_shipped`).
 
     CheckpointError names the path that was looked for.
     """
@@ -75,8 +76,13 @@ def newest(folder) -> str | None:
     return max(prefixes, key=lambda prefix: (step_of(prefix), prefix), default=None)
 
 
+def newest_or_shipped(folder) -> str | None:
+    """Prefix of the folder's newest checkpoint, else that of the weights shipped in it, else None."""
+    return newest(folder) or newest(os.path.join(folder, SHIPPED))
+
+
 def _newest_or_error(folder):
-    prefix = newest(folder)
+    prefix = newest_or_shipped(folder)
     if prefix is None:
         raise CheckpointError(f'no checkpoint in {folder} (looked for *.ckpt*.index)')
     return prefix
@@ -129,6 +135,7 @@ def restore(variables, prefix, derive=None, scope: str = '', averages: bool = Fa
         used.add(source)
         value = tensor(reader, prefix, source)
         value = value if transform is None else transform(value)
+        value = value.astype(variable.dtype.as_numpy_dtype)  # published weights may be float16
         if tuple(value.shape) != tuple(variable.shape):
             result.mismatched.append(f'{name} {tuple(value.shape)} -> {tuple(variable.shape)}')
             continue

@@ -25,14 +25,15 @@ class Detector(tf.Module):
 
 
 def find(given: str, spec: BackboneSpec) -> str:
-    """Prefix of the user's checkpoint, or where none is given, of the newest in checkpoints/ssd_<backbone>/.
+    """Prefix of the user's checkpoint, or where none is given, of the newest in checkpoints/ssd_<backbone>/, or of the one
+    that is shipped there.
 
     CheckpointError says how to get one.
     """
     if given:
         return checkpoint.find(given)
     name = f'ssd_{spec.name}'
-    prefix = checkpoint.newest(f'checkpoints/{name}')
+    prefix = checkpoint.newest_or_shipped(f'checkpoints/{name}')
     if prefix is None:
         raise checkpoint.CheckpointError(f'no trained detector in checkpoints/{name}; train one: python3 ssd_train.py '
                                          f'--backbone_network={name}, or name one with --checkpoint=PATH')

@@ -104,7 +104,7 @@ def _trained_before(mode, spec, folder):
     default = f'checkpoints/ssd_{spec.name}'
     places = [f'{folder}/{STEP1}', default, f'{default}/{STEP1}'] if mode == STEP2 else [default]
     for place in places:
-        if prefix := checkpoint.newest(place):
+        if prefix := checkpoint.newest(place) if mode == STEP2 else checkpoint.newest_or_shipped(place):
             return prefix
     before = f'train {STEP1} first' if mode == STEP2 else 'put an SSD checkpoint there'
     raise CheckpointError(f'no checkpoint to start from in {" or ".join(places)}; {before}, or name one with --checkpoint=PATH')

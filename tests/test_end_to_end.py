@@ -113,7 +113,7 @@ def test_from_scratch(room, capsys):
     (ssd_test, ['--backbone_network=ssd_vgg_300'],
      'no trained detector in checkpoints/ssd_vgg_300; train one: python3 ssd_train.py --backbone_network=ssd_vgg_300'),
     (ssd_demo, ['nowhere.jpg'], 'no picture at nowhere.jpg'),
-    (ssd_demo, [], 'no picture given'),
+    (ssd_demo, ['--backbone_network=ssd_vgg_512'], 'no trained detector in checkpoints/ssd_vgg_512'),
 ])
 def test_mistakes(room, script, arguments, message):
     with pytest.raises((UserError, ValueError), match=message) as error:
@@ -144,3 +144,11 @@ def test_demo_refuses_what_is_no_picture(room, tmp_path):
     (tmp_path / 'text.jpg').write_text('hello')
     with pytest.raises(UserError, match='text.jpg is no picture that OpenCV reads'):
         ssd_demo.read_picture(str(tmp_path / 'text.jpg'))
+
+
+def test_demo_without_a_picture_draws_one_where_matplotlib_brings_none(room, monkeypatch):
+    name, picture = ssd_demo.sample_picture()
+    assert name.endswith('grace_hopper.jpg') and picture.shape == (600, 512, 3)
+    monkeypatch.setattr(ssd_demo.cbook, 'get_sample_data', lambda *_, **__: 'nowhere.jpg')
+    name, picture = ssd_demo.sample_picture()
+    assert name == 'drawn_scene' and picture.ndim == 3 and picture.dtype == np.uint8

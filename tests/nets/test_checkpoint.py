@@ -104,3 +104,28 @@ def test_v1_checkpoints_are_read(tmp_path):
     variables = _variables(net__weights=(2, 3))
     assert checkpoint.restore(variables, tmp_path / 'old.ckpt').restored == ['net/weights']
     assert variables[0].numpy()[0, 0] == 5
+
+
+def test_folder_without_a_training_gives_what_is_shipped_in_it(tmp_path):
+    shipped = checkpoint.save(tmp_path / 'shipped', 9, {'a': np.zeros(1)})
+    assert checkpoint.newest(tmp_path) is None
+    assert checkpoint.find(tmp_path) == checkpoint.newest_or_shipped(tmp_path) == shipped
+    own = checkpoint.save(tmp_path, 1, {'a': np.zeros(1)})
+    assert checkpoint.find(tmp_path) == own
+
+
+def test_restore_of_float16(tmp_path):
+    prefix = checkpoint.save(tmp_path, 1, {'net/weights': np.full((2, 3), .5, np.float16)})
+    variables = _variables(net__weights=(2, 3))
+    checkpoint.restore(variables, prefix)
+    np.testing.assert_array_equal(variables[0], np.full((2, 3), .5, np.float32))
+
+
+def test_restore_of_averages(tmp_path):
+    prefix = checkpoint.save(tmp_path, 1, {'a': np.zeros(1, 'f'), 'b': np.zeros(1, 'f'),
+                                           'a/ExponentialMovingAverage': np.full(1, 2, 'f')})
+    variables = _variables(a=(1,), b=(1,))
+    result = checkpoint.restore(variables, prefix, averages=True)
+    assert [v.numpy()[0] for v in variables] == [2, 0] and (result.restored, result.unused) == (['a', 'b'], [])
+    checkpoint.restore(variables, prefix)
+    assert [v.numpy()[0] for v in variables] == [0, 0]

@@ -123,3 +123,11 @@ def test_existing_takes_what_lies_in_its_folder():
     assert start.prefix == f'checkpoints/ssd_mobilenet_v1/{STEP2}/model.ckpt-10' and start.step == 0
     with pytest.raises(checkpoint.CheckpointError, match='put an SSD checkpoint there'):
         _choose(EXISTING, folder='out')
+
+
+def test_existing_starts_from_the_shipped_weights_and_leaves_them():
+    shipped = _trained('checkpoints/ssd_mobilenet_v1/shipped', EXISTING)
+    for folder in ('checkpoints/ssd_mobilenet_v1', 'out'):
+        start = _choose(EXISTING, folder=folder)
+        assert (start.prefix, start.step, start.resumed) == (shipped, 0, False)
+    assert checkpoint.newest('checkpoints/ssd_mobilenet_v1/shipped') == shipped

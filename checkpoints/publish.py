@@ -1,0 +1,74 @@
+"""Writes the weights of a trained detector alone, to be handed on: no optimizer slots, moving averages in place of the weights.
+
+    python3 -m checkpoints.publish checkpoints/ssd_mobilenet_v1/best checkpoints/ssd_mobilenet_v1/shipped --dtype=float16
+"""
+import argparse
+import os
+import sys
+
+import numpy as np
+
+from configs.script import quiet, run
+
+with quiet():
+    from nets import checkpoint
+
+_TYPES = ('float32', 'float16')
+# Facts of model.json that go with the weights. Others, such as paths of the machine that trained, stay behind.
+_FACTS = ('backbone_network', 'imagenet_scope', 'image_size', 'default_box_set', 'classes')
+
+
+def publish(source, folder, dtype: str = 'float16') -> str:
+    """Writes folder/model.ckpt-<step> and folder/model.json; returns the prefix.
+
+    Args:
+        source: as nets.checkpoint.find takes it.
+        dtype: of the file. Loaded, weights are float32 again; float16 keeps 11 significant bits, from 6e-8 to 65504.
+
+    Raises:
+        CheckpointError: source is missing or unreadable, holds values that dtype cannot, or folder has a checkpoint already.
+    """
+    prefix = checkpoint.find(source)
+    facts = checkpoint.read_description(prefix)
+    if missing := [key for key in _FACTS if key not in facts]:
+        raise checkpoint.CheckpointError(f'{prefix} has no {checkpoint.DESCRIPTION} with {", ".join(missing)} beside it')
+    if found := checkpoint.newest(folder):
+        raise checkpoint.CheckpointError(f'{found} is there already; remove it, or name another folder')
+    weights = {name: _converted(name, value, dtype, prefix) for name, value in _weights(prefix).items()}
+    written = checkpoint.save(folder, checkpoint.step_of(prefix), weights)
+    checkpoint.write_description(folder, **{key: facts[key] for key in _FACTS})
+    return written
+
+
+def _weights(prefix):
+    """{variable name: array} of the model: averages where there are any, without what an optimizer holds."""
+    reader = checkpoint.read(prefix)
+    names = reader.get_variable_to_shape_map()
+    slots = ('/Momentum', checkpoint.AVERAGE)
+    return {name: checkpoint.tensor(reader, prefix, name + checkpoint.AVERAGE if name + checkpoint.AVERAGE in names else name)
+            for name in names if name != 'global_step' and not name.endswith(slots)}
+
+
+def _converted(name, value, dtype, prefix):
+    with np.errstate(over='ignore'):
+        converted = value.astype(dtype)
+    if not np.isfinite(converted).all():
+        raise checkpoint.CheckpointError(f'{prefix}: {name} reaches {np.abs(value).max():g}, which is no {dtype}; '
+                                         'write float32')
+    return converted
+
+
+def main(argv=None):
+    parser = argparse.ArgumentParser(prog='python3 -m checkpoints.publish', description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('source', help='checkpoint prefix or folder')
+    parser.add_argument('folder', help='folder to write')
+    parser.add_argument('--dtype', choices=_TYPES, default='float16', help='number format of the file [float16]')
+    options = parser.parse_args(sys.argv[1:] if argv is None else argv)
+    prefix = publish(options.source, options.folder, options.dtype)
+    size = sum(os.path.getsize(prefix + ending) for ending in ('.index', '.data-00000-of-00001'))
+    print(f'{prefix}: {size / 1e6:.1f} MB')
+
+
+if __name__ == '__main__':
+    run(main, checkpoint.CheckpointError)

@@ -1,0 +1,47 @@
+"""Weights alone, as they are handed on."""
+import json
+
+import numpy as np
+import pytest
+
+from checkpoints import publish
+from nets import checkpoint
+
+FACTS = {'backbone_network': 'ssd_mobilenet_v1', 'imagenet_scope': 'MobilenetV1', 'image_size': 300, 'default_box_set': 'coco',
+         'classes': ['cat']}
+
+
+def _training(folder, weights):
+    checkpoint.write_description(folder, **FACTS, started_from='/home/me/model.ckpt', training_mode='from_scratch')
+    return checkpoint.save(folder, 40, {
+        'net/weights': np.array([1., 2.], 'f'), 'net/weights/Momentum': np.ones(2, 'f'),
+        'net/weights/ExponentialMovingAverage': np.array(weights, 'f'), 'net/biases': np.array([.5], 'f'),
+        'global_step': np.int64(40)})
+
+
+def test_averages_without_slots_in_float16(tmp_path):
+    prefix = publish.publish(_training(tmp_path, [3., 1e-5]), tmp_path / 'shipped')
+    reader = checkpoint.read(prefix)
+    assert prefix.endswith('shipped/model.ckpt-40') and reader.get_variable_to_shape_map() == {
+        'net/weights': [2], 'net/biases': [1]}
+    assert reader.get_tensor('net/weights').dtype == np.float16
+    np.testing.assert_allclose(reader.get_tensor('net/weights'), [3., 1e-5], rtol=1e-2)
+    with open(tmp_path / 'shipped/model.json') as file:
+        assert json.load(file) == FACTS
+
+
+def test_float32_is_exact(tmp_path):
+    prefix = publish.publish(_training(tmp_path, [3., 1e-8]), tmp_path / 'shipped', 'float32')
+    np.testing.assert_array_equal(checkpoint.read(prefix).get_tensor('net/weights'), np.array([3., 1e-8], 'f'))
+
+
+def test_refusals(tmp_path):
+    _training(tmp_path, [3., 1e6])
+    with pytest.raises(checkpoint.CheckpointError, match='net/weights reaches 1e\\+06, which is no float16; write float32'):
+        publish.publish(tmp_path, tmp_path / 'shipped')
+    publish.publish(tmp_path, tmp_path / 'shipped', 'float32')
+    with pytest.raises(checkpoint.CheckpointError, match='is there already'):
+        publish.publish(tmp_path, tmp_path / 'shipped', 'float32')
+    bare = checkpoint.save(tmp_path / 'bare', 1, {'a': np.zeros(1)})
+    with pytest.raises(checkpoint.CheckpointError, match='has no model.json with backbone_network'):
+        publish.publish(bare, tmp_path / 'other')
