@@ -17,7 +17,7 @@ from configs.script import quiet, run
 
 with quiet():
     from datasets import DataError, evaluation, tfrecord, visualize, voc_eval
-    from nets import anchors, backbones, checkpoint, detector, learning, ssd, starting_point, targets
+    from nets import anchors, backbones, checkpoint, detector, distribution, learning, ssd, starting_point, targets
     from nets.slim_compat import tf
     from preprocessing import normalize, pipeline
 
@@ -27,48 +27,61 @@ def main():
     spec = backbones.from_config_name(config.backbone_network, config.resnet_depth, config.default_box_set)
     folder = config.output or f'checkpoints/{config.backbone_network}'
     tf.keras.utils.set_random_seed(config.seed)
+    strategy = distribution.strategy(config.distribution)
+    share = distribution.share(strategy, config.batch_size, config.accumulate)
+    say = print if distribution.is_chief(strategy) else _silent
 
     # 1 data preparation: what the records hold, and where the weights come from
     index = tfrecord.read_index(config.train_records)
     held_out = _held_out(config.eval_records, index)
-    print(f'{index.images} training images, {len(index.classes)} classes, from {config.train_records}')
+    say(f'{index.images} training images, {len(index.classes)} classes, from {config.train_records}')
     facts = starting_point.describe(spec, config.training_mode, index.classes)
-    start = starting_point.choose(config.training_mode, spec, folder, config.checkpoint, config.restart, facts)
+    start = distribution.chief_first(strategy, lambda: starting_point.choose(
+        config.training_mode, spec, folder, config.checkpoint, config.restart, facts))
 
     # 2 preprocessing: augmented batches with their matched default boxes, from the step that training goes on with
     match = functools.partial(targets.match, defaults=anchors.default_boxes(spec), threshold=config.match_threshold)
-    batches = pipeline.training_batches(
-        index, spec.image_size, config.batch_size, fill=normalize.mean_colour(spec.pixels), seed=config.seed,
+    training_batches = functools.partial(
+        pipeline.training_batches, index, spec.image_size, config.batch_size,
+        fill=normalize.mean_colour(spec.pixels), seed=config.seed,
         start_step=start.step, threads=config.data_threads, use_difficult=config.use_difficult,
         target_fn=lambda boxes, labels: dict(zip(('classes', 'offsets'), match(boxes, labels), strict=True)),
         distort=config.augment_distort, zoom_out=config.augment_zoom_out, crop=config.augment_crop, flip=config.augment_flip,
         zoom_out_max=config.zoom_out_max)
+    batches = distribution.batches(strategy, training_batches)
 
     # 3 SSD model; step 1 freezes the whole backbone
     frozen = ('*',) if config.training_mode == starting_point.STEP1 else _patterns(config.frozen_layers)
-    model = ssd.SSD(spec, len(index.classes) + 1, precision=config.precision,
-                    frozen=frozen, freeze_batch_norm=config.freeze_batch_norm,
-                    batch_norm_decay=config.batch_norm_decay or None).build()
+    with strategy.scope():
+        model = ssd.SSD(spec, len(index.classes) + 1, precision=config.precision, frozen=frozen,
+                        freeze_batch_norm=config.freeze_batch_norm, batch_norm_decay=config.batch_norm_decay or None,
+                        synchronized=config.sync_batch_norm).build()
     trainer = learning.Trainer(
         model, learning.Schedule(config.learning_rate * config.batch_size / 32, config.max_steps, config.schedule,
                                  config.warmup_steps),
         functools.partial(normalize.normalize, pixels=spec.pixels), momentum=config.momentum,
         weight_decay=config.weight_decay, bias_rate=config.bias_rate, clip=config.clip_gradients,
-        average=config.weight_average, negative_ratio=config.negative_ratio)
+        accumulate=config.accumulate, average=config.weight_average, negative_ratio=config.negative_ratio, strategy=strategy)
     _refuse_idle(frozen, model)
-    print(starting_point.apply(start, trainer, spec))
-    print(f'{config.backbone_network}: {checkpoint.parameters(model.variables):,} parameters, '
-          f'{checkpoint.parameters(trainer.variables):,} learn; {spec.num_default_boxes} default boxes; {_devices()}')
+    say(starting_point.apply(start, trainer, spec))
+    say(f'{config.backbone_network}: {checkpoint.parameters(model.variables):,} parameters, '
+          f'{checkpoint.parameters(trainer.variables):,} learn; {spec.num_default_boxes} default boxes; '
+        f'{_devices(strategy)}, {share} images each')
 
     # 4 training
-    log = Log(folder, config, index.classes, trainer.step)
+    chief = distribution.is_chief(strategy)  # the others compute, and write nothing
+    log = Log(folder, config, index.classes, trainer) if chief else None
     keeper = Keeper(trainer, folder, config.keep_checkpoints, facts | {'started_from': start.origin})
     detect = detector.Detector(model, trainer.normalize, score_threshold=config.score_threshold,
                                nms_threshold=config.nms_threshold, top_k=config.nms_top_k, keep_top_k=config.keep_top_k)
-    evaluate = held_out and functools.partial(_evaluate, detect, keeper, log, held_out, config)
-    stopped = learning.train(trainer, batches, config.max_steps, log_every=config.log_every, save_every=config.save_every,
-                             save=keeper.save, report=log.report, evaluate=evaluate, eval_every=config.eval_every)
-    print(f'{"stopped by " + stopped if stopped else "finished"} at step {trainer.step}; checkpoints are in {folder}')
+    evaluate = held_out and functools.partial(_evaluate, distribution.shared(detect, strategy, model), trainer, held_out, config,
+                                              functools.partial(_note, keeper, log, say))
+    stopped = learning.train(
+        trainer, batches, config.max_steps, log_every=config.log_every, save_every=config.save_every,
+        save=keeper.save if chief else _silent, report=log.report if chief else _silent, evaluate=evaluate,
+        eval_every=config.eval_every)
+    say(f'stopped by {stopped} at step {trainer.step}, saved in {folder}; the same command goes on from there' if stopped
+        else f'finished at step {trainer.step}; checkpoints are in {folder}')
     return 130 if stopped else 0
 
 
@@ -98,9 +111,14 @@ def _held_out(folder, index):
     return held_out
 
 
-def _devices():
-    gpus = tf.config.list_physical_devices('GPU')
-    return f'{len(gpus)} GPU' if gpus else f'no GPU found, computing on {os.cpu_count()} CPU cores'
+def _devices(strategy):
+    """What computes, in words."""
+    kind = 'GPU' if tf.config.list_physical_devices('GPU') else f'CPU (no GPU found; {os.cpu_count()} cores)'
+    return f'{strategy.num_replicas_in_sync} x {kind}'
+
+
+def _silent(*_, **__):
+    """In place of print where another worker writes."""
 
 
 class Keeper:
@@ -128,9 +146,9 @@ class Keeper:
 class Log:
     """Progress lines on stdout, scalars and pictures for TensorBoard in <folder>/logs."""
 
-    def __init__(self, folder, config, classes, step):
-        self.config, self.classes = config, classes
-        self.progress = learning.Progress(config.max_steps, config.batch_size, step)
+    def __init__(self, folder, config, classes, trainer):
+        self.config, self.classes, self.strategy = config, classes, trainer.strategy
+        self.progress = learning.Progress(config.max_steps, config.batch_size, trainer.step)
         self.writer = tf.summary.create_file_writer(os.path.join(folder, 'logs'))
         self.pictures = 0
 
@@ -145,6 +163,7 @@ class Log:
                 tf.summary.scalar(name, value)
             if self.pictures < 3:
                 self.pictures += 1
+                batch = distribution.on_this_machine(self.strategy, batch)
                 tf.summary.image('augmented', _with_boxes(batch, self.classes, 4), max_outputs=4)
         self.writer.flush()
 
@@ -156,25 +175,31 @@ class Log:
 
 def _with_boxes(batch, classes, count):
     """uint8 [count, S, S, 3]: the batch's first images with their objects drawn."""
-    images, boxes, labels = (batch[name][:count].numpy() for name in ('images', 'boxes', 'labels'))
+    images, boxes, labels = (batch[name][:count] for name in ('images', 'boxes', 'labels'))
     return np.stack([visualize.draw_detections(image, box[label > 0], label[label > 0], None, classes)
                      for image, box, label in zip(images, boxes, labels, strict=True)])
 
 
-def _evaluate(detect, keeper, log, held_out, config):
-    """VOC mAP of the present weights on the held-out records. detect: nets.detector.Detector of the model that is trained."""
-    trainer = keeper.trainer
+def _evaluate(detect, trainer, held_out, config, note):
+    """VOC mAP of the weights, or of their moving average, on the held-out records. detect: nets.detector.Detector of the model
+    that is trained, perhaps shared between devices.  note: (step, result, number of images) -> None.
+    """
     batches = pipeline.evaluation_batches(held_out, trainer.model.spec.image_size, config.batch_size,
                                           max_images=config.eval_images)
     with trainer.averaged():
         found = evaluation.detect_all(detect, batches)
-    result = voc_eval.evaluate(found.detections, found.ground_truths, held_out.classes)
-    log.evaluation(trainer.step, result)
+    note(trainer.step, voc_eval.evaluate(found.detections, found.ground_truths, held_out.classes), len(found.ground_truths))
+
+
+def _note(keeper, log, say, step, result, images):
+    """Logs an evaluation, and keeps the checkpoint if it is the best; on the chief."""
+    if log is None:
+        return
+    log.evaluation(step, result)
     best = keeper.offer(result.mean_ap)
-    print(f'step {trainer.step}: mAP 07 {result.mean_ap:.4f}, over classes with 20+ objects {result.mean_over(20):.4f}, '
-          f'{len(found.ground_truths)} held-out images' + (f'; best so far, kept in {keeper.best_folder}' if best else ''),
-          flush=True)
+    say(f'step {step}: mAP 07 {result.mean_ap:.4f}, over classes with 20+ objects {result.mean_over(20):.4f}, '
+        f'{images} held-out images' + (f'; best so far, kept in {keeper.best_folder}' if best else ''), flush=True)
 
 
 if __name__ == '__main__':
-    run(main, DataError, checkpoint.CheckpointError, learning.NotFinite)
+    run(main, DataError, checkpoint.CheckpointError, distribution.DistributionError, learning.NotFinite)

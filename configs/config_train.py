@@ -19,8 +19,17 @@ eval_images = 0
 # Folder that receives checkpoints and TensorBoard logs. Empty: checkpoints/ssd_<backbone>/.
 output = ''
 
-# Images per step, over all devices.
+# Images per step, over all devices of all machines.
 batch_size = 32
+
+# Each device computes its share of a batch in so many turns, one after the other: less memory, the same step.
+accumulate = 1
+
+# 'one': one device. 'mirrored': all GPUs of this machine. 'multi_worker': all machines that TF_CONFIG lists.
+distribution = 'one'
+
+# Batch norm in training takes its statistics from the images of all devices. False: each device from its own.
+sync_batch_norm = False
 
 # Training stops after this step.
 max_steps = 120000

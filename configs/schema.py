@@ -6,6 +6,7 @@ from typing import Any
 from nets import backbones
 
 TRAINING_MODES = ('finetune_new_ssd_step1', 'finetune_new_ssd_step2', 'finetune_existing_ssd', 'from_scratch')
+DISTRIBUTIONS = ('one', 'mirrored', 'multi_worker')
 PRECISIONS = ('float32', 'bfloat16', 'float16')
 
 
@@ -66,6 +67,9 @@ MODULES = {
         'eval_images': _integer(0),
         'output': _TEXT,
         'batch_size': _integer(1, 65536),
+        'accumulate': _integer(1),
+        'distribution': _one_of(*DISTRIBUTIONS),
+        'sync_batch_norm': _SWITCH,
         'max_steps': _integer(1),
         'learning_rate': _number(0, above=True),
         'schedule': _one_of('steps', 'cosine'),

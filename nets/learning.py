@@ -7,8 +7,8 @@ import time
 
 import numpy as np
 
-from nets import checkpoint, loss
-from nets.slim_compat import tf
+from nets import checkpoint, distribution, loss
+from nets.slim_compat import tf, variable_store
 
 # float16 loses gradients below 6e-8; they are computed at this multiple.
 _LOSS_SCALE = {'float16': 1024.0}
@@ -61,14 +61,18 @@ class Trainer:
         normalize: uint8 images [B, S, S, 3] -> the model's pixel convention.
         bias_rate: multiple of the learning rate for biases.
         clip: largest global norm of the gradients, 0: none.
+        accumulate: turns in which a replica computes its share of a batch, one after the other, to save memory. Only batch norm
+            sees the difference: it takes its statistics from one turn's images.
         average: decay of the moving average of all the model's variables, 0: none. Early on it is (1 + step) / (10 + step)
             where that is less, as in tf.train.ExponentialMovingAverage.
     """
 
     def __init__(self, model, schedule, normalize, *, momentum=0.9, weight_decay=5e-4, bias_rate=2.0, clip=0.0,
-                 average=0.0, negative_ratio=3.0, strategy=None):
+                 accumulate=1, average=0.0, negative_ratio=3.0, strategy=None):
         self.model, self.normalize = model, normalize
         self.weight_decay, self.bias_rate, self.clip, self.negative_ratio = weight_decay, bias_rate, clip, negative_ratio
+        self.accumulate = accumulate
+        self._scale = _LOSS_SCALE.get(model.dtype.name, 1.0)
         self.strategy = strategy or tf.distribute.get_strategy()
         self.variables = model.learned_variables
         self.schedule = schedule
@@ -104,59 +108,69 @@ class Trainer:
             for variable, value in zip(self.model.variables, present, strict=False):
                 variable.assign(value)
 
-    def train_step(self, batch) -> dict[str, float]:
-        """One update. batch: dict of 'images' uint8 [B, S, S, 3], 'classes' int32 [B, K], 'offsets' float32 [B, K, 4].
+    def train_step(self, batch, stop=False) -> dict[str, float]:
+        """One update. batch: dict of 'images' uint8 [B, S, S, 3], 'classes' int32 [B, K], 'offsets' float32 [B, K, 4], of
+        each replica.  stop: this worker was asked to stop.
 
-        -> confidence, localization, l2, loss, matched (default boxes per image), learning_rate.
+        -> confidence, localization, l2, loss, matched (default boxes per image), learning_rate, stop (above 0: some worker was
+        asked to).
         """
-        return {name: float(value) for name, value in self._step(batch).items()}
+        return {name: float(value) for name, value in self._step(batch, tf.constant(float(stop))).items()}
 
-    def _distributed_step(self, batch):
+    def _distributed_step(self, batch, stop):
         rate = self.schedule(self.optimizer.iterations)
-        sums = self.strategy.run(self._replica_step, args=(batch,))
+        with variable_store(self.model):
+            sums = self.strategy.run(self._replica_step, args=(batch, stop))
         sums = {name: self.strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None) for name, value in sums.items()}
+        sums['l2'] = self._l2()
         return self._normalised(sums) | {'learning_rate': rate}
 
     def _normalised(self, sums):
         count = tf.maximum(sums['matched'], 1.)
         confidence, localization = sums['confidence'] / count, sums['localization'] / count
         return {'confidence': confidence, 'localization': localization, 'l2': sums['l2'],
-                'loss': confidence + localization + sums['l2'], 'matched': sums['matched'] / sums['images']}
+                'loss': confidence + localization + sums['l2'], 'matched': sums['matched'] / sums['images'], 'stop': sums['stop']}
 
-    def _replica_step(self, batch):
-        """The share of one device: sums of losses; gradients are divided by the matched boxes of all devices."""
+    def _replica_step(self, batch, stop):
+        """What one replica does of a step -> its sums of losses, matched boxes and images."""
         replicas = tf.distribute.get_replica_context()
-        scale = _LOSS_SCALE.get(self.model.dtype.name, 1.0)
         matched = tf.reduce_sum(tf.cast(batch['classes'] > 0, tf.float32))
-        count = tf.maximum(replicas.all_reduce('sum', matched), 1.)
+        count = tf.maximum(replicas.all_reduce('sum', matched), 1.)  # of all devices: the loss is that of the whole batch
+        gradients, sums = [], {}
+        for turn in _turns(batch, self.accumulate):
+            with tf.control_dependencies(gradients):  # one after the other, or no memory would be saved
+                more, of_turn = self._gradients(tf.nest.map_structure(tf.identity, turn), count)
+            gradients = [old + new for old, new in zip(gradients, more, strict=True)] if gradients else more
+            sums = {name: sums.get(name, 0.) + value for name, value in of_turn.items()}
+        gradients = self._prepared(replicas.all_reduce('sum', gradients))
+        self.optimizer.apply_gradients(zip(gradients, self.variables, strict=True), experimental_aggregate_gradients=False)
+        if self._average:
+            self._average.apply(self.model.variables)
+        return sums | {'matched': matched, 'stop': tf.identity(stop), 'images': tf.cast(tf.shape(batch['images'])[0], tf.float32)}
+
+    def _gradients(self, batch, count):
+        """Gradients of the losses of some images, divided by `count` matched boxes -> (gradients, {name: sum})."""
         with tf.GradientTape() as tape:
             logits, offsets = self.model(self.normalize(batch['images']), True)
             sums = loss.multibox_sums(logits, offsets, batch['classes'], batch['offsets'], self.negative_ratio)
-            total = (sums.confidence + sums.localization) / count
-            l2 = self._l2() / self.strategy.num_replicas_in_sync
-            scaled = (total + l2) * scale
-        gradients = self._prepared(tape.gradient(scaled, self.variables), scale)
-        self.optimizer.apply_gradients(zip(gradients, self.variables, strict=True))
-        if self._average:
-            self._average.apply(self.model.variables)
-        images = tf.cast(tf.shape(batch['images'])[0], tf.float32)
-        return {'confidence': sums.confidence, 'localization': sums.localization, 'matched': matched, 'l2': l2,
-                'images': images}
+            scaled = (sums.confidence + sums.localization) / count * self._scale
+        return tape.gradient(scaled, self.variables), {'confidence': sums.confidence, 'localization': sums.localization}
 
     def _l2(self):
         kernels = [v for v in self.variables if decayed(checkpoint.variable_name(v))]
         return self.weight_decay * tf.add_n([tf.nn.l2_loss(v) for v in kernels])
 
-    def _prepared(self, gradients, scale):
-        """Unscales, drops an overflowed float16 step, clips, and speeds the biases up."""
-        gradients = [gradient / scale for gradient in gradients] if scale != 1 else gradients
-        if scale != 1 or self.clip:
-            norm = tf.linalg.global_norm(gradients)
-        if scale != 1:
-            finite = tf.cast(tf.math.is_finite(norm), tf.float32)
+    def _prepared(self, gradients):
+        """Gradients of the whole batch: unscaled, without an overflowed float16 step, with the L2 penalty's, clipped, those of
+        biases sped up."""
+        if self._scale != 1:
+            gradients = [gradient / self._scale for gradient in gradients]
+            finite = tf.cast(tf.math.is_finite(tf.linalg.global_norm(gradients)), tf.float32)
             gradients = [tf.math.multiply_no_nan(gradient, finite) for gradient in gradients]
+        gradients = [gradient + self.weight_decay * variable if decayed(checkpoint.variable_name(variable)) else gradient
+                     for gradient, variable in zip(gradients, self.variables, strict=True)]
         if self.clip:
-            gradients, _ = tf.clip_by_global_norm(gradients, self.clip, use_norm=norm)
+            gradients, _ = tf.clip_by_global_norm(gradients, self.clip)
         return [gradient * self.bias_rate if variable.name.endswith('/biases:0') else gradient
                 for gradient, variable in zip(gradients, self.variables, strict=True)]
 
@@ -185,6 +199,14 @@ class Trainer:
                     f'{prefix} is no state of this training: {name} is {shapes.get(name, "missing")}, '
                     f'wanted {list(variable.shape)}; set another output folder, or --restart=True')
             variable.assign(checkpoint.tensor(reader, prefix, name))
+
+
+def _turns(batch, count):
+    """A batch cut into `count` equal parts."""
+    if count == 1:
+        return [batch]
+    parts = {name: tf.split(values, count) for name, values in batch.items()}
+    return [{name: values[turn] for name, values in parts.items()} for turn in range(count)]
 
 
 @dataclasses.dataclass
@@ -251,21 +273,25 @@ def train(trainer: Trainer, batches, max_steps: int, *, log_every: int, save_eve
     Raises:
         NotFinite: names the step and the images. The last checkpoint is from before.
     """
-    step = trainer.step
+    step, stopped = trainer.step, ''
+    alone = distribution.worker(trainer.strategy)[1] == 1
     with StopRequest() as stop:
         batches = iter(batches)
-        while step < max_steps and not stop.name:
+        while step < max_steps and not stopped:
             batch = next(batches)
-            scalars = trainer.train_step({name: batch[name] for name in ('images', 'classes', 'offsets')})
+            scalars = trainer.train_step({name: batch[name] for name in ('images', 'classes', 'offsets')}, bool(stop.name))
             step += 1
             if not np.isfinite(scalars['loss']):
-                ids = [i.decode() for i in batch['ids'].numpy()]
+                ids = [i.decode() for part in trainer.strategy.experimental_local_results(batch['ids']) for i in part.numpy()]
                 raise NotFinite(step, ids, ', '.join(f'{k} {scalars[k]:g}' for k in ('confidence', 'localization', 'l2')))
-            last = step == max_steps or bool(stop.name)
+            # Workers end after the same step: the one after which all have heard of a signal.
+            if scalars.pop('stop') or (alone and stop.name):
+                stopped = stop.name or 'another worker'
+            last = step == max_steps or bool(stopped)
             if step % log_every == 0 or last:
                 report(step, scalars, batch)
             if step % save_every == 0 or last:
                 save()
             if evaluate and eval_every and (step % eval_every == 0 or step == max_steps):
                 evaluate()
-        return stop.name
+        return stopped

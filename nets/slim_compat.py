@@ -9,10 +9,14 @@ tf-slim 1.1.0, the last release, is of 2020. On TensorFlow 2.21 it needs:
    TensorFlow keeps the class elsewhere today.
 4. AutoGraph to leave slim alone. It would rewrite slim's every function and branch, to no effect, as all of them are plain
    Python: tracing ResNet-50 then takes 17 seconds instead of 2.5.
+5. arg scopes of each thread's own: tf.distribute traces one replica per thread, and the threads take turns inside slim's layers.
+   `variable_store` is for the same reason.
 """
+import contextlib
 import importlib
 import os
 import sys
+import threading
 import warnings
 
 os.environ.setdefault('TF_USE_LEGACY_KERAS', '1')
@@ -44,6 +48,28 @@ def _keep_autograph_out(module: str):
     config.CONVERSION_RULES = (config.DoNotConvert(module), *config.CONVERSION_RULES)
 
 
+def _separate_threads():
+    """Gives each thread a stack of arg scopes."""
+    local = threading.local()
+
+    def stack():
+        if not hasattr(local, 'stack'):
+            local.stack = [{}]
+        return local.stack
+
+    importlib.import_module('tf_slim.ops.arg_scope')._get_arg_stack = stack
+
+
+def variable_store(module) -> contextlib.AbstractContextManager:
+    """Around `strategy.run` of a model that wears `track_tf1_style_variables`: makes its variables known to all replicas.
+
+    The decorator puts the model's store of variables in place for the time of a call and restores the one before it. Calls of two
+    replicas overlap, so that the first one to end would take the store away from the other; unless it is there already.
+    """
+    store = getattr(module, '_tf1_style_var_store', None)
+    return store.scope() if store else contextlib.nullcontext()
+
+
 def _silence_known_warnings():
     """Hides what slim's age makes TensorFlow and Keras say at every layer; all other warnings stay."""
     for message in ('`layer.apply` is deprecated', '`layer.updates` will be removed'):
@@ -58,3 +84,5 @@ importlib.import_module('tensorflow.python.framework.ops').Tensor = tf.Tensor
 _keep_autograph_out('tf_slim')
 tf.config.list_physical_devices()  # a machine without GPU is complained of at the first look: now, while scripts hold that back
 slim = _import('tf_slim', 'tf-slim')
+_separate_threads()
+moving_averages = importlib.import_module('tensorflow.python.training.moving_averages')  # slim's own; TensorFlow hides it

@@ -29,12 +29,13 @@ class SSD(tf.Module):
         precision: 'float32', 'bfloat16' or 'float16' of activations and of the copies of kernels that touch them.
         frozen: patterns of backbone variables, as of `fnmatch`, behind the backbone's scope: ('Conv2d_0/*', ...). These layers
             neither learn nor move their batch norm statistics. ('*',): the whole backbone.
+        synchronized: batch norm in training takes the statistics of all devices' images together.
         freeze_batch_norm: the whole backbone keeps its batch norm statistics and computes with them; gamma and beta learn.
         batch_norm_decay: of the statistics' moving average; None: the published value.
     """
 
     def __init__(self, spec: BackboneSpec, num_classes: int, *, precision: str = 'float32', frozen: tuple[str, ...] = (),
-                 freeze_batch_norm: bool = False, batch_norm_decay: float | None = None):
+                 freeze_batch_norm: bool = False, batch_norm_decay: float | None = None, synchronized: bool = False):
         super().__init__(name='ssd_' + spec.name)
         if num_classes < 2:
             raise ValueError(f'num_classes is {num_classes}; background and at least one class make 2')
@@ -44,13 +45,14 @@ class SSD(tf.Module):
         self.frozen = tuple(f'{spec.imagenet.scope}/{pattern}' for pattern in frozen)
         self.freeze_batch_norm = freeze_batch_norm
         self.batch_norm_decay = batch_norm_decay
+        self.synchronized = synchronized
 
     @tf.compat.v1.keras.utils.track_tf1_style_variables
     def __call__(self, images, is_training=False):
-        with tf.compat.v1.variable_scope('', custom_getter=self._cast_kernels):
-            with slim.arg_scope([batch_norm], learns=self._learns):
-                points = dict(self.spec.build(tf.cast(images, self.dtype), is_training and not self.freeze_batch_norm,
-                                              batch_norm_decay=self.batch_norm_decay))
+        with tf.compat.v1.variable_scope('', custom_getter=self._cast_kernels), \
+                slim.arg_scope([batch_norm], learns=self._learns, synchronized=self.synchronized):
+            points = dict(self.spec.build(tf.cast(images, self.dtype), is_training and not self.freeze_batch_norm,
+                                          batch_norm_decay=self.batch_norm_decay))
             with tf.compat.v1.variable_scope(SCOPE):
                 self._add_extra_layers(points, is_training)
                 return self._multibox_head(points)
@@ -87,7 +89,7 @@ class SSD(tf.Module):
     def _extra_arg_scope(self, is_training):
         options = {'weights_initializer': _xavier(), 'activation_fn': tf.nn.relu}
         if self.spec.extra_batch_norm:
-            options['normalizer_fn'] = slim.batch_norm
+            options['normalizer_fn'] = batch_norm
             options['normalizer_params'] = {
                 'is_training': is_training, 'epsilon': _EXTRA_EPSILON,
                 'decay': _EXTRA_DECAY if self.batch_norm_decay is None else self.batch_norm_decay,

@@ -17,7 +17,7 @@ _READ_BUFFER = 1 << 20
 
 
 def training_batches(index, image_size, batch_size, *, fill, seed, start_step=0, target_fn=None, use_difficult=True,
-                     max_objects=100, threads=0, worker=0, workers=1, **parts):
+                     max_objects=100, threads=0, worker=0, workers=1, split=1, **parts):
     """Endless batches of augmented images; batch k depends on the seed and k alone.
 
     Position p of the stream is image p modulo n of epoch p // n; the epoch's order and the position's augmentation derive from
@@ -31,19 +31,19 @@ def training_batches(index, image_size, batch_size, *, fill, seed, start_step=0,
         use_difficult: objects marked difficult take part.  max_objects: rows of 'boxes' and 'labels', which are for drawing;
             objects beyond them are left out there.
         threads: that prepare images; 0: as many as TensorFlow finds useful.
-        worker, workers: this one's number, and how many share each batch.
+        worker, workers: this one's number, and how many share each batch.  split: a worker's share comes in so many parts.
         parts: distort, zoom_out, crop, flip, zoom_out_max; see preprocessing.augment.augment.
 
     Returns:
         tf.data.Dataset of dicts: images uint8 [B, S, S, 3], ids string [B], boxes float32 [B, max_objects, 4] and labels
-        int32 [B, max_objects] (label 0: no object), and what target_fn returns, batched. With several workers, B is a worker's
-        share.
+        int32 [B, max_objects] (label 0: no object), and what target_fn returns, batched. B is then
+        batch_size / workers / split.
 
     Raises:
         tf.errors.OpError on damaged records, while they are read; see `damage_named`.
     """
-    if batch_size % workers:
-        raise ValueError(f'batch_size {batch_size} is not divisible by {workers} workers')
+    if batch_size % (workers * split):
+        raise ValueError(f'batch_size {batch_size} is not divisible by {workers} workers times {split} parts')
     if not 0 <= worker < workers:
         raise ValueError(f'worker {worker} of {workers}: workers are numbered from 0')
 
@@ -61,7 +61,7 @@ def training_batches(index, image_size, batch_size, *, fill, seed, start_step=0,
     if workers > 1:
         stream = stream.filter(lambda position, _: position % batch_size // share == worker)
     stream = stream.map(example, num_parallel_calls=threads or tf.data.AUTOTUNE, deterministic=True)
-    return _with_threads(stream.batch(share, drop_remainder=True).prefetch(4), threads)
+    return _with_threads(stream.batch(share // split, drop_remainder=True).prefetch(4), threads)
 
 
 def _learnt(record, use_difficult):

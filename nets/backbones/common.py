@@ -1,17 +1,43 @@
 """What the backbones with batch norm share."""
 import contextlib
 
-from nets.slim_compat import slim, tf
+from nets.slim_compat import moving_averages, slim, tf
 
 
 @slim.add_arg_scope
-def batch_norm(inputs, is_training=True, learns=None, **options):
+def batch_norm(inputs, is_training=True, learns=None, synchronized=False, **options):
     """slim's batch norm, in inference mode where the layer around it does not learn.
 
     learns: name of a variable -> whether training changes it; None: always. See nets.ssd.SSD.
+    synchronized: statistics of the images on all devices, not of each device's own.
     """
     gamma = f'{tf.compat.v1.get_variable_scope().name}/{options.get("scope") or "BatchNorm"}/gamma'
-    return slim.batch_norm(inputs, is_training=is_training and (learns is None or learns(gamma)), **options)
+    is_training = is_training and (learns is None or learns(gamma))
+    if is_training and synchronized:
+        return _synchronized_batch_norm(inputs, **options)
+    return slim.batch_norm(inputs, is_training=is_training, **options)
+
+
+def _synchronized_batch_norm(inputs, decay=0.999, epsilon=0.001, scale=False, activation_fn=None, scope=None, **_):
+    """Batch norm in training mode over the images of all replicas; variables and formula as slim's."""
+    replicas = tf.distribute.get_replica_context()
+    values = tf.cast(inputs, tf.float32)
+    with tf.compat.v1.variable_scope(scope or 'BatchNorm'):
+        def variable(name, initial, trainable):
+            return tf.compat.v1.get_variable(name, [inputs.shape[-1]], tf.float32, trainable=trainable,
+                                             initializer=tf.compat.v1.constant_initializer(initial))
+        beta = variable('beta', 0., True)
+        gamma = variable('gamma', 1., True) if scale else None
+        moving = variable('moving_mean', 0., False), variable('moving_variance', 1., False)
+    # Two passes: a difference of large squares would lose the variance of a channel far from 0.
+    count = replicas.all_reduce('sum', tf.cast(tf.size(values) / values.shape[-1], tf.float32))
+    mean = replicas.all_reduce('sum', tf.reduce_sum(values, [0, 1, 2])) / count
+    variance = replicas.all_reduce('sum', tf.reduce_sum(tf.square(values - mean), [0, 1, 2])) / count
+    # Moving variance is unbiased, as in TensorFlow's fused batch norm.
+    for average, value in zip(moving, (mean, variance * count / tf.maximum(count - 1, 1)), strict=True):
+        moving_averages.assign_moving_average(average, tf.stop_gradient(value), decay, zero_debias=False)
+    result = tf.cast(tf.nn.batch_normalization(values, mean, variance, beta, gamma, epsilon), inputs.dtype)
+    return activation_fn(result) if activation_fn else result
 
 
 @contextlib.contextmanager

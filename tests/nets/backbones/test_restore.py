@@ -24,7 +24,7 @@ def _write(folder, scope, without=()):
 def _restore(spec, prefix):
     model = ssd.SSD(spec, 4).build()
     start = starting_point.Start(prefix, imagenet=True)
-    return model, starting_point.apply(start, types.SimpleNamespace(model=model), spec)
+    return model, starting_point.apply(start, types.SimpleNamespace(model=model, start_average=lambda: None), spec)
 
 
 @pytest.mark.parametrize(('name', 'depth'), [

@@ -1,0 +1,126 @@
+"""Training over several devices or machines, all of it `tf.distribute`'s.
+
+Every replica computes the gradients of its share of a batch; they are summed, not averaged, since each share is divided by the
+matched default boxes of the whole batch (nets.learning). So N replicas take the step that one device would take.
+"""
+import json
+import os
+
+import numpy as np
+
+from nets.slim_compat import tf, variable_store
+
+KINDS = ('one', 'mirrored', 'multi_worker')
+
+
+class DistributionError(ValueError):
+    """The machines or devices that a distribution asks for are not there; the message says what is missing."""
+
+
+def strategy(kind: str) -> tf.distribute.Strategy:
+    """'one': the default device. 'mirrored': every GPU of this machine, or without one, every logical CPU device.
+    'multi_worker': every machine that the environment variable TF_CONFIG lists, with its GPUs.
+
+    To be called before anything else uses TensorFlow's devices, for 'multi_worker'.
+    """
+    if kind == 'multi_worker':
+        _check_cluster(os.environ.get('TF_CONFIG', ''))
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    if kind == 'mirrored':
+        devices = tf.config.list_logical_devices('GPU') or tf.config.list_logical_devices('CPU')
+        return tf.distribute.MirroredStrategy([device.name for device in devices])
+    if kind != 'one':
+        raise ValueError(f"unknown distribution '{kind}'; known: {', '.join(KINDS)}")
+    return tf.distribute.get_strategy()
+
+
+def _check_cluster(text):
+    """TF_CONFIG must name the workers, and which of them this process is."""
+    example = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
+    try:
+        config = json.loads(text)
+        workers, task = config['cluster']['worker'], config['task']
+        sound = task['type'] == 'worker' and 0 <= int(task['index']) < len(workers)
+    except (ValueError, KeyError, TypeError):
+        sound = False
+    if not sound:
+        raise DistributionError(f"distribution 'multi_worker' needs the environment variable TF_CONFIG, such as {example}; "
+                                f'it is {text!r}')
+
+
+def worker(strategy) -> tuple[int, int]:
+    """-> (this process's number among the workers, how many there are)."""
+    resolver = strategy.cluster_resolver
+    if resolver is None or not resolver.cluster_spec().as_dict():
+        return 0, 1
+    return resolver.task_id, len(resolver.cluster_spec().as_dict()['worker'])
+
+
+def is_chief(strategy) -> bool:
+    """Whether this process writes: checkpoints, logs, lines."""
+    return worker(strategy)[0] == 0
+
+
+def shared(detect, strategy, model=None):
+    """A detector that computes each batch on all replicas -> detect itself where there is one. model: what it calls.
+
+    Every worker must be given the same batches, and receives all detections.
+    """
+    count = strategy.num_replicas_in_sync
+    if count == 1:
+        return detect
+
+    @tf.function(reduce_retracing=True, autograph=False)
+    def of_parts(parts):
+        with variable_store(model):
+            found = strategy.run(detect, args=(parts,))
+        return type(found)(*(strategy.gather(values, axis=0) for values in found))
+
+    def of_batch(images):
+        missing = -len(images) % count
+        parts = tf.split(tf.pad(images, [[0, missing], [0, 0], [0, 0], [0, 0]]), count)
+        found = of_parts(strategy.experimental_distribute_values_from_function(
+            lambda context: parts[context.replica_id_in_sync_group]))
+        return type(found)(*(values[:len(images)] for values in found))
+
+    return of_batch
+
+
+def barrier(strategy):
+    """Returns when every worker has come here."""
+    strategy.reduce('sum', strategy.run(tf.ones, args=([],)), axis=None)
+
+
+def share(strategy, batch_size: int, accumulate: int = 1) -> int:
+    """Images per replica and turn of a batch; DistributionError where the batch cannot be split evenly."""
+    parts = strategy.num_replicas_in_sync * accumulate
+    if batch_size % parts:
+        raise DistributionError(f'batch_size {batch_size} is not divisible by {strategy.num_replicas_in_sync} devices times '
+                                f'{accumulate} turns of accumulation')
+    return batch_size // parts
+
+
+def chief_first(strategy, function):
+    """function() on the chief, and when it is done on the other workers -> its result on each.
+
+    For what changes files that all workers see: the others find it done.
+    """
+    chief = is_chief(strategy)
+    result = function() if chief else None
+    if worker(strategy)[1] > 1:
+        barrier(strategy)
+    return result if chief else function()
+
+
+def batches(strategy, training_batches):
+    """Each replica's batches. training_batches: preprocessing.pipeline's, of keywords worker, workers and split alone."""
+    def of_worker(context):
+        return training_batches(worker=context.input_pipeline_id, workers=context.num_input_pipelines,
+                                split=context.num_replicas_in_sync // context.num_input_pipelines)
+    return strategy.distribute_datasets_from_function(of_worker)
+
+
+def on_this_machine(strategy, batch) -> dict:
+    """A batch as this worker's replicas hold it, as numpy arrays in one."""
+    return {name: np.concatenate([part.numpy() for part in strategy.experimental_local_results(values)])
+            for name, values in batch.items()}
