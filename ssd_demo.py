@@ -19,13 +19,14 @@ from configs.script import quiet, run
 
 with quiet():
     from datasets import DataError, shapes, visualize
-    from nets import backbones, checkpoint, detector
+    from nets import backbones, checkpoint, detector, devices
     from nets.slim_compat import tf
     from preprocessing import normalize, pipeline
 
 
 def main():
     config = load('ssd_demo', positional='image', description=__doc__)
+    devices.prepare()
     spec = backbones.from_config_name(config.backbone_network, config.resnet_depth, config.default_box_set)
     name, picture = (config.image, read_picture(config.image)) if config.image else sample_picture()
     prefix = detector.find(config.checkpoint, spec)

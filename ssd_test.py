@@ -14,12 +14,13 @@ from configs.script import quiet, run
 with quiet():
     from datasets import DataError, evaluation, tfrecord, visualize, voc_eval
     from datasets.progress import Progress
-    from nets import backbones, checkpoint, detector
+    from nets import backbones, checkpoint, detector, devices
     from preprocessing import normalize, pipeline
 
 
 def main():
     config = load('ssd_test', description=__doc__)
+    devices.prepare()
 
     # 1 data preparation: test records, and the checkpoint
     index = tfrecord.read_index(config.test_records)

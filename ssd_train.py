@@ -17,7 +17,7 @@ from configs.script import quiet, run
 
 with quiet():
     from datasets import DataError, evaluation, tfrecord, visualize, voc_eval
-    from nets import anchors, backbones, checkpoint, detector, distribution, learning, ssd, starting_point, targets
+    from nets import anchors, backbones, checkpoint, detector, devices, distribution, learning, ssd, starting_point, targets
     from nets.slim_compat import tf
     from preprocessing import normalize, pipeline
 
@@ -27,6 +27,7 @@ def main():
     spec = backbones.from_config_name(config.backbone_network, config.resnet_depth, config.default_box_set)
     folder = config.output or f'checkpoints/{config.backbone_network}'
     tf.keras.utils.set_random_seed(config.seed)
+    devices.prepare(config.deterministic, config.xla)
     strategy = distribution.strategy(config.distribution)
     share = distribution.share(strategy, config.batch_size, config.accumulate)
     say = print if distribution.is_chief(strategy) else _silent
@@ -138,8 +139,9 @@ class Keeper:
         if not mean_ap > self.best:
             return False
         self.best = mean_ap
-        checkpoint.write_description(self.best_folder, **self.facts, mean_ap=mean_ap, step=self.trainer.step)
+        # In this order: killed in between, an old figure stands beside better weights, and the next evaluation mends that.
         self.trainer.save(self.best_folder, keep=1)
+        checkpoint.write_description(self.best_folder, **self.facts, mean_ap=mean_ap, step=self.trainer.step)
         return True
 
 

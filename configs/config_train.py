@@ -90,6 +90,13 @@ use_difficult = True
 # Seed of the order of images, augmentation and initial values.
 seed = 1
 
+# Runs of the same seed and device give the same weights to the last bit, resumed or not. Slower on GPUs. False: threads add in
+# any order.
+deterministic = False
+
+# TensorFlow compiles the network by XLA: for GPUs; without one it has no effect.
+xla = False
+
 # Start again from the mode's checkpoint although <output> holds a training: that one is moved aside. False: resume it.
 restart = False
 

@@ -91,6 +91,8 @@ MODULES = {
         'zoom_out_max': _number(1),
         'use_difficult': _SWITCH,
         'seed': _integer(0, 2**31 - 1),
+        'deterministic': _SWITCH,
+        'xla': _SWITCH,
         'restart': _SWITCH,
         'log_every': _integer(1),
         'save_every': _integer(1),

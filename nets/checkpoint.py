@@ -3,17 +3,21 @@
 Files are TensorFlow's name-based V2 checkpoints, prefix 'model.ckpt-<step>', keys = slim variable names, so that
 `tf.train.load_checkpoint(prefix)` and any slim code read them. V1 checkpoints, as slim's older classifiers are, can be read.
 """
+import contextlib
 import dataclasses
 import json
 import os
 import pathlib
 import re
+import shutil
 
 import numpy as np
 import tensorflow as tf
 
 NAME = 'model.ckpt'
 DESCRIPTION = 'model.json'
+_ENDINGS = ('.data-00000-of-00001', '.index')
+_UNFINISHED = '.writing-'
 SHIPPED = 'shipped'  # subfolder of checkpoints/ssd_<backbone>/ with weights that come with the repository
 AVERAGE = '/ExponentialMovingAverage'  # what tf.train.ExponentialMovingAverage adds to a variable's name
 
@@ -157,20 +161,52 @@ def save(folder, step: int, tensors: dict, keep: int = 0) -> str:
     """Writes {name: variable or array} as folder/model.ckpt-<step>; returns the prefix.
 
     Written under another name and renamed, the .index last, so that a checkpoint that can be seen is whole. Works with
-    variables of any tf.distribute strategy. With `keep`, only that many newest ones stay.
+    variables of any tf.distribute strategy. With `keep`, only that many newest ones stay. One process writes to a folder.
+
+    Raises:
+        CheckpointError: the disk is full or refuses; what was there before stays.
     """
-    os.makedirs(folder, exist_ok=True)
     prefix = os.path.join(folder, f'{NAME}-{step}')
-    temporary = os.path.join(folder, f'.writing-{os.getpid()}')
-    names = sorted(tensors)
-    with tf.device('/CPU:0'):
-        tf.raw_ops.SaveV2(prefix=temporary, tensor_names=names, shape_and_slices=[''] * len(names),
-                          tensors=[tf.convert_to_tensor(tensors[name]) for name in names])
-    for ending in ('.data-00000-of-00001', '.index'):
-        os.replace(temporary + ending, prefix + ending)
+    try:
+        os.makedirs(folder, exist_ok=True)
+        _drop_unfinished(folder)
+        temporary = os.path.join(folder, f'{_UNFINISHED}{os.getpid()}')
+        _write(temporary, tensors)
+        for ending in _ENDINGS:
+            os.replace(temporary + ending, prefix + ending)
+    except (OSError, tf.errors.OpError) as error:
+        with contextlib.suppress(OSError):
+            _drop_unfinished(folder)
+        raise CheckpointError(f'cannot write {prefix}: {_reason(error)}; {_room(folder)}; '
+                              f'last checkpoint: {newest(folder) or "none"}') from None
     if keep:
         _drop_old(folder, keep)
     return prefix
+
+
+def _write(prefix, tensors):
+    names = sorted(tensors)
+    with tf.device('/CPU:0'):
+        tf.raw_ops.SaveV2(prefix=prefix, tensor_names=names, shape_and_slices=[''] * len(names),
+                          tensors=[tf.convert_to_tensor(tensors[name]) for name in names])
+
+
+def _drop_unfinished(folder):
+    """Removes what a killed process, or a full disk, left half written."""
+    for path in pathlib.Path(folder).glob(_UNFINISHED + '*'):
+        path.unlink(missing_ok=True)
+
+
+def _reason(error):
+    return error.strerror if isinstance(error, OSError) else str(error.message).splitlines()[0]
+
+
+def _room(folder):
+    """How much the folder's disk has left, in words."""
+    try:
+        return f'{shutil.disk_usage(folder).free / 1e9:.2f} GB are free on the disk of {folder}'
+    except OSError:
+        return f'{folder} cannot be reached'
 
 
 def _drop_old(folder, keep):
@@ -182,18 +218,21 @@ def _drop_old(folder, keep):
 
 def remove(prefix):
     """Deletes a checkpoint's files, the .index first."""
-    for ending in ('.index', '.data-00000-of-00001'):
+    for ending in reversed(_ENDINGS):
         pathlib.Path(prefix + ending).unlink(missing_ok=True)
 
 
 def write_description(folder, **facts):
     """Writes folder/model.json: what a reader of its checkpoints must know (backbone, classes, ...)."""
-    os.makedirs(folder, exist_ok=True)
-    temporary = os.path.join(folder, f'.{DESCRIPTION}-{os.getpid()}')
-    with open(temporary, 'w', encoding='utf-8') as file:
-        json.dump(facts, file, indent=1)
-        file.write('\n')
-    os.replace(temporary, os.path.join(folder, DESCRIPTION))
+    temporary = os.path.join(folder, f'{_UNFINISHED}{DESCRIPTION}-{os.getpid()}')
+    try:
+        os.makedirs(folder, exist_ok=True)
+        with open(temporary, 'w', encoding='utf-8') as file:
+            json.dump(facts, file, indent=1)
+            file.write('\n')
+        os.replace(temporary, os.path.join(folder, DESCRIPTION))
+    except OSError as error:
+        raise CheckpointError(f'cannot write {os.path.join(folder, DESCRIPTION)}: {_reason(error)}; {_room(folder)}') from None
 
 
 def read_description(prefix) -> dict:

@@ -1,4 +1,6 @@
 """Finding, restoring and writing checkpoints."""
+import resource
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -129,3 +131,31 @@ def test_restore_of_averages(tmp_path):
     assert [v.numpy()[0] for v in variables] == [2, 0] and (result.restored, result.unused) == (['a', 'b'], [])
     checkpoint.restore(variables, prefix)
     assert [v.numpy()[0] for v in variables] == [0, 0]
+
+
+def test_full_disk_leaves_the_last_checkpoint_and_names_the_disk(saved, tmp_path):
+    # A limit on the size of files fails as a full disk does: in the middle of writing.
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+    try:
+        with pytest.raises(checkpoint.CheckpointError) as error:
+            checkpoint.save(tmp_path / 'run', 8, {'big': np.zeros(10**6, 'f')})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    text = str(error.value)
+    assert f'cannot write {tmp_path}/run/model.ckpt-8: ' in text and 'GB are free on the disk of' in text
+    assert f'last checkpoint: {saved}' in text and '\n' not in text
+    assert checkpoint.find(tmp_path / 'run') == saved
+    assert not list((tmp_path / 'run').glob('.writing*'))
+
+
+def test_unfinished_files_of_a_killed_process_are_removed(tmp_path):
+    (tmp_path / '.writing-1.data-00000-of-00001').write_text('half')
+    checkpoint.save(tmp_path, 1, {'a': np.zeros(1)})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['model.ckpt-1.data-00000-of-00001', 'model.ckpt-1.index']
+
+
+def test_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(checkpoint.CheckpointError, match='cannot write .*file/model.ckpt-1: .*last checkpoint: none'):
+        checkpoint.save(tmp_path / 'file', 1, {'a': np.zeros(1)})
