@@ -15,7 +15,7 @@ with quiet():
     from datasets import DataError, evaluation, tfrecord, visualize, voc_eval
     from datasets.progress import Progress
     from nets import backbones, checkpoint, detector, devices
-    from preprocessing import normalize, pipeline
+    from preprocessing import damage, normalize, pipeline
 
 
 def main():
@@ -41,7 +41,8 @@ def main():
         model, functools.partial(normalize.normalize, pixels=spec.pixels), score_threshold=config.score_threshold,
         nms_threshold=config.nms_threshold, top_k=config.nms_top_k, keep_top_k=config.keep_top_k)
     total = min(config.max_images or index.images, index.images)
-    found = evaluation.detect_all(detect, batches, Progress(total, 'images'))
+    with damage.named(index):
+        found = evaluation.detect_all(detect, batches, Progress(total, 'images'))
 
     # 6 evaluation
     results = {metric: voc_eval.evaluate(found.detections, found.ground_truths, classes, metric, config.match_threshold)

@@ -19,7 +19,7 @@ with quiet():
     from datasets import DataError, evaluation, tfrecord, visualize, voc_eval
     from nets import anchors, backbones, checkpoint, detector, devices, distribution, learning, ssd, starting_point, targets
     from nets.slim_compat import tf
-    from preprocessing import normalize, pipeline
+    from preprocessing import damage, normalize, pipeline
 
 
 def main():
@@ -33,7 +33,10 @@ def main():
     say = print if distribution.is_chief(strategy) else _silent
 
     # 1 data preparation: what the records hold, and where the weights come from
-    index = tfrecord.read_index(config.train_records)
+    index = tfrecord.read_index(config.train_records, cut_allowed=config.damaged_records == 'skip')
+    if config.damaged_records == 'skip':
+        index, left_out = damage.sound_copy(index, _own_folder(folder, 'sound_records', strategy))
+        say(*left_out, sep='\n')
     held_out = _held_out(config.eval_records, index)
     say(f'{index.images} training images, {len(index.classes)} classes, from {config.train_records}')
     facts = starting_point.describe(spec, config.training_mode, index.classes)
@@ -77,10 +80,11 @@ def main():
                                nms_threshold=config.nms_threshold, top_k=config.nms_top_k, keep_top_k=config.keep_top_k)
     evaluate = held_out and functools.partial(_evaluate, distribution.shared(detect, strategy, model), trainer, held_out, config,
                                               functools.partial(_note, keeper, log, say))
-    stopped = learning.train(
-        trainer, batches, config.max_steps, log_every=config.log_every, save_every=config.save_every,
-        save=keeper.save if chief else _silent, report=log.report if chief else _silent, evaluate=evaluate,
-        eval_every=config.eval_every)
+    with damage.named(index), distribution.loss_named(strategy):
+        stopped = learning.train(
+            trainer, batches, config.max_steps, log_every=config.log_every, save_every=config.save_every,
+            save=keeper.save if chief else _silent, report=log.report if chief else _silent, evaluate=evaluate,
+            eval_every=config.eval_every)
     say(f'stopped by {stopped} at step {trainer.step}, saved in {folder}; the same command goes on from there' if stopped
         else f'finished at step {trainer.step}; checkpoints are in {folder}')
     return 130 if stopped else 0
@@ -116,6 +120,12 @@ def _devices(strategy):
     """What computes, in words."""
     kind = 'GPU' if tf.config.list_physical_devices('GPU') else f'CPU (no GPU found; {os.cpu_count()} cores)'
     return f'{strategy.num_replicas_in_sync} x {kind}'
+
+
+def _own_folder(folder, name, strategy):
+    """A subfolder that no other worker writes to."""
+    number, count = distribution.worker(strategy)
+    return os.path.join(folder, name if count == 1 else f'{name}-{number}')
 
 
 def _silent(*_, **__):

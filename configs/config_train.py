@@ -7,6 +7,10 @@
 # Folder of training records, written by ssd_image_to_tf.py.
 train_records = 'tfrecords_train'
 
+# Damaged training records. 'stop': training ends and names them. 'skip': all records are read first, the damaged ones are listed
+# and left out.
+damaged_records = 'stop'
+
 # Folder of held-out records, evaluated while training. Empty: no evaluation.
 eval_records = ''
 

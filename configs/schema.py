@@ -62,6 +62,7 @@ MODULES = {
     },
     'config_train': {
         'train_records': _NAMED,
+        'damaged_records': _one_of('stop', 'skip'),
         'eval_records': _TEXT,
         'eval_every': _integer(1),
         'eval_images': _integer(0),

@@ -137,8 +137,11 @@ def replace_folder(new: pathlib.Path, old: pathlib.Path):
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def read_index(folder) -> RecordIndex:
-    """The index of a record folder; DataError where it is missing or a shard is not as it was written."""
+def read_index(folder, cut_allowed: bool = False) -> RecordIndex:
+    """The index of a record folder; DataError where it is missing or a shard is not as it was written.
+
+    cut_allowed: shards of another size than they were written with are taken; for preprocessing.damage.sound_copy.
+    """
     folder = pathlib.Path(folder)
     path = folder / INDEX
     if not path.is_file():
@@ -153,7 +156,8 @@ def read_index(folder) -> RecordIndex:
         raise DataError(f'{path} is damaged ({type(error).__name__}: {error}); convert again') from None
     for file, shard in zip(index.files, shards, strict=True):
         size = os.path.getsize(file) if os.path.isfile(file) else None
-        if size != shard['bytes']:
+        if size is None or (size != shard['bytes'] and not cut_allowed):
             found = 'is missing' if size is None else f'has {size} bytes instead of {shard["bytes"]}'
-            raise DataError(f'record shard {file} {found}; convert again')
+            raise DataError(f'record shard {file} {found}; convert again' + (
+                '' if size is None else ', or train on what is sound: --damaged_records=skip'))
     return index

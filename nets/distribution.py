@@ -3,6 +3,7 @@
 Every replica computes the gradients of its share of a batch; they are summed, not averaged, since each share is divided by the
 matched default boxes of the whole batch (nets.learning). So N replicas take the step that one device would take.
 """
+import contextlib
 import json
 import os
 
@@ -86,9 +87,23 @@ def shared(detect, strategy, model=None):
     return of_batch
 
 
+@contextlib.contextmanager
+def loss_named(strategy):
+    """Around training: turns TensorFlow's error on a worker that is gone into a DistributionError with the way out."""
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError,
+            tf.errors.InternalError) as error:
+        number, count = worker(strategy)
+        if count == 1:
+            raise
+        raise DistributionError(f'worker {number} of {count} cannot reach another one any more ({type(error).__name__}); start '
+                                'all workers again: they go on from the last checkpoint') from error
+
+
 def barrier(strategy):
     """Returns when every worker has come here."""
-    strategy.reduce('sum', strategy.run(tf.ones, args=([],)), axis=None)
+    tf.function(lambda: strategy.reduce('sum', strategy.run(tf.ones, args=([],)), axis=None), autograph=False)()
 
 
 def share(strategy, batch_size: int, accumulate: int = 1) -> int:

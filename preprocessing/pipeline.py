@@ -2,12 +2,11 @@
 
 Batches carry uint8 images, a quarter of the bytes of float32; the model's side normalises them on its own device.
 """
-import contextlib
 import os
 
 import tensorflow as tf
 
-from datasets import DataError, tfrecord
+from datasets import tfrecord
 from preprocessing import augment
 
 # Encoded images held back to be shuffled: so many, and no more than this many bytes.
@@ -40,7 +39,7 @@ def training_batches(index, image_size, batch_size, *, fill, seed, start_step=0,
         batch_size / workers / split.
 
     Raises:
-        tf.errors.OpError on damaged records, while they are read; see `damage_named`.
+        tf.errors.OpError on damaged records, while they are read; see preprocessing.damage.
     """
     if batch_size % (workers * split):
         raise ValueError(f'batch_size {batch_size} is not divisible by {workers} workers times {split} parts')
@@ -48,7 +47,7 @@ def training_batches(index, image_size, batch_size, *, fill, seed, start_step=0,
         raise ValueError(f'worker {worker} of {workers}: workers are numbered from 0')
 
     def example(position, serialized):
-        record = _decoded(serialized)
+        record = decode(serialized)
         boxes, labels = _learnt(record, use_difficult)
         image, boxes, labels = augment.augment(record['image'], boxes, labels, [tf.cast(seed, tf.int64), position],
                                                image_size=image_size, fill=fill, **parts)
@@ -104,7 +103,7 @@ def _records(files):
     return tf.data.TFRecordDataset(files, buffer_size=_READ_BUFFER)
 
 
-def _decoded(serialized):
+def decode(serialized):
     """Parsed record with 'image' as uint8 [H, W, 3]; undecodable bytes raise InvalidArgumentError."""
     record = tfrecord.parse(serialized)
     image = tf.io.decode_image(record['image'], channels=3, expand_animations=False)
@@ -135,7 +134,7 @@ def evaluation_batches(index, image_size, batch_size, *, max_images=0, threads=0
         [B, R, 4], labels int32 and difficult bool [B, R]; R is the batch's largest number of objects, label 0 no object.
     """
     def example(serialized):
-        record = _decoded(serialized)
+        record = decode(serialized)
         return {'images': resize_image(record['image'], image_size), 'ids': record['id'],
                 'heights': record['height'], 'widths': record['width'], 'boxes': record['boxes'],
                 'labels': tf.cast(record['labels'], tf.int32), 'difficult': record['difficult']}
@@ -158,44 +157,3 @@ def resize_image(image, image_size):
                      lambda: tf.image.resize(image, tf.stack([height, width]) // factors, method='area'),
                      lambda: tf.cast(image, tf.float32))
     return tf.cast(tf.image.resize(shrunk, [image_size, image_size]) + 0.5, tf.uint8)
-
-
-@contextlib.contextmanager
-def damage_named(index):
-    """Around the use of batches: turns TensorFlow's error on a damaged record into a DataError that names shard or image.
-
-    with damage_named(index): for batch in batches: ...
-
-    The error itself tells neither. Searching reads all records, which a training that has ended can afford. An error with
-    another cause passes.
-    """
-    try:
-        yield
-    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
-        found = find_damage(index)
-        if not found:
-            raise
-        raise DataError(f'{found}; convert again') from error
-
-
-def find_damage(index) -> str:
-    """What is wrong with the first damaged record, '' where all can be read and decoded."""
-    for file in index.files:
-        sound = 0
-        try:
-            for serialized in _records(file):
-                if not _decodes(serialized):
-                    name = tfrecord.parse(serialized)['id'].numpy().decode()
-                    return f"image '{name}' in record shard {file} cannot be decoded"
-                sound += 1
-        except tf.errors.OpError:
-            return f'record shard {file} is damaged after its record {sound}'
-    return ''
-
-
-def _decodes(serialized) -> bool:
-    try:
-        _decoded(serialized)
-    except tf.errors.InvalidArgumentError:
-        return False
-    return True

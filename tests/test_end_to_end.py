@@ -1,6 +1,9 @@
 """The whole path on drawn shapes: convert, train in every mode from checkpoints made here, evaluate, detect."""
 import os
+import pathlib
 import re
+import shutil
+import subprocess
 import sys
 
 import cv2
@@ -12,10 +15,11 @@ import ssd_image_to_tf
 import ssd_test
 import ssd_train
 from configs.errors import UserError
-from datasets import shapes, tfrecord
+from datasets import DataError, shapes, tfrecord
 from nets import backbones, checkpoint, learning, ssd
 
 BACKBONE = 'mobilenet_v1'
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope='module')
@@ -152,3 +156,42 @@ def test_demo_without_a_picture_draws_one_where_matplotlib_brings_none(room, mon
     monkeypatch.setattr(ssd_demo.cbook, 'get_sample_data', lambda *_, **__: 'nowhere.jpg')
     name, picture = ssd_demo.sample_picture()
     assert name == 'drawn_scene' and picture.ndim == 3 and picture.dtype == np.uint8
+
+
+def test_damaged_records_stop_a_training_or_are_left_out(room, capsys):
+    shutil.copytree('tfrecords_train', 'damaged')
+    shard = pathlib.Path('damaged/shard-00000.tfrecord')
+    data = bytearray(shard.read_bytes())
+    data[-100] ^= 255
+    shard.write_bytes(data)
+    arguments = ['from_scratch', 6, '--output=from_damaged', '--train_records=damaged']
+    with pytest.raises(DataError, match='record 9 of damaged/shard-00000.tfrecord is damaged; .*--damaged_records=skip'):
+        _train(*arguments)
+    capsys.readouterr()
+    assert _train(*arguments[:1], 1, *arguments[2:], '--damaged_records=skip') == 0
+    text = capsys.readouterr().out
+    assert '1 of 10 records of damaged are left out' in text and '9 training images' in text
+
+
+def test_frozen_layers_that_do_not_exist_are_refused(room):
+    message = r"frozen_layers: 'Conv_1/\*' fits no variable of mobilenet_v1; its layers are Conv2d_0, "
+    with pytest.raises(UserError, match=message):
+        _train('from_scratch', 1, '--output=frozen', '--frozen_layers=Conv2d_0/*,Conv_1/*')
+    assert _train('from_scratch', 1, '--output=frozen', '--frozen_layers=Conv2d_0/*', '--weight_average=0.9') == 0
+    assert checkpoint.read('frozen/model.ckpt-1').has_tensor('ssd/extra_1/logits/weights/ExponentialMovingAverage')
+
+
+def test_two_devices_train_evaluate_and_resume(room):
+    # A process of its own, as CPU devices can be made only before TensorFlow starts.
+    program = (f'import sys; sys.path.insert(0, {str(ROOT)!r}); from nets.slim_compat import tf; '
+               'cpu = tf.config.list_physical_devices("CPU")[0]; '
+               'tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2); '
+               'import ssd_train; sys.exit(ssd_train.main())')
+    for steps in (1, 2):
+        done = subprocess.run(
+            [sys.executable, '-c', program, '--backbone_network=ssd_mobilenet_v1', '--training_mode=from_scratch',
+             '--batch_size=4', '--distribution=mirrored', f'--max_steps={steps}', '--accumulate=2', '--weight_average=0.9',
+             '--output=two', '--eval_records=tfrecords_test', '--log_every=1'], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert 'resumed two/model.ckpt-1 at step 1' in done.stdout and '2 x CPU' in done.stdout and '1 images each' in done.stdout
+    assert 'step 2: mAP 07' in done.stdout

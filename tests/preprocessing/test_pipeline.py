@@ -6,24 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from datasets import DataError, tfrecord, voc
+from datasets import tfrecord
 from preprocessing import pipeline
+from tests.preprocessing.records import write
 
-CLASSES = ('cat', 'dog')
 KEYS = ('images', 'ids', 'boxes', 'labels')
-
-
-def write(folder, images, per_shard=4, encoded=None):
-    """Image i is 20 + i % 3 * 10 by 40 pixels of gray 10 i, with i % 3 objects, the second of them difficult."""
-    with tfrecord.Writer(folder, CLASSES, ('test',), per_shard) as writer:
-        for number in range(images):
-            height, count = 20 + number % 3 * 10, number % 3
-            data = cv2.imencode('.jpg', np.full([height, 40, 3], number * 10, np.uint8))[1].tobytes()
-            objects = voc.Objects(np.float32([[.1, .1, .5, .6], [.3, .2, .9, 1]])[:count], np.int64([1, 2])[:count],
-                                  np.array([False, True])[:count], np.zeros(count, bool))
-            writer.add(tfrecord.example((encoded or {}).get(number, data), height, 40, f'{number}.jpg', str(number), objects,
-                                        CLASSES))
-    return tfrecord.read_index(folder)
 
 
 @pytest.fixture(scope='module')
@@ -125,7 +112,7 @@ def test_wrong_shares(index, options, message):
 
 
 def test_no_images(index):
-    empty = tfrecord.RecordIndex('nowhere', (), 0, CLASSES)
+    empty = tfrecord.RecordIndex('nowhere', (), 0, ('cat',))
     with pytest.raises(ValueError, match='nowhere holds no images'):
         training(empty)
 
@@ -162,27 +149,3 @@ def test_resize_averages_large_pictures():
     image = np.zeros([256, 256, 3], np.uint8)
     image[::4, ::4] = 160  # one pixel of 16, and none of the four in the middle of each cell
     np.testing.assert_allclose(pipeline.resize_image(image, 64), np.full([64, 64, 3], 10))
-
-
-def test_an_undecodable_image_is_named(tmp_path):
-    index = write(tmp_path / 'bad', 6, encoded={4: b'\xff\xd8\xff no picture'})
-    with pytest.raises(DataError, match=r"image '4' in record shard .*shard-00001.tfrecord cannot be decoded"), \
-            pipeline.damage_named(index):
-        take(training(index), 3)
-
-
-def test_a_damaged_shard_is_named(tmp_path):
-    index = write(tmp_path / 'bad', 6)
-    data = bytearray((tmp_path / 'bad' / 'shard-00001.tfrecord').read_bytes())
-    data[-30] ^= 255
-    (tmp_path / 'bad' / 'shard-00001.tfrecord').write_bytes(data)
-    with pytest.raises(DataError, match='shard-00001.tfrecord is damaged after its record 1; convert again'), \
-            pipeline.damage_named(index):
-        take(pipeline.evaluation_batches(index, 32, 4), -1)
-
-
-def test_other_errors_pass(index):
-    assert pipeline.find_damage(index) == ''
-    with pytest.raises(tf.errors.InvalidArgumentError, match='mine'), pipeline.damage_named(index):
-        raise tf.errors.InvalidArgumentError(None, None, 'mine')
-
