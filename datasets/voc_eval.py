@@ -11,6 +11,7 @@ import dataclasses
 import os
 import pathlib
 import sys
+import typing
 
 import numpy as np
 
@@ -104,10 +105,9 @@ def evaluate(detections, ground_truths, classes, metric: str = '07', threshold: 
 
 
 def _evaluate_class(label, name, detections, ground_truths, metric, threshold):
-    objects = {image: _of_class(truth, label) for image, truth in ground_truths.items()}
-    total = sum(int((~difficult).sum()) for _, difficult in objects.values())
-    found = _sorted_detections(label, detections)
-    hits = _hits(found, objects, threshold)
+    total = sum(int((~truth.difficult[truth.labels == label]).sum()) for truth in ground_truths.values())
+    found = matches(label, detections, ground_truths, threshold)
+    hits = np.array([entry.hit for entry in found])
     right, wrong = np.cumsum(hits == 1), np.cumsum(hits == -1)
     recall = right / total if total else np.zeros(len(hits))
     precision = right / np.maximum(right + wrong, 1)
@@ -115,40 +115,49 @@ def _evaluate_class(label, name, detections, ground_truths, metric, threshold):
     return ClassResult(name, ap, total, len(found), precision, recall)
 
 
-def _of_class(truth, label):
-    mine = truth.labels == label
-    return truth.boxes[mine], truth.difficult[mine]
+class Match(typing.NamedTuple):
+    """One detection. index: of the detection in its image.  hit: 1 right, -1 wrong, 0 on a difficult object.
+    object: index of the image's object of the class that it overlaps most, -1 without one.  overlap: IoU with it.
+    """
+    image: str
+    index: int
+    hit: int
+    object: int
+    overlap: float
 
 
-def _sorted_detections(label, detections):
-    """[(image, box)] of one class by descending score; equal scores by rank."""
-    found = []
-    for image, entry in detections.items():
-        ranks = np.zeros(len(entry.scores)) if entry.ranks is None else entry.ranks
-        mine = entry.labels == label
-        found += [(-score, rank, image, box) for score, rank, box in
-                  zip(entry.scores[mine], ranks[mine], entry.boxes[mine], strict=True)]
-    found.sort(key=lambda row: row[:2])
-    return [row[2:] for row in found]
-
-
-def _hits(found, objects, threshold):
-    """int [D]: 1 right, -1 wrong, 0 on a difficult object."""
-    taken = {}
-    hits = np.full(len(found), -1)
-    for number, (image, box) in enumerate(found):
-        boxes, difficult = objects[image]
-        if not len(boxes):
+def matches(label, detections, ground_truths, threshold: float = 0.5) -> list[Match]:
+    """All detections of a class by descending score, equal scores by rank, each compared with its image's objects."""
+    objects = {image: np.flatnonzero(truth.labels == label) for image, truth in ground_truths.items()}
+    taken, result = set(), []
+    for image, index in _by_score(label, detections):
+        truth, mine = ground_truths[image], objects[image]
+        if not len(mine):
+            result.append(Match(image, index, -1, -1, 0.))
             continue
-        overlap = overlaps(box, boxes)
+        overlap = overlaps(detections[image].boxes[index], truth.boxes[mine])
         best = int(overlap.argmax())
+        found = int(mine[best])
+        hit = -1
         if overlap[best] > threshold:
-            if difficult[best]:
-                hits[number] = 0
-            elif (image, best) not in taken:
-                taken[image, best] = True
-                hits[number] = 1
-    return hits
+            if truth.difficult[found]:
+                hit = 0
+            elif (image, found) not in taken:
+                taken.add((image, found))
+                hit = 1
+        result.append(Match(image, index, hit, found, float(overlap[best])))
+    return result
+
+
+def _by_score(label, detections):
+    """[(image, index)] of a class's detections by descending score; equal scores by rank."""
+    rows = []
+    for image, entry in detections.items():
+        mine = np.flatnonzero(entry.labels == label)
+        ranks = np.zeros(len(mine)) if entry.ranks is None else entry.ranks[mine]
+        rows += [(-score, rank, image, int(index)) for score, rank, index in zip(entry.scores[mine], ranks, mine, strict=True)]
+    rows.sort(key=lambda row: row[:2])
+    return [row[2:] for row in rows]
 
 
 def table(*results: Result) -> str:
@@ -218,7 +227,7 @@ def read_ground_truths(folder, image_set: str, classes) -> dict[str, GroundTruth
     return truths
 
 
-def _voc_folder(path) -> str:
+def voc_folder(path) -> str:
     """A VOC folder, or the only one inside a VOCdevkit."""
     if os.path.isdir(os.path.join(path, 'ImageSets')):
         return path
@@ -240,7 +249,7 @@ def main(argv=None):
     options = parser.parse_args(argv)
     try:
         classes = voc.read_class_list(options.classes) if options.classes else voc.CLASSES
-        truths = read_ground_truths(_voc_folder(options.voc), options.image_set, classes)
+        truths = read_ground_truths(voc_folder(options.voc), options.image_set, classes)
         detections, missing = read_detections(options.detections, options.image_set, classes)
         result = evaluate(detections, truths, classes, options.metric)
     except DataError as error:
