@@ -9,7 +9,8 @@ ROOM := quickstart
 help:          ## this list
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/:/'
 
-demo: quickstart   ## the whole path on drawn shapes, until a trained detector ships with the repository
+demo: $(VENV)/ready   ## the detector that ships with the repository, on a photograph
+	$(RUN) ssd_demo.py --show=false
 
 quickstart: $(VENV)/ready   ## draw shapes, convert, train, evaluate, detect; everything lands in quickstart/
 	rm -rf $(ROOM)
