@@ -1,0 +1,36 @@
+"""The detector that comes with the repository."""
+import os
+import pathlib
+
+import numpy as np
+import pytest
+
+import ssd_demo
+from datasets import voc
+from nets import backbones, checkpoint, detector
+from preprocessing import normalize, pipeline
+
+FOLDER = pathlib.Path(__file__).resolve().parents[2] / 'checkpoints/ssd_mobilenet_v1'
+
+
+def test_weights_alone_in_half_precision():
+    prefix = checkpoint.find(FOLDER / 'shipped')
+    reader = checkpoint.read(prefix)
+    names = reader.get_variable_to_shape_map()
+    assert sum(os.path.getsize(path) for path in (FOLDER / 'shipped').iterdir()) < 15e6
+    assert len(names) == 179 and not [name for name in names if 'Momentum' in name or 'Average' in name or name == 'global_step']
+    assert {reader.get_tensor(name).dtype for name in names} == {np.dtype(np.float16)}
+
+
+def test_it_knows_the_classes_of_voc_and_finds_a_person():
+    spec = backbones.get('mobilenet_v1')
+    model, classes = detector.load(spec, checkpoint.find(FOLDER / 'shipped'))
+    assert classes == voc.CLASSES
+    name, picture = ssd_demo.sample_picture()
+    if name == 'drawn_scene':
+        pytest.skip('this matplotlib brings no photograph')
+    detect = detector.Detector(model, lambda images: normalize.normalize(images, spec.pixels), score_threshold=.5)
+    found = detect(pipeline.resize_image(picture, spec.image_size)[None])
+    count = int(found.counts[0])
+    assert [classes[label - 1] for label in found.classes[0, :count]] == ['person']
+    np.testing.assert_allclose(found.boxes[0, 0], [.07, .17, .92, .95], atol=.05)
