@@ -12,6 +12,7 @@ little differently.
 import argparse
 import dataclasses
 import sys
+import typing
 
 import numpy as np
 
@@ -29,6 +30,15 @@ class Errors:
     counts: dict
     costs: dict
     score: float
+
+
+class _Matched(typing.NamedTuple):
+    """One row of voc_eval.Matches, with the image's name."""
+    image: str
+    index: int
+    hit: int
+    object: int
+    overlap: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,8 +67,9 @@ def analyse(detections, ground_truths, classes, metric='07', threshold=0.5, scor
 
 def _errors(detections, ground_truths, classes, threshold):
     """-> ([_Error], {(image, index of an object that is found)})."""
-    matched = [entry for label in range(1, len(classes) + 1)
-               for entry in voc_eval.matches(label, detections, ground_truths, threshold)]
+    rows, images = voc_eval.Rows(detections, ground_truths), list(ground_truths)
+    matched = [_Matched(images[image], *values) for label in range(1, len(classes) + 1)
+               for image, *values in zip(*(v.tolist() for v in voc_eval.matches(label, rows, threshold)), strict=True)]
     found = {(entry.image, entry.object) for entry in matched if entry.hit == 1}
     return [_error(entry, detections, ground_truths, threshold) for entry in matched if entry.hit == -1], found
 

@@ -87,10 +87,7 @@ def average_precision(precision, recall, metric: str) -> float:
 
 def overlaps(box, boxes):
     """IoU of one box [4] with boxes [R, 4], VOC pixels: a box from 3 to 3 is one pixel wide."""
-    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
-    intersection = np.prod(np.maximum(high - low + 1, 0), axis=1)
-    union = np.prod(box[2:] - box[:2] + 1) + np.prod(boxes[:, 2:] - boxes[:, :2] + 1, axis=1) - intersection
-    return intersection / union
+    return _pair_overlaps(np.broadcast_to(box, boxes.shape), boxes)
 
 
 def evaluate(detections, ground_truths, classes, metric: str = '07', threshold: float = 0.5) -> Result:
@@ -99,65 +96,102 @@ def evaluate(detections, ground_truths, classes, metric: str = '07', threshold: 
     """
     if stray := set(detections) - set(ground_truths):
         raise DataError(f'detections of {len(stray)} images that are not in the image set, first {min(stray)}')
-    return Result(metric, tuple(
-        _evaluate_class(label, name, detections, ground_truths, metric, threshold)
-        for label, name in enumerate(classes, start=1)))
+    rows = Rows(detections, ground_truths)
+    return Result(metric, tuple(_evaluate_class(label, name, rows, metric, threshold)
+                                for label, name in enumerate(classes, start=1)))
 
 
-def _evaluate_class(label, name, detections, ground_truths, metric, threshold):
-    total = sum(int((~truth.difficult[truth.labels == label]).sum()) for truth in ground_truths.values())
-    found = matches(label, detections, ground_truths, threshold)
-    hits = np.array([entry.hit for entry in found])
+def _evaluate_class(label, name, rows, metric, threshold):
+    total = int((~rows.difficult[rows.object_labels == label]).sum())
+    hits = matches(label, rows, threshold).hit
     right, wrong = np.cumsum(hits == 1), np.cumsum(hits == -1)
     recall = right / total if total else np.zeros(len(hits))
     precision = right / np.maximum(right + wrong, 1)
     ap = average_precision(precision, recall, metric) if total else float('nan')
-    return ClassResult(name, ap, total, len(found), precision, recall)
+    return ClassResult(name, ap, total, len(hits), precision, recall)
 
 
-class Match(typing.NamedTuple):
-    """One detection. index: of the detection in its image.  hit: 1 right, -1 wrong, 0 on a difficult object.
-    object: index of the image's object of the class that it overlaps most, -1 without one.  overlap: IoU with it.
+class Matches(typing.NamedTuple):
+    """All detections of a class by descending score, each compared with its image's objects of the class; arrays of [D].
+
+    image: position among the images of the ground truths.  index: of the detection in its image.
+    hit: 1 right, -1 wrong, 0 on a difficult object.  object: index in its image of the object that it overlaps most, -1 without
+    one.  overlap: IoU with it.
     """
-    image: str
-    index: int
-    hit: int
-    object: int
-    overlap: float
+    image: np.ndarray
+    index: np.ndarray
+    hit: np.ndarray
+    object: np.ndarray
+    overlap: np.ndarray
 
 
-def matches(label, detections, ground_truths, threshold: float = 0.5) -> list[Match]:
-    """All detections of a class by descending score, equal scores by rank, each compared with its image's objects."""
-    objects = {image: np.flatnonzero(truth.labels == label) for image, truth in ground_truths.items()}
-    taken, result = set(), []
-    for image, index in _by_score(label, detections):
-        truth, mine = ground_truths[image], objects[image]
-        if not len(mine):
-            result.append(Match(image, index, -1, -1, 0.))
-            continue
-        overlap = overlaps(detections[image].boxes[index], truth.boxes[mine])
-        best = int(overlap.argmax())
-        found = int(mine[best])
-        hit = -1
-        if overlap[best] > threshold:
-            if truth.difficult[found]:
-                hit = 0
-            elif (image, found) not in taken:
-                taken.add((image, found))
-                hit = 1
-        result.append(Match(image, index, hit, found, float(overlap[best])))
-    return result
+class Rows:
+    """The same detections and ground truths as long tables, for `matches`."""
+
+    def __init__(self, detections, ground_truths):
+        position = {image: number for number, image in enumerate(ground_truths)}
+        entries, truths = list(detections.values()), list(ground_truths.values())
+        self.images = len(truths)
+        self.image, self.index = _positions([position[image] for image in detections], [len(e.labels) for e in entries])
+        self.boxes, self.labels, self.scores = (_joined(entries, name) for name in ('boxes', 'labels', 'scores'))
+        self.ranks = np.concatenate([[], *(np.zeros(len(e.labels)) if e.ranks is None else e.ranks for e in entries)])
+        self.object_image, self.object_index = _positions(range(self.images), [len(t.labels) for t in truths])
+        self.object_boxes, self.object_labels, self.difficult = (
+            _joined(truths, name) for name in ('boxes', 'labels', 'difficult'))
 
 
-def _by_score(label, detections):
-    """[(image, index)] of a class's detections by descending score; equal scores by rank."""
-    rows = []
-    for image, entry in detections.items():
-        mine = np.flatnonzero(entry.labels == label)
-        ranks = np.zeros(len(mine)) if entry.ranks is None else entry.ranks[mine]
-        rows += [(-score, rank, image, int(index)) for score, rank, index in zip(entry.scores[mine], ranks, mine, strict=True)]
-    rows.sort(key=lambda row: row[:2])
-    return [row[2:] for row in rows]
+def _positions(images, lengths):
+    """Of every row: its image, and its index there."""
+    starts = np.cumsum([0, *lengths])
+    return np.repeat(np.array(images, int), lengths), np.arange(starts[-1]) - np.repeat(starts[:-1], lengths)
+
+
+def _joined(entries, name):
+    empty = {'boxes': np.zeros([0, 4]), 'scores': np.zeros(0), 'labels': np.zeros(0, int), 'difficult': np.zeros(0, bool)}
+    return np.concatenate([empty[name], *(getattr(entry, name) for entry in entries)])
+
+
+def matches(label: int, rows: Rows, threshold: float = 0.5) -> Matches:
+    """Compares a class's detections with its objects, by the rule above. Equal scores come by rank."""
+    mine = np.flatnonzero(rows.labels == label)
+    mine = mine[np.lexsort((rows.ranks[mine], -rows.scores[mine]))]
+    objects = np.flatnonzero(rows.object_labels == label)
+    best, overlap = _best_objects(rows, mine, objects)
+    near = np.flatnonzero(overlap > threshold)
+    difficult = rows.difficult[best[near]]
+    hit = np.full(len(mine), -1)
+    hit[near[difficult]] = 0
+    near = near[~difficult]
+    hit[near[np.unique(best[near], return_index=True)[1]]] = 1  # of several on one object the first
+    found = np.where(best < 0, -1, rows.object_index[best]) if len(objects) else best
+    return Matches(rows.image[mine], rows.index[mine], hit, found, overlap)
+
+
+def _best_objects(rows, mine, objects):
+    """Of each detection: the object of its image that it overlaps most (-1: there is none), and the IoU."""
+    counts = np.bincount(rows.object_image[objects], minlength=rows.images)
+    starts = (np.cumsum(counts) - counts)[rows.image[mine]]
+    counts = counts[rows.image[mine]]
+    firsts = np.cumsum(counts) - counts  # each detection's first row in the table of pairs
+    detection = np.repeat(np.arange(len(mine)), counts)
+    partner = objects[np.arange(len(detection)) - firsts[detection] + starts[detection]]
+    pairs = _pair_overlaps(rows.boxes[mine[detection]], rows.object_boxes[partner])
+    best, overlap = np.full(len(mine), -1), np.zeros(len(mine))
+    some = counts > 0
+    if some.any():
+        overlap[some] = np.maximum.reduceat(pairs, firsts[some])
+        top = np.flatnonzero(pairs == overlap[detection])[::-1]
+        best[detection[top]] = partner[top]  # written from the last to the first: of equal ones the first stays
+    return best, overlap
+
+
+def _pair_overlaps(first, second):
+    """As `overlaps`, row by row: [P, 4], [P, 4] -> [P]."""
+    low, high = np.maximum(first[:, :2], second[:, :2]), np.minimum(first[:, 2:], second[:, 2:])
+    sides = np.maximum(high - low + 1, 0)
+    intersection = sides[:, 0] * sides[:, 1]
+    areas = [(boxes[:, 2] - boxes[:, 0] + 1) * (boxes[:, 3] - boxes[:, 1] + 1) for boxes in (first, second)]
+    return intersection / (areas[0] + areas[1] - intersection)
 
 
 def table(*results: Result) -> str:
