@@ -19,9 +19,9 @@ def match(boxes, labels, defaults, threshold: float = 0.5):
     boxes = tf.reshape(boxes, [-1, 4])
     # A row of zeros overlaps nothing, and lets every argmax and gather work on images without objects.
     padded = tf.concat([boxes, tf.zeros([1, 4])], axis=0)
-    overlaps = iou(corners, padded)
-    best = tf.argmax(overlaps, axis=1, output_type=tf.int32)
-    objects = tf.where(tf.reduce_max(overlaps, axis=1) >= threshold, best, -1)
+    overlaps = iou(padded, corners)
+    best = tf.argmax(overlaps, axis=0, output_type=tf.int32)
+    objects = tf.where(tf.reduce_max(overlaps, axis=0) >= threshold, best, -1)
     objects = _bipartite(overlaps, objects, tf.shape(boxes)[0])
     matched = objects >= 0
     index = tf.maximum(objects, 0)
@@ -33,35 +33,43 @@ def match(boxes, labels, defaults, threshold: float = 0.5):
 
 
 def _bipartite(overlaps, objects, count):
-    """Gives each object its best free default box, largest IoU first. overlaps [K, R + 1], objects int32 [K]."""
-    columns = tf.shape(overlaps)[1]
+    """Gives each object its best free default box, largest IoU first. overlaps [R + 1, K], objects int32 [K].
 
-    def body(turn, free, objects):
-        flat = tf.argmax(tf.reshape(free, [-1]), output_type=tf.int32)
-        default, index = flat // columns, flat % columns
-        found = free[default, index] > SMALLEST_OVERLAP
-        objects = tf.where(found & (tf.range(tf.shape(objects)[0]) == default), index, objects)
-        taken = (tf.range(tf.shape(free)[0]) == default)[:, None] | (tf.range(columns) == index)[None]
-        return tf.where(found, turn + 1, count), tf.where(taken, -1., free), objects
+    Of R objects, none has to look further than its R best default boxes: the others can take R - 1 of them at most.
+    """
+    columns = tf.shape(overlaps)[0]
+    # Of equal values the lower default box comes first.
+    values, defaults = tf.math.top_k(overlaps, tf.minimum(columns, tf.shape(overlaps)[1]))
+    order = defaults * columns + tf.range(columns)[:, None]  # ties go to the lower default box, then to the lower object
+    width = tf.shape(values)[1]
 
-    shapes = [tf.TensorShape([]), overlaps.shape, objects.shape]
-    _, _, objects = tf.while_loop(lambda turn, *_: turn < count, body, [0, overlaps, objects], shape_invariants=shapes)
-    return objects
+    def body(turn, free, chosen):
+        largest = tf.reduce_max(free)
+        winner = tf.argmin(tf.reshape(tf.where(free == largest, order, order.dtype.max), [-1]), output_type=tf.int32)
+        index, default = winner // width, tf.reshape(defaults, [-1])[winner]
+        found = largest > SMALLEST_OVERLAP
+        mine = tf.range(columns) == index
+        chosen = tf.where(found & mine, default, chosen)
+        return tf.where(found, turn + 1, count), tf.where(mine[:, None] | (defaults == default), -1., free), chosen
+
+    _, _, chosen = tf.while_loop(lambda turn, *_: turn < count, body, [0, values, tf.fill([columns], -1)])
+    paired = tf.where(chosen >= 0)[:, 0]
+    return tf.tensor_scatter_nd_update(objects, tf.gather(chosen, paired)[:, None], tf.cast(paired, tf.int32))
 
 
 def iou(first, second):
-    """As nets.boxes.iou: first [M, 4], second [N, 4], corners -> [M, N]."""
-    first, second = first[:, None], second[None]
-    low = tf.maximum(first[..., :2], second[..., :2])
-    high = tf.minimum(first[..., 2:], second[..., 2:])
-    intersection = _product(tf.maximum(high - low, 0))
-    union = _product(tf.maximum(first[..., 2:] - first[..., :2], 0)) \
-        + _product(tf.maximum(second[..., 2:] - second[..., :2], 0)) - intersection
+    """As nets.boxes.iou: first [M, 4], second [N, 4], corners -> [M, N].
+
+    Coordinate by coordinate, which TensorFlow computes several times as fast as pairs of them where N is large.
+    """
+    top, left, bottom, right = (first[:, side, None] for side in range(4))
+    tops, lefts, bottoms, rights = (second[None, :, side] for side in range(4))
+    height = tf.maximum(tf.minimum(bottom, bottoms) - tf.maximum(top, tops), 0)
+    width = tf.maximum(tf.minimum(right, rights) - tf.maximum(left, lefts), 0)
+    intersection = height * width
+    union = tf.maximum(bottom - top, 0) * tf.maximum(right - left, 0) \
+        + tf.maximum(bottoms - tops, 0) * tf.maximum(rights - lefts, 0) - intersection
     return tf.math.divide_no_nan(intersection, union)
-
-
-def _product(sides):
-    return sides[..., 0] * sides[..., 1]
 
 
 def encode(boxes, defaults, variances=box_ops.VARIANCES):

@@ -53,6 +53,17 @@ def test_threshold_is_inclusive():
     assert found.classes.tolist() == [1, 1]  # IoU exactly .5
 
 
+@pytest.mark.parametrize('copies', [1, 3, 12])
+def test_twin_breaks_ties_alike(copies):
+    # Objects that are equal, and that lie alike between default boxes: many overlaps are the same number.
+    objects = np.tile(np.float32([[.25, .25, .5, .5], [.5, .5, .75, .75], [0, 0, 1, 1]]), (copies, 1))
+    labels = np.arange(1, len(objects) + 1)
+    defaults = anchors.default_boxes(backbones.get('vgg_300'))
+    expected = matching.match(objects, labels, defaults)
+    classes, _ = targets.match(objects, labels, defaults)
+    np.testing.assert_array_equal(classes, expected.classes)
+
+
 @pytest.mark.parametrize('count', [0, 1, 5, 60])
 def test_twin_is_equal(count):
     random = np.random.RandomState(count)
