@@ -41,7 +41,7 @@ def main():
         model, functools.partial(normalize.normalize, pixels=spec.pixels), score_threshold=config.score_threshold,
         nms_threshold=config.nms_threshold, top_k=config.nms_top_k, keep_top_k=config.keep_top_k)
     total = min(config.max_images or index.images, index.images)
-    with damage.named(index):
+    with damage.named(index, skippable=False):
         found = evaluation.detect_all(detect, batches, Progress(total, 'images'))
 
     # 6 evaluation

@@ -198,7 +198,7 @@ def _evaluate(detect, trainer, held_out, config, note):
     """
     batches = pipeline.evaluation_batches(held_out, trainer.model.spec.image_size, config.batch_size,
                                           max_images=config.eval_images)
-    with trainer.averaged():
+    with damage.named(held_out, skippable=False), trainer.averaged():
         found = evaluation.detect_all(detect, batches)
     note(trainer.step, voc_eval.evaluate(found.detections, found.ground_truths, held_out.classes), len(found.ground_truths))
 

@@ -44,7 +44,7 @@ def _weights(prefix):
     """{variable name: array} of the model: averages where there are any, without what an optimizer holds."""
     reader = checkpoint.read(prefix)
     names = reader.get_variable_to_shape_map()
-    slots = ('/Momentum', checkpoint.AVERAGE)
+    slots = (checkpoint.MOMENTUM, checkpoint.AVERAGE)
     return {name: checkpoint.tensor(reader, prefix, name + checkpoint.AVERAGE if name + checkpoint.AVERAGE in names else name)
             for name in names if name != 'global_step' and not name.endswith(slots)}
 
@@ -66,7 +66,7 @@ def main(argv=None):
     parser.add_argument('--dtype', choices=_TYPES, default='float16', help='number format of the file [float16]')
     options = parser.parse_args(sys.argv[1:] if argv is None else argv)
     prefix = publish(options.source, options.folder, options.dtype)
-    size = sum(os.path.getsize(prefix + ending) for ending in ('.index', '.data-00000-of-00001'))
+    size = sum(os.path.getsize(prefix + ending) for ending in checkpoint.ENDINGS)
     print(f'{prefix}: {size / 1e6:.1f} MB')
 
 

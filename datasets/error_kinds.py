@@ -9,14 +9,13 @@ it would gain: poor boxes and wrong classes are corrected where their object is 
 objects not counted. The kinds are those of Hoiem et al. 2012 and TIDE (Bolya et al. 2020, arXiv 2008.08115), which cut them a
 little differently.
 """
-import argparse
 import dataclasses
 import sys
 import typing
 
 import numpy as np
 
-from datasets import DataError, voc, voc_eval
+from datasets import DataError, voc_eval
 
 KINDS = ('missed', 'background', 'wrong class', 'poor box', 'double')
 _LEAST_OVERLAP = 0.1
@@ -149,19 +148,12 @@ def table(errors: Errors, classes) -> str:
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(prog='python3 -m datasets.error_kinds', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--detections', required=True, help='folder of comp4_det_<set>_<class>.txt')
-    parser.add_argument('--voc', required=True, help='VOC folder, e.g. VOCdevkit/VOC2007')
-    parser.add_argument('--image_set', required=True, help='list of ImageSets/Main, e.g. test')
+    parser = voc_eval.command_line('python3 -m datasets.error_kinds', __doc__)
     parser.add_argument('--least', type=int, default=20, help='show classes with at least so many objects [20]')
     parser.add_argument('--score', type=float, default=0.3, help='count detections scoring at least this [0.3]')
-    parser.add_argument('--classes', help='text file with one class name per line; default: the 20 of VOC')
     options = parser.parse_args(argv)
     try:
-        classes = voc.read_class_list(options.classes) if options.classes else voc.CLASSES
-        truths = voc_eval.read_ground_truths(voc_eval.voc_folder(options.voc), options.image_set, classes)
-        detections, _ = voc_eval.read_detections(options.detections, options.image_set, classes)
+        classes, truths, detections, _ = voc_eval.read_both(options)
         result = voc_eval.evaluate(detections, truths, classes)
         shown = [entry.name for entry in result.classes if entry.ground_truths >= max(1, options.least)]
         if not shown:

@@ -261,7 +261,7 @@ def read_ground_truths(folder, image_set: str, classes) -> dict[str, GroundTruth
     return truths
 
 
-def voc_folder(path) -> str:
+def _voc_folder(path) -> str:
     """A VOC folder, or the only one inside a VOCdevkit."""
     if os.path.isdir(os.path.join(path, 'ImageSets')):
         return path
@@ -272,19 +272,29 @@ def voc_folder(path) -> str:
     return str(years[0].parent)
 
 
-def main(argv=None):
-    parser = argparse.ArgumentParser(prog='python3 -m datasets.voc_eval', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+def command_line(prog: str, description: str) -> argparse.ArgumentParser:
+    """The options that name detections and ground truths, for `read_both`."""
+    parser = argparse.ArgumentParser(prog=prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('--detections', required=True, help='folder of comp4_det_<set>_<class>.txt')
     parser.add_argument('--voc', required=True, help='VOC folder, e.g. VOCdevkit/VOC2007')
     parser.add_argument('--image_set', required=True, help='list of ImageSets/Main, e.g. test')
-    parser.add_argument('--metric', choices=METRICS, default='07', help='07: 11-point; area: all-point')
     parser.add_argument('--classes', help='text file with one class name per line; default: the 20 of VOC')
+    return parser
+
+
+def read_both(options):
+    """What the options of `command_line` name -> (classes, ground truths, detections, classes whose file is missing)."""
+    classes = voc.read_class_list(options.classes) if options.classes else voc.CLASSES
+    truths = read_ground_truths(_voc_folder(options.voc), options.image_set, classes)
+    return classes, truths, *read_detections(options.detections, options.image_set, classes)
+
+
+def main(argv=None):
+    parser = command_line('python3 -m datasets.voc_eval', __doc__)
+    parser.add_argument('--metric', choices=METRICS, default='07', help='07: 11-point; area: all-point')
     options = parser.parse_args(argv)
     try:
-        classes = voc.read_class_list(options.classes) if options.classes else voc.CLASSES
-        truths = read_ground_truths(voc_folder(options.voc), options.image_set, classes)
-        detections, missing = read_detections(options.detections, options.image_set, classes)
+        classes, truths, detections, missing = read_both(options)
         result = evaluate(detections, truths, classes, options.metric)
     except DataError as error:
         print(f'error: {error}', file=sys.stderr)

@@ -16,9 +16,10 @@ import tensorflow as tf
 
 NAME = 'model.ckpt'
 DESCRIPTION = 'model.json'
-_ENDINGS = ('.data-00000-of-00001', '.index')
+ENDINGS = ('.data-00000-of-00001', '.index')
 _UNFINISHED = '.writing-'
 SHIPPED = 'shipped'  # subfolder of checkpoints/ssd_<backbone>/ with weights that come with the repository
+MOMENTUM = '/Momentum'  # what SGD's slots add to a variable's name
 AVERAGE = '/ExponentialMovingAverage'  # what tf.train.ExponentialMovingAverage adds to a variable's name
 
 
@@ -172,7 +173,7 @@ def save(folder, step: int, tensors: dict, keep: int = 0) -> str:
         _drop_unfinished(folder)
         temporary = os.path.join(folder, f'{_UNFINISHED}{os.getpid()}')
         _write(temporary, tensors)
-        for ending in _ENDINGS:
+        for ending in ENDINGS:
             os.replace(temporary + ending, prefix + ending)
     except (OSError, tf.errors.OpError) as error:
         with contextlib.suppress(OSError):
@@ -218,7 +219,7 @@ def _drop_old(folder, keep):
 
 def remove(prefix):
     """Deletes a checkpoint's files, the .index first."""
-    for ending in reversed(_ENDINGS):
+    for ending in reversed(ENDINGS):
         pathlib.Path(prefix + ending).unlink(missing_ok=True)
 
 

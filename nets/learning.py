@@ -179,7 +179,7 @@ class Trainer:
         ('<name>/ExponentialMovingAverage'), 'global_step'."""
         tensors = {checkpoint.variable_name(v): v for v in self.model.variables}
         if 'momentum' in self.optimizer.get_slot_names():
-            tensors |= {checkpoint.variable_name(v) + '/Momentum': self.optimizer.get_slot(v, 'momentum')
+            tensors |= {checkpoint.variable_name(v) + checkpoint.MOMENTUM: self.optimizer.get_slot(v, 'momentum')
                         for v in self.variables}
         if self._average:
             tensors |= {checkpoint.variable_name(v) + checkpoint.AVERAGE: self._average.average(v) for v in self.model.variables}

@@ -18,13 +18,13 @@ _AROUND = _HEADER.size + 4
 
 
 @contextlib.contextmanager
-def named(index):
+def named(index, skippable: bool = True):
     """Around the use of batches: turns TensorFlow's error on a damaged record into a DataError that names what is damaged.
 
     with damage.named(index): for batch in batches: ...
 
     TensorFlow's error tells neither shard nor image. Searching reads all records, which a training that has ended can afford. An
-    error with another cause passes.
+    error with another cause passes.  skippable: these are training records, which damaged_records=skip can do without.
     """
     try:
         yield
@@ -33,7 +33,8 @@ def named(index):
         if not found:
             raise
         more = f' (and {len(found) - 1} more places)' if len(found) > 1 else ''
-        raise DataError(f'{found[0]}{more}; convert again, or train without them: --damaged_records=skip') from error
+        way_out = ', or train without them: --damaged_records=skip' if skippable else ''
+        raise DataError(f'{found[0]}{more}; convert again{way_out}') from error
 
 
 def examine(file):
@@ -108,7 +109,8 @@ def _decodes(serialized) -> bool:
 def sound_copy(index, folder) -> tuple:
     """The records without their damaged ones -> (RecordIndex, texts that name what is left out).
 
-    Reads everything once. Shards that are sound stay where they are; of the others the sound records are copied to `folder`.
+    Reads everything once, and damaged shards once more. Shards that are sound stay where they are; of the others the sound
+    records are copied to `folder`.
     The order of training follows from what is left: the same damage, the same order.
     """
     texts, files, images = [], [], 0
