@@ -1,124 +1,125 @@
-"""Images/s, memory, parameters and multiply-adds of the networks alone: no reading of data, no evaluation.
+"""Images/s of everything that takes time, beside the machine's own limit.
 
     python3 benchmarks/throughput.py --precision=bfloat16 --batch_size=8
+    python3 benchmarks/throughput.py --backbones=vgg_300 --measures=training,training_as_run --records=tfrecords_train
 
-Each figure comes from a process of its own, whose peak memory is that of TensorFlow and everything else in it. Training is one
-step on a fixed batch: forward, loss, backward, SGD. Inference ends with the boxes after non-maximum suppression.
+Each figure comes from a process of its own, whose peak memory is that of TensorFlow and everything else in it. `limit` is the
+share of the measured rate of matrix multiplications in the same precision that the model's multiply-adds make up, those of a
+training step counted three times (forward, and the gradients of inputs and of kernels).
 """
 import argparse
-import functools
 import json
+import os
 import pathlib
-import resource
-import statistics
 import subprocess
 import sys
-import time
+import tempfile
+import types
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from configs.script import quiet, run  # noqa: E402
 
 with quiet():
-    import numpy as np
+    from benchmarks import measures
+    from datasets import DataError
+    from nets import backbones
 
-    from nets import backbones, checkpoint, detector, learning, ssd
-    from nets.slim_compat import tf
-    from preprocessing import normalize
-
-CLASSES = 21
-_MEASURES = ('facts', 'training', 'inference')
+# Of the machine, and of each backbone; in the order of the tables.
+_OF_MACHINE = {'matmul': measures.matmul, 'evaluation': measures.evaluation}
+_OF_BACKBONE = {'facts': measures.facts, 'input_pipeline': measures.input_pipeline, 'training': measures.training,
+                'training_as_run': measures.training_as_run, 'inference': measures.inference,
+                'jpeg_to_boxes': measures.jpeg_to_boxes, 'postprocessing': measures.postprocessing}
+_NEED_RECORDS = {'input_pipeline', 'training_as_run', 'jpeg_to_boxes'}
 
 
 def main():
     options = _options()
     if options.measure:
-        print(json.dumps(_measure(options.measure, options.backbones[0], options)))
+        measure = (_OF_MACHINE | _OF_BACKBONE)[options.measure]
+        print(json.dumps(measure(backbones.get(options.backbones[0]), options)))
         return
-    print(f'batch {options.batch_size}, {options.precision}, {CLASSES} classes with background\n')
-    print('| backbone | parameters | multiply-adds | default boxes '
-          '| training images/s | peak GB | inference images/s | peak GB |')
-    print('|---|---|---|---|---|---|---|---|')
-    for name in options.backbones:
-        facts, training, inference = (_in_process(measure, name, options) for measure in _MEASURES)
-        print(f'| `{name}` | {facts["parameters"] / 1e6:.1f} M | {facts["multiply_adds"] / 1e9:.2f} G | {facts["boxes"]:,} '
-              f'| {training["images_per_second"]:.1f} | {training["peak"]:.1f} '
-              f'| {inference["images_per_second"]:.1f} | {inference["peak"]:.1f} |', flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        if not options.records and _NEED_RECORDS & set(options.measures):
+            options.records = measures.drawn_records(folder)
+        _report(options)
 
 
 def _options():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--backbones', default=','.join(backbones.names()), type=lambda text: text.split(','),
-                        help='comma-separated; default: all')
+    known = (*_OF_MACHINE, *_OF_BACKBONE)
+    parser.add_argument('--backbones', default=','.join(backbones.names()), type=_words, help='comma-separated [all]')
+    parser.add_argument('--measures', default=','.join(known), type=_words, help=f'comma-separated [all: {", ".join(known)}]')
     parser.add_argument('--precision', default='float32', choices=('float32', 'bfloat16', 'float16'))
     parser.add_argument('--batch_size', type=int, default=8)
-    parser.add_argument('--seconds', type=float, default=8, help='measured per figure, at least three steps')
-    parser.add_argument('--measure', choices=_MEASURES, help=argparse.SUPPRESS)
+    parser.add_argument('--seconds', type=float, default=8, help='measured per figure, at least three steps [8]')
+    parser.add_argument('--records', default='', help='folder of records [drawn pictures of 500 x 375 pixels]')
+    parser.add_argument('--voc', default='', help='VOC folder with the list test, for evaluation [drawn objects]')
+    parser.add_argument('--detections', default='', help='folder of comp4_det_test_<class>.txt for it')
+    parser.add_argument('--measure', choices=known, help=argparse.SUPPRESS)
     options = parser.parse_args()
     for name in options.backbones:
         backbones.get(name)
+    if unknown := set(options.measures) - set(known):
+        parser.error(f'unknown measures {", ".join(sorted(unknown))}; known: {", ".join(known)}')
     return options
 
 
-def _in_process(measure, name, options):
-    command = [sys.executable, __file__, f'--measure={measure}', f'--backbones={name}', f'--precision={options.precision}',
-               f'--batch_size={options.batch_size}', f'--seconds={options.seconds}']
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+def _words(text):
+    return [word for word in text.split(',') if word]
 
 
-def _measure(measure, name, options):
-    spec = backbones.get(name)
-    if measure == 'facts':
-        return _facts(spec)
-    model = ssd.SSD(spec, CLASSES, precision=options.precision).build()
-    pixels = functools.partial(normalize.normalize, pixels=spec.pixels)
-    random = np.random.RandomState(0)
-    images = tf.constant(random.randint(0, 256, [options.batch_size, spec.image_size, spec.image_size, 3]).astype(np.uint8))
-    if measure == 'training':
-        trainer = learning.Trainer(model, learning.Schedule(1e-3, 1000), pixels)
-        batch = {'images': images} | _targets(random, options.batch_size, spec.num_default_boxes)
-        step = functools.partial(trainer.train_step, batch)
-    else:
-        step = functools.partial(detector.Detector(model, pixels), images)
-    pace = options.batch_size / _seconds_per_step(step, options.seconds)
-    return {'images_per_second': pace, 'peak': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
+def _report(options):
+    print(f'{os.cpu_count()} cores, batch {options.batch_size}, {options.precision}, {measures.CLASSES} classes with background')
+    limit = 0
+    if 'matmul' in options.measures:
+        limit = _in_process('matmul', options.backbones[0], options).multiply_adds
+        print(f'matrix multiplication: {limit / 1e9:.0f} G multiply-adds/s')
+    if 'evaluation' in options.measures:
+        print(f'VOC evaluation of 4,952 images: {_in_process("evaluation", options.backbones[0], options).seconds:.2f} s')
+    chosen = [name for name in _OF_BACKBONE if name in options.measures]
+    if chosen:
+        print('\n| backbone | ' + ' | '.join(_HEADS[name] for name in chosen) + ' |')
+        print('|---' * (1 + sum(_HEADS[name].count('|') + 1 for name in chosen)) + '|')
+    for backbone in options.backbones if chosen else ():
+        facts = _in_process('facts', backbone, options)
+        cells = [_cell(name, facts if name == 'facts' else _in_process(name, backbone, options), facts, limit) for name in chosen]
+        print(f'| `{backbone}` | ' + ' | '.join(cells) + ' |', flush=True)
 
 
-def _targets(random, images, boxes):
-    """Ten matched default boxes an image, as VOC has them on average."""
-    classes, offsets = np.zeros([images, boxes], np.int32), np.zeros([images, boxes, 4], np.float32)
-    for number in range(images):
-        matched = random.choice(boxes, 10, replace=False)
-        classes[number, matched] = random.randint(1, CLASSES, 10)
-        offsets[number, matched] = random.normal(size=[10, 4])
-    return {'classes': tf.constant(classes), 'offsets': tf.constant(offsets)}
+_HEADS = {
+    'facts': 'parameters | multiply-adds | default boxes',
+    'input_pipeline': 'input pipeline images/s a core',
+    'training': 'training images/s | limit | peak GB',
+    'training_as_run': 'as run images/s',
+    'inference': 'inference images/s | limit | peak GB',
+    'jpeg_to_boxes': 'JPEG to boxes images/s',
+    'postprocessing': 'postprocessing ms/image',
+}
 
 
-def _seconds_per_step(step, seconds):
-    """Median over the steps of `seconds`, after two that trace and warm up."""
-    for _ in range(2):
-        step()
-    times, start = [], time.monotonic()
-    while len(times) < 3 or time.monotonic() - start < seconds:
-        before = time.monotonic()
-        step()
-        times.append(time.monotonic() - before)
-    return statistics.median(times)
+def _cell(name, found, facts, limit):
+    """The table's cells of one measure."""
+    if name == 'facts':
+        return f'{found.parameters / 1e6:.1f} M | {found.multiply_adds / 1e9:.2f} G | {found.boxes:,}'
+    if name == 'postprocessing':
+        return f'{found.milliseconds:.1f}'
+    if name in ('training', 'inference'):
+        work = facts.multiply_adds * (3 if name == 'training' else 1)
+        share = f'{100 * found.images_per_second * work / limit:.0f} %' if limit else '-'
+        return f'{found.images_per_second:.1f} | {share} | {found.peak:.1f}'
+    return f'{found.images_per_second:.1f}'
 
 
-def _facts(spec):
-    """Parameters with moving statistics, and multiply-adds of one image by TensorFlow's own count (2 operations each)."""
-    model = ssd.SSD(spec, CLASSES).build()
-    shape = tf.TensorSpec([1, spec.image_size, spec.image_size, 3], tf.float32)
-    graph = tf.function(model, autograph=False).get_concrete_function(shape, False).graph
-    profiler = tf.compat.v1.profiler
-    options = profiler.ProfileOptionBuilder(profiler.ProfileOptionBuilder.float_operation()).with_empty_output() \
-        .with_node_names(show_name_regexes=['.*Conv2D', '.*depthwise.*', '.*BiasAdd']).build()
-    with quiet():
-        count = profiler.profile(graph, options=options).total_float_ops
-    return {'parameters': checkpoint.parameters(model.variables), 'multiply_adds': count / 2, 'boxes': spec.num_default_boxes}
+def _in_process(measure, backbone, options):
+    command = [sys.executable, __file__, f'--measure={measure}', f'--backbones={backbone}', f'--precision={options.precision}',
+               f'--batch_size={options.batch_size}', f'--seconds={options.seconds}', f'--records={options.records}',
+               f'--voc={options.voc}', f'--detections={options.detections}']
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise ValueError(f'{measure} of {backbone} failed')
+    return types.SimpleNamespace(**json.loads(done.stdout.splitlines()[-1]))
 
 
 if __name__ == '__main__':
-    run(main, ValueError)
+    run(main, ValueError, DataError)

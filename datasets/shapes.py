@@ -25,24 +25,27 @@ _OBJECT = """  <object>
 """
 
 
-def write_voc(folder, train: int = 60, test: int = 20, seed: int = 0):
-    """Writes JPEGImages, Annotations, ImageSets/Main/{train,test}.txt and classes.txt; the same for the same seed."""
+def write_voc(folder, train: int = 60, test: int = 20, seed: int = 0, size=None):
+    """Writes JPEGImages, Annotations, ImageSets/Main/{train,test}.txt and classes.txt; the same for the same seed.
+
+    size: (height, width) of every image, pixels; None: each has sides of its own.
+    """
     folder = pathlib.Path(folder)
     for part in ('JPEGImages', 'Annotations', 'ImageSets/Main'):
         (folder / part).mkdir(parents=True, exist_ok=True)
     (folder / 'classes.txt').write_text('\n'.join(SHAPES) + '\n', encoding='utf-8')
     ids = [f'{number:06d}' for number in range(1, train + test + 1)]
     for number, image_id in enumerate(ids):
-        image, objects = picture(np.random.default_rng([seed, number]))
+        image, objects = picture(np.random.default_rng([seed, number]), size)
         cv2.imwrite(str(folder / 'JPEGImages' / f'{image_id}.jpg'), image)
-        (folder / 'Annotations' / f'{image_id}.xml').write_text(_annotation(image_id, image, objects), encoding='utf-8')
+        (folder / 'Annotations' / f'{image_id}.xml').write_text(annotation(image_id, image.shape[:2], objects), encoding='utf-8')
     for name, part in (('train', ids[:train]), ('test', ids[train:])):
         (folder / 'ImageSets/Main' / f'{name}.txt').write_text(''.join(i + '\n' for i in part), encoding='utf-8')
 
 
-def picture(random):
+def picture(random, size=None):
     """-> (uint8 [H, W, 3], [(name, ymin, xmin, ymax, xmax, difficult)], VOC pixels). random: numpy Generator."""
-    height, width = (int(side) for side in random.integers(*_IMAGE_SIDES, 2))
+    height, width = size or (int(side) for side in random.integers(*_IMAGE_SIDES, 2))
     image = _texture(random, height, width, random.uniform(0, 110, 3))
     wanted = 0 if random.random() < 1 / 15 else int(random.integers(1, 4))
     covered, objects = np.zeros((height, width), bool), []
@@ -83,9 +86,10 @@ def _mask(random, name, height, width):
     return mask.astype(bool)
 
 
-def _annotation(image_id, image, objects):
+def annotation(image_id, size, objects) -> str:
+    """The XML of an image. size: (height, width).  objects: as `picture` returns them."""
     keys = ('name', 'ymin', 'xmin', 'ymax', 'xmax', 'difficult')
-    return _XML.format(image_id=image_id, width=image.shape[1], height=image.shape[0],
+    return _XML.format(image_id=image_id, height=size[0], width=size[1],
                        objects=''.join(_OBJECT.format(**dict(zip(keys, item, strict=True))) for item in objects))
 
 

@@ -1,0 +1,212 @@
+"""What throughput.py measures, one function each, for a process of its own: (spec, options) -> dict of figures.
+
+options: precision, batch_size, records (a folder of training records) and seconds (measured per figure, at least three steps).
+"""
+import functools
+import pathlib
+import resource
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+from configs.script import quiet
+
+with quiet():
+    import numpy as np
+
+    from datasets import shapes, tfrecord, voc, voc_eval
+    from nets import anchors, checkpoint, detector, learning, postprocess, ssd, targets
+    from nets.slim_compat import tf
+    from preprocessing import normalize, pipeline
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+CLASSES = 21
+# A typical VOC image, pixels, and how many of the drawn ones stand for a dataset.
+SIZE, IMAGES = (375, 500), 256
+# VOC2007 test, and objects an image; detections of a detector with a threshold of 0.005.
+_TEST_IMAGES, _TEST_OBJECTS, _TEST_DETECTIONS = 4952, 3, 20
+_MATRIX = 4096
+_LOG_EVERY = 2
+
+
+def matmul(_, options):
+    """The machine's own limit: multiply-adds/s of TensorFlow's matrix multiplication, 4096 x 4096."""
+    one = tf.cast(tf.random.normal([_MATRIX, _MATRIX]), options.precision)
+    step = tf.function(lambda: tf.reduce_sum(one @ one))
+    return {'multiply_adds': _MATRIX**3 / seconds_per_step(lambda: step().numpy(), options.seconds)}
+
+
+def facts(spec, _):
+    """Parameters with moving statistics, and multiply-adds of one image by TensorFlow's own count (2 operations each)."""
+    model = ssd.SSD(spec, CLASSES).build()
+    shape = tf.TensorSpec([1, spec.image_size, spec.image_size, 3], tf.float32)
+    graph = tf.function(model, autograph=False).get_concrete_function(shape, False).graph
+    profiler = tf.compat.v1.profiler
+    options = profiler.ProfileOptionBuilder(profiler.ProfileOptionBuilder.float_operation()).with_empty_output() \
+        .with_node_names(show_name_regexes=['.*Conv2D', '.*depthwise.*', '.*BiasAdd']).build()
+    with quiet():
+        count = profiler.profile(graph, options=options).total_float_ops
+    return {'parameters': checkpoint.parameters(model.variables), 'multiply_adds': count / 2, 'boxes': spec.num_default_boxes}
+
+
+def input_pipeline(spec, options):
+    """(a) Reading, decoding, augmenting and matching -> images per second of one core's time."""
+    match = functools.partial(targets.match, defaults=anchors.default_boxes(spec))
+    index = tfrecord.read_index(options.records)
+    batches = iter(pipeline.training_batches(
+        index, spec.image_size, options.batch_size, fill=normalize.mean_colour(spec.pixels), seed=1, threads=1,
+        target_fn=lambda boxes, labels: dict(zip(('classes', 'offsets'), match(boxes, labels), strict=True))))
+    for _ in range(6):  # what buffers hold is no measure
+        next(batches)
+    start, cpu, count = time.monotonic(), time.process_time(), 0
+    while time.monotonic() - start < options.seconds:
+        next(batches)
+        count += options.batch_size
+    return {'images_per_second': count / (time.process_time() - cpu)}
+
+
+def training(spec, options):
+    """(b) One step on a fixed batch: forward, loss, backward, SGD."""
+    trainer = learning.Trainer(_model(spec, options), learning.Schedule(1e-3, 1000), _pixels(spec))
+    batch = {'images': _images(spec, options)} | _targets(options.batch_size, spec.num_default_boxes)
+    return _pace(functools.partial(trainer.train_step, batch), options)
+
+
+def training_as_run(spec, options):
+    """(c) ssd_train.py itself, with data, progress lines and logs."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, str(ROOT / 'ssd_train.py'), '--training_mode=from_scratch',
+                   f'--backbone_network=ssd_{spec.name}', f'--train_records={pathlib.Path(options.records).resolve()}',
+                   f'--batch_size={options.batch_size}', f'--precision={options.precision}', f'--log_every={_LOG_EVERY}',
+                   f'--output={folder}/ssd']
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+        marks = []
+        for line in process.stdout:
+            marks += [time.monotonic()] if line.startswith('step ') else []
+            # The first three draw pictures for TensorBoard.
+            if len(marks) > 5 and marks[-1] - marks[3] > options.seconds:
+                process.send_signal(signal.SIGTERM)
+                break
+        process.communicate()
+    if len(marks) < 6:
+        raise ValueError(f'ssd_train.py ended with {process.returncode} before it could be measured')
+    return {'images_per_second': (len(marks) - 4) * _LOG_EVERY * options.batch_size / (marks[-1] - marks[3])}
+
+
+def inference(spec, options):
+    """(d) From uint8 images of the network's size to the boxes after non-maximum suppression."""
+    return _pace(functools.partial(detector.Detector(_model(spec, options), _pixels(spec)), _images(spec, options)), options)
+
+
+def jpeg_to_boxes(spec, options):
+    """(e) From a record's JPEG to the boxes, as ssd_test.py does it."""
+    detect = detector.Detector(_model(spec, options), _pixels(spec))
+    index = tfrecord.read_index(options.records)
+    batches = iter(pipeline.evaluation_batches(index, spec.image_size, options.batch_size,
+                                               max_images=index.images // options.batch_size * options.batch_size).repeat())
+    return _pace(lambda: detect(next(batches)['images'])[0].numpy(), options)
+
+
+def postprocessing(spec, options):
+    """(f) Decoding and suppression alone, threshold 0.01, of outputs like a trained detector's: some 640 scores of an image
+    pass, most of them of one class (the shipped detector: 570 on VOC).
+    """
+    random = np.random.default_rng(0)
+    logits = random.normal(0, 1.5, [options.batch_size, spec.num_default_boxes, CLASSES]).astype(np.float32)
+    logits[..., 0] += 11
+    logits[..., voc.CLASSES.index('person') + 1] += 3
+    offsets = random.normal(0, 1, [options.batch_size, spec.num_default_boxes, 4]).astype(np.float32)
+    defaults, arguments = anchors.default_boxes(spec), (tf.constant(logits), tf.constant(offsets))
+    detect = tf.function(lambda *outputs: postprocess.detect(*outputs, defaults), autograph=False)
+    return {'milliseconds': 1000 * seconds_per_step(lambda: detect(*arguments)[0].numpy(), options.seconds) / options.batch_size}
+
+
+def evaluation(_, options):
+    """(g) datasets.voc_eval on as many images as VOC2007 test has, from XML and detection files to the figures."""
+    with tempfile.TemporaryDirectory() as folder:
+        found = (options.voc, options.detections) if options.voc else _drawn_test_set(pathlib.Path(folder))
+        return {'seconds': seconds_per_step(functools.partial(_evaluate, *found), 0)}
+
+
+def _evaluate(voc_folder, detections):
+    truths = voc_eval.read_ground_truths(voc_folder, 'test', voc.CLASSES)
+    found, _ = voc_eval.read_detections(detections, 'test', voc.CLASSES)
+    voc_eval.evaluate(found, truths, voc.CLASSES)
+
+
+def _drawn_test_set(folder):
+    """Random objects and detections in VOC layout -> their folders."""
+    random = np.random.default_rng(0)
+    (folder / 'VOC/Annotations').mkdir(parents=True)
+    (folder / 'VOC/ImageSets/Main').mkdir(parents=True)
+    ids = [f'{number:06d}' for number in range(1, _TEST_IMAGES + 1)]
+    (folder / 'VOC/ImageSets/Main/test.txt').write_text('\n'.join(ids) + '\n', encoding='utf-8')
+    detections = {}
+    for image_id in ids:
+        objects = [(voc.CLASSES[random.integers(20)], *_box(random), 0) for _ in range(random.integers(1, 2 * _TEST_OBJECTS))]
+        (folder / f'VOC/Annotations/{image_id}.xml').write_text(shapes.annotation(image_id, SIZE, objects), encoding='utf-8')
+        boxes = np.array([_box(random) for _ in range(_TEST_DETECTIONS)], float)
+        detections[image_id] = voc_eval.Detection(boxes, random.integers(1, 21, len(boxes)), random.uniform(size=len(boxes)))
+    voc_eval.write_detections(folder / 'detections', 'test', voc.CLASSES, detections)
+    return folder / 'VOC', folder / 'detections'
+
+
+def _box(random):
+    """ymin, xmin, ymax, xmax inside an image, VOC pixels."""
+    top, left = random.integers(1, SIZE[0] - 60), random.integers(1, SIZE[1] - 60)
+    return top, left, top + random.integers(20, 60), left + random.integers(20, 60)
+
+
+def drawn_records(folder) -> str:
+    """Writes records of drawn pictures of a VOC image's size -> their folder."""
+    folder = pathlib.Path(folder)
+    shapes.write_voc(folder / 'shapes', train=IMAGES, test=0, size=SIZE)
+    subprocess.run([sys.executable, str(ROOT / 'ssd_image_to_tf.py'), f'--voc={folder}/shapes', '--image_set=train',
+                    f'--classes_file={folder}/shapes/classes.txt', f'--output={folder}/records'], cwd=ROOT, check=True,
+                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return str(folder / 'records')
+
+
+def _model(spec, options):
+    return ssd.SSD(spec, CLASSES, precision=options.precision).build()
+
+
+def _pixels(spec):
+    return functools.partial(normalize.normalize, pixels=spec.pixels)
+
+
+def _images(spec, options):
+    shape = [options.batch_size, spec.image_size, spec.image_size, 3]
+    return tf.constant(np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8))
+
+
+def _targets(images, boxes):
+    """Ten matched default boxes an image, as VOC has them on average."""
+    random = np.random.RandomState(0)
+    classes, offsets = np.zeros([images, boxes], np.int32), np.zeros([images, boxes, 4], np.float32)
+    for number in range(images):
+        matched = random.choice(boxes, 10, replace=False)
+        classes[number, matched] = random.randint(1, CLASSES, 10)
+        offsets[number, matched] = random.normal(size=[10, 4])
+    return {'classes': tf.constant(classes), 'offsets': tf.constant(offsets)}
+
+
+def _pace(step, options):
+    pace = options.batch_size / seconds_per_step(step, options.seconds)
+    return {'images_per_second': pace, 'peak': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
+
+
+def seconds_per_step(step, seconds):
+    """Median over the steps of `seconds`, after two that trace and warm up."""
+    for _ in range(2):
+        step()
+    times, start = [], time.monotonic()
+    while len(times) < 3 or time.monotonic() - start < seconds:
+        before = time.monotonic()
+        step()
+        times.append(time.monotonic() - before)
+    return statistics.median(times)
+

@@ -1,0 +1,72 @@
+"""Peak memory of the training pipeline by the number of images: it must not grow with the dataset.
+
+    python3 benchmarks/pipeline_memory.py --images=100,2000,10000
+
+Writes so many records of drawn pictures of 500 x 375 pixels to a temporary folder (0.15 MB each), reads batches from them in a
+process of its own, network and all left out, and prints that process's peak. Encoded images that wait to be shuffled take their
+share up to a bound: at most 1,024 images, at most 256 MiB.
+"""
+import argparse
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from configs.script import quiet, run  # noqa: E402
+
+with quiet():
+    import resource
+
+    from benchmarks import measures
+    from datasets import tfrecord
+    from nets.slim_compat import tf
+    from preprocessing import pipeline
+
+_PER_SHARD = 500
+
+
+def main():
+    options = _options()
+    if options.folder:
+        print(_peak(options.folder, options.batches))
+        return
+    print('images  peak MiB')
+    with tempfile.TemporaryDirectory() as folder:
+        drawn = measures.drawn_records(folder)
+        for images in options.images:
+            command = [sys.executable, __file__, f'--folder={_repeated(drawn, images)}', f'--batches={options.batches}']
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            print(f'{images:6d}  {done.stdout.strip()}', flush=True)
+
+
+def _options():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('--images', default='100,2000,10000', type=lambda text: [int(word) for word in text.split(',')],
+                        help='comma-separated numbers [100,2000,10000]')
+    parser.add_argument('--batches', type=int, default=200, help='of 32 images, read from each [200]')
+    parser.add_argument('--folder', help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+def _repeated(folder, images) -> str:
+    """Records of a folder, again and again, as a folder of `images` images."""
+    index = tfrecord.read_index(folder)
+    examples = [tf.train.Example.FromString(item.numpy()) for item in tf.data.TFRecordDataset(list(index.files))]
+    output = f'{folder}-{images}'
+    with tfrecord.Writer(output, index.classes, index.image_sets, _PER_SHARD) as writer:
+        for number in range(images):
+            writer.add(examples[number % len(examples)])
+    return output
+
+
+def _peak(folder, batches) -> str:
+    stream = iter(pipeline.training_batches(tfrecord.read_index(folder), 300, 32, fill=(0, 0, 0), seed=1))
+    for _ in range(batches):
+        next(stream)
+    return f'{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**10:.0f}'
+
+
+if __name__ == '__main__':
+    run(main, ValueError)
