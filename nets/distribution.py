@@ -128,11 +128,17 @@ def chief_first(strategy, function):
 
 
 def batches(strategy, training_batches):
-    """Each replica's batches. training_batches: preprocessing.pipeline's, of keywords worker, workers and split alone."""
+    """Each replica's batches, copied to its GPU ahead of time. training_batches: preprocessing.pipeline's, of keywords worker,
+    workers and split alone.
+    """
     def of_worker(context):
         return training_batches(worker=context.input_pipeline_id, workers=context.num_input_pipelines,
                                 split=context.num_replicas_in_sync // context.num_input_pipelines)
-    return strategy.distribute_datasets_from_function(of_worker)
+    dataset = strategy.distribute_datasets_from_function(of_worker)  # the strategies of several devices copy by themselves
+    gpus = tf.config.list_logical_devices('GPU')
+    if isinstance(dataset, tf.data.Dataset) and gpus:
+        return dataset.apply(tf.data.experimental.prefetch_to_device(gpus[0].name))
+    return dataset
 
 
 def on_this_machine(strategy, batch) -> dict:

@@ -266,7 +266,8 @@ def train(trainer: Trainer, batches, max_steps: int, *, log_every: int, save_eve
     """Trains to max_steps, or until a signal asks to stop; returns '' or that signal's name.
 
     Args:
-        batches: endless iterable of batches, from the trainer's step on; see Trainer.train_step, and 'ids' string [B].
+        batches: endless iterable of batches, from the trainer's step on; see Trainer.train_step, and 'ids' uint8 [B, N], text
+            and then zeros.
         save: () -> None, writes a checkpoint.  report: (step, scalars, batch) -> None, every log_every steps.
         evaluate: () -> None, every eval_every steps and at the end.
 
@@ -282,7 +283,8 @@ def train(trainer: Trainer, batches, max_steps: int, *, log_every: int, save_eve
             scalars = trainer.train_step({name: batch[name] for name in ('images', 'classes', 'offsets')}, bool(stop.name))
             step += 1
             if not np.isfinite(scalars['loss']):
-                ids = [i.decode() for part in trainer.strategy.experimental_local_results(batch['ids']) for i in part.numpy()]
+                ids = [bytes(row).rstrip(b'\0').decode(errors='replace')
+                       for part in trainer.strategy.experimental_local_results(batch['ids']) for row in part.numpy()]
                 raise NotFinite(step, ids, ', '.join(f'{k} {scalars[k]:g}' for k in ('confidence', 'localization', 'l2')))
             # Workers end after the same step: the one after which all have heard of a signal.
             if scalars.pop('stop') or (alone and stop.name):

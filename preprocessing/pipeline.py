@@ -11,6 +11,8 @@ from preprocessing import augment
 
 # Encoded images held back to be shuffled: so many, and no more than this many bytes.
 _SHUFFLE_IMAGES, _SHUFFLE_BYTES = 1024, 256 << 20
+# Bytes of an id in training batches, which hold numbers alone: GPUs keep no strings.
+_ID_BYTES = 128
 # Bytes read from a shard at once.
 _READ_BUFFER = 1 << 20
 
@@ -34,9 +36,9 @@ def training_batches(index, image_size, batch_size, *, fill, seed, start_step=0,
         parts: distort, zoom_out, crop, flip, zoom_out_max; see preprocessing.augment.augment.
 
     Returns:
-        tf.data.Dataset of dicts: images uint8 [B, S, S, 3], ids string [B], boxes float32 [B, max_objects, 4] and labels
-        int32 [B, max_objects] (label 0: no object), and what target_fn returns, batched. B is then
-        batch_size / workers / split.
+        tf.data.Dataset of dicts: images uint8 [B, S, S, 3], ids uint8 [B, 128] (text, then zeros), boxes
+        float32 [B, max_objects, 4] and labels int32 [B, max_objects] (label 0: no object), and what target_fn returns,
+        batched. B is then batch_size / workers / split.
 
     Raises:
         tf.errors.OpError on damaged records, while they are read; see preprocessing.damage.
@@ -51,8 +53,8 @@ def training_batches(index, image_size, batch_size, *, fill, seed, start_step=0,
         boxes, labels = _learnt(record, use_difficult)
         image, boxes, labels = augment.augment(record['image'], boxes, labels, [tf.cast(seed, tf.int64), position],
                                                image_size=image_size, fill=fill, **parts)
-        result = {'images': image, 'ids': record['id'], 'boxes': _padded(boxes, max_objects),
-                  'labels': _padded(labels, max_objects)}
+        result = {'images': image, 'ids': tf.io.decode_raw(record['id'], tf.uint8, fixed_length=_ID_BYTES),
+                  'boxes': _padded(boxes, max_objects), 'labels': _padded(labels, max_objects)}
         return result | (target_fn(boxes, labels) if target_fn else {})
 
     share = batch_size // workers

@@ -30,7 +30,7 @@ class TinyModel(tf.Module):
 
 def _batch(images=2):
     return {'images': tf.zeros([images, 4, 4, 3], tf.uint8), 'classes': tf.constant([[1, 0]] * images),
-            'offsets': tf.zeros([images, 2, 4]), 'ids': tf.constant(['a', 'b'][:images])}
+            'offsets': tf.zeros([images, 2, 4]), 'ids': tf.constant([[97, 0], [98, 0]], tf.uint8)[:images]}
 
 
 def _trainer(rate=.1, **options):

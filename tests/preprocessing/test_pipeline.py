@@ -27,7 +27,7 @@ def take(batches, count):
 
 
 def ids(batches):
-    return [int(i) for batch in batches for i in batch['ids']]
+    return [int(bytes(row).rstrip(b'\0')) for batch in batches for row in batch['ids']]
 
 
 def assert_same(found, expected):
@@ -42,7 +42,7 @@ def test_shapes_and_padding(index):
     assert batch['boxes'].shape == (4, 5, 4) and batch['boxes'].dtype == np.float32
     assert batch['labels'].shape == (4, 5) and batch['labels'].dtype == np.int32
     objects = (batch['labels'] > 0).sum(axis=1)
-    assert ((objects > 0) == [int(i) % 3 > 0 for i in batch['ids']]).all()
+    assert ((objects > 0) == [i % 3 > 0 for i in ids([batch])]).all()
     assert not batch['boxes'][batch['labels'] == 0].any()
 
 
@@ -97,8 +97,8 @@ def test_targets_see_all_objects_unpadded(index):
         return {'count': tf.shape(boxes)[0], 'sum': tf.reduce_sum(labels)}
     parts = dict(crop=False, zoom_out=False)
     for batch in take(training(index, 5, target_fn=count, max_objects=1, **parts), 2):
-        assert batch['count'].tolist() == [int(i) % 3 for i in batch['ids']]
-        assert batch['sum'].tolist() == [[0, 1, 3][int(i) % 3] for i in batch['ids']]
+        assert batch['count'].tolist() == [i % 3 for i in ids([batch])]
+        assert batch['sum'].tolist() == [[0, 1, 3][i % 3] for i in ids([batch])]
         assert batch['labels'].shape == (5, 1)
 
 
