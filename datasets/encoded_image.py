@@ -1,13 +1,11 @@
 """Image files as bytes for a record: checked, and re-encoded where they are no plain JPEG. No TensorFlow."""
 import dataclasses
-import os
 
 import cv2
 import numpy as np
 
-from datasets import DataError
+from datasets import MOST_PIXELS, DataError
 
-os.environ.setdefault('OPENCV_LOG_LEVEL', 'ERROR')
 _QUALITY = 95
 
 
@@ -34,7 +32,10 @@ def read(path) -> EncodedImage:
     plain = is_plain_jpeg(data)
     if data[:2] == b'\xff\xd8' and b'\xff\xd9' not in data[-64:]:
         raise DataError(f'{path}: truncated JPEG: its end marker is missing')
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if data else None
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if data else None
+    except cv2.error:
+        raise DataError(f'{path}: no image that can be decoded, or one of more than {MOST_PIXELS} pixels') from None
     if image is None:
         raise DataError(f'{path}: no image that can be decoded')
     if not plain:

@@ -3,6 +3,7 @@
 VOC's pixel coordinates are 1-based and inclusive: a box xmin..xmax covers the pixels xmin to xmax, that is, the stretch from
 xmin - 1 to xmax. Here it becomes ((xmin - 1) / width, xmax / width), so that a box over the whole image is exactly 0..1.
 """
+import collections
 import dataclasses
 import difflib
 import pathlib
@@ -47,9 +48,9 @@ def read_class_list(path) -> tuple[str, ...]:
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f'class list {path} cannot be read: {_reason(error)}') from None
     names = [line for line in lines if line and not line.startswith('#')]
-    doubles = sorted({name for name in names if names.count(name) > 1})
+    doubles = sorted(name for name, count in collections.Counter(names).items() if count > 1)
     if doubles or not names:
-        raise DataError(f'class list {path} ' + (f'names {", ".join(doubles)} twice' if doubles else 'is empty'))
+        raise DataError(f'class list {path} ' + (f'names {", ".join(doubles[:5])} twice' if doubles else 'is empty'))
     return tuple(names)
 
 

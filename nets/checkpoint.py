@@ -103,7 +103,7 @@ def read(prefix):
     """-> tf.train.CheckpointReader; CheckpointError where the files are not a whole checkpoint."""
     try:
         return tf.train.load_checkpoint(prefix)
-    except (tf.errors.OpError, ValueError, RuntimeError) as error:
+    except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
         raise CheckpointError(f'{prefix} is not a readable checkpoint: {str(error).splitlines()[0]}') from None
 
 
@@ -140,11 +140,11 @@ def restore(variables, prefix, derive=None, scope: str = '', averages: bool = Fa
         used.add(source)
         value = tensor(reader, prefix, source)
         value = value if transform is None else transform(value)
-        value = value.astype(variable.dtype.as_numpy_dtype)  # published weights may be float16
-        if tuple(value.shape) != tuple(variable.shape):
-            result.mismatched.append(f'{name} {tuple(value.shape)} -> {tuple(variable.shape)}')
+        if tuple(value.shape) != tuple(variable.shape) or value.dtype.kind in 'OSUc':
+            what = f'{value.dtype} ' if value.dtype.kind in 'OSUc' else ''
+            result.mismatched.append(f'{name} {what}{tuple(value.shape)} -> {tuple(variable.shape)}')
             continue
-        variable.assign(value)
+        variable.assign(value.astype(variable.dtype.as_numpy_dtype))  # published weights may be float16
         result.restored.append(name)
     result.unused = sorted(set(shapes) - used)
     return result
@@ -237,15 +237,22 @@ def write_description(folder, **facts):
 
 
 def read_description(prefix) -> dict:
-    """The model.json beside a checkpoint, {} where there is none."""
+    """The model.json beside a checkpoint, {} where there is none; CheckpointError where it is no such file."""
     path = os.path.join(os.path.dirname(prefix), DESCRIPTION)
     try:
         with open(path, encoding='utf-8') as file:
-            return json.load(file)
+            facts = json.load(file)
     except FileNotFoundError:
         return {}
-    except ValueError as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise CheckpointError(f'{path} is not readable JSON: {error}') from None
+    if not (isinstance(facts, dict) and _names(facts.get('classes', [])) and isinstance(facts.get('mean_ap', 0), int | float)):
+        raise CheckpointError(f'{path} does not describe a detector: an object with "classes", a list of names, is wanted')
+    return facts
+
+
+def _names(classes):
+    return isinstance(classes, list) and all(isinstance(name, str) for name in classes)
 
 
 def parameters(variables) -> int:

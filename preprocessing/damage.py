@@ -8,8 +8,9 @@ import struct
 import tempfile
 
 import tensorflow as tf
+from google.protobuf import message
 
-from datasets import DataError, tfrecord
+from datasets import DataError
 from preprocessing import pipeline
 
 # A TFRecord is its length (8 bytes), the length's checksum (4), the data, and the data's checksum (4).
@@ -29,7 +30,7 @@ def named(index, skippable: bool = True):
     try:
         yield
     except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
-        found = [text for file in index.files for _, text in examine(file) if text]
+        found = [text for file in index.files for _, text in examine(file, len(index.classes)) if text]
         if not found:
             raise
         more = f' (and {len(found) - 1} more places)' if len(found) > 1 else ''
@@ -37,16 +38,15 @@ def named(index, skippable: bool = True):
         raise DataError(f'{found[0]}{more}; convert again{way_out}') from error
 
 
-def examine(file):
+def examine(file, classes: int):
     """Yields (serialized, '') for every sound record of a shard, and (None, what is wrong and where) for the others."""
     for number, serialized in enumerate(_records(file)):
         if serialized is None:
             yield None, f'record {number} of {file} is damaged'
-        elif _decodes(serialized):
+        elif _decodes(serialized, classes):
             yield serialized, ''
         else:
-            name = tfrecord.parse(serialized)['id'].numpy().decode()
-            yield None, f"image '{name}', record {number} of {file}, cannot be decoded"
+            yield None, f"image '{_name(serialized)}', record {number} of {file}, cannot be decoded, or has impossible objects"
 
 
 def _records(file):
@@ -98,9 +98,17 @@ def masked_crc32c(data: bytes) -> int:
     return ((crc >> 15 | crc << 17) + 0xa282ead8) & 0xffffffff
 
 
-def _decodes(serialized) -> bool:
+def _name(serialized):
+    """The image's id, as far as there is one."""
     try:
-        pipeline.decode(serialized)
+        return tf.train.Example.FromString(serialized).features.feature['image/source_id'].bytes_list.value[0].decode()
+    except (message.DecodeError, IndexError, UnicodeDecodeError):
+        return '?'
+
+
+def _decodes(serialized, classes) -> bool:
+    try:
+        pipeline.decode(serialized, classes)
     except tf.errors.InvalidArgumentError:
         return False
     return True
@@ -115,28 +123,28 @@ def sound_copy(index, folder) -> tuple:
     """
     texts, files, images = [], [], 0
     for file in index.files:
-        wrong, sound = _counted(file)
+        wrong, sound = _counted(file, len(index.classes))
         texts += wrong
         images += sound
-        files.append(_copied(file, folder) if wrong else file)
+        files.append(_copied(file, folder, len(index.classes)) if wrong else file)
     if texts:
         texts.append(f'{index.images - images} of {index.images} records of {index.folder} are left out')
     return dataclasses.replace(index, files=tuple(files), images=images), texts
 
 
-def _counted(file):
+def _counted(file, classes):
     wrong, sound = [], 0
-    for serialized, text in examine(file):
+    for serialized, text in examine(file, classes):
         wrong += [text] if text else []
         sound += serialized is not None
     return wrong, sound
 
 
-def _copied(file, folder):
+def _copied(file, folder, classes):
     pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
     path = os.path.join(folder, os.path.basename(file))
     with tf.io.TFRecordWriter(path) as writer:
-        for serialized, _ in examine(file):
+        for serialized, _ in examine(file, classes):
             if serialized is not None:
                 writer.write(serialized)
     return path

@@ -49,7 +49,7 @@ def training_batches(index, image_size, batch_size, *, fill, seed, start_step=0,
         raise ValueError(f'worker {worker} of {workers}: workers are numbered from 0')
 
     def example(position, serialized):
-        record = decode(serialized)
+        record = decode(serialized, len(index.classes))
         boxes, labels = _learnt(record, use_difficult)
         image, boxes, labels = augment.augment(record['image'], boxes, labels, [tf.cast(seed, tf.int64), position],
                                                image_size=image_size, fill=fill, **parts)
@@ -105,10 +105,17 @@ def _records(files):
     return tf.data.TFRecordDataset(files, buffer_size=_READ_BUFFER)
 
 
-def decode(serialized):
-    """Parsed record with 'image' as uint8 [H, W, 3]; undecodable bytes raise InvalidArgumentError."""
+def decode(serialized, classes: int):
+    """Parsed record with 'image' as uint8 [H, W, 3]; InvalidArgumentError where the image cannot be decoded, or an object has a
+    box outside of it or no label of the `classes`.
+    """
     record = tfrecord.parse(serialized)
-    image = tf.io.decode_image(record['image'], channels=3, expand_animations=False)
+    boxes, labels = record['boxes'], record['labels']
+    sound = (tf.reduce_all((boxes >= 0) & (boxes <= 1)) & tf.reduce_all((labels >= 1) & (labels <= classes))
+             & (tf.shape(boxes)[0] == tf.shape(labels)[0]) & (tf.shape(boxes)[0] == tf.shape(record['difficult'])[0]))
+    with tf.control_dependencies([tf.debugging.Assert(sound, ['objects'])]):
+        serialized = tf.identity(record['image'])
+    image = tf.io.decode_image(serialized, channels=3, expand_animations=False)
     return record | {'image': tf.ensure_shape(image, [None, None, 3])}
 
 
@@ -136,7 +143,7 @@ def evaluation_batches(index, image_size, batch_size, *, max_images=0, threads=0
         [B, R, 4], labels int32 and difficult bool [B, R]; R is the batch's largest number of objects, label 0 no object.
     """
     def example(serialized):
-        record = decode(serialized)
+        record = decode(serialized, len(index.classes))
         return {'images': resize_image(record['image'], image_size), 'ids': record['id'],
                 'heights': record['height'], 'widths': record['width'], 'boxes': record['boxes'],
                 'labels': tf.cast(record['labels'], tf.int32), 'difficult': record['difficult']}

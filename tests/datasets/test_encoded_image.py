@@ -63,3 +63,17 @@ def test_what_is_no_image_is_refused(tmp_path, content):
 def test_missing_file(tmp_path):
     with pytest.raises(DataError, match='image cannot be read: No such file'):
         encoded_image.read(tmp_path / 'a.jpg')
+
+
+def test_bombs_are_refused_undecoded(tmp_path):
+    path = tmp_path / 'a.png'
+    Image.new('1', (8193, 8193)).save(path, 'PNG')
+    assert path.stat().st_size < 20_000
+    with pytest.raises(DataError, match='a.png: no image that can be decoded, or one of more than 67108864 pixels'):
+        encoded_image.read(path)
+
+
+@pytest.mark.parametrize('size', [(1, 1), (20_000, 1), (1, 20_000)])
+def test_odd_sizes(tmp_path, size):
+    found = encoded_image.read(_file(tmp_path, 'RGB', 'JPEG', size))
+    assert (found.width, found.height) == size

@@ -159,3 +159,18 @@ def test_folder_that_cannot_be_made(tmp_path):
     (tmp_path / 'file').write_text('')
     with pytest.raises(checkpoint.CheckpointError, match='cannot write .*file/model.ckpt-1: .*last checkpoint: none'):
         checkpoint.save(tmp_path / 'file', 1, {'a': np.zeros(1)})
+
+
+@pytest.mark.parametrize('value, text', [
+    (np.array([b'x', b'y', b'z']), 'net/biases object (3,) -> (3,)'),
+    (np.zeros(3, np.complex64), 'net/biases complex64 (3,) -> (3,)')])
+def test_restore_of_what_is_no_number(tmp_path, value, text):
+    prefix = checkpoint.save(tmp_path, 1, {'net/biases': value})
+    assert checkpoint.restore(_variables(net__biases=(3,)), prefix).mismatched == [text]
+
+
+@pytest.mark.parametrize('text', ['[]', 'null', '{"classes": 3}', '{"classes": [1]}', '{"mean_ap": "x"}', '{', '[' * 100_000])
+def test_description_of_something_else(tmp_path, text):
+    (tmp_path / 'model.json').write_text(text)
+    with pytest.raises(checkpoint.CheckpointError, match='model.json (is not readable JSON|does not describe a detector)'):
+        checkpoint.read_description(tmp_path / 'model.ckpt-1')

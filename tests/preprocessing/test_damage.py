@@ -25,8 +25,8 @@ def _starts(path):
 
 def test_an_undecodable_image_is_named(tmp_path):
     index = write(tmp_path / 'bad', 6, encoded={4: b'\xff\xd8\xff no picture'})
-    with pytest.raises(DataError, match=r"image '4', record 0 of .*shard-00001.tfrecord, cannot be decoded; convert again, or"), \
-            damage.named(index):
+    message = r"image '4', record 0 of .*shard-00001.tfrecord, cannot be decoded, or has impossible objects; convert again, or"
+    with pytest.raises(DataError, match=message), damage.named(index):
         _read(index)
     sound, texts = damage.sound_copy(index, tmp_path / 'sound')
     assert _read(sound) == ['0', '1', '2', '3', '5'] and sound.images == 5
@@ -88,3 +88,27 @@ def test_checksum_is_that_of_a_record(tmp_path):
     data = path.read_bytes()
     assert damage.masked_crc32c(data[:8]) == int.from_bytes(data[8:12], 'little')
     assert damage.masked_crc32c(b'hello') == int.from_bytes(data[17:21], 'little')
+
+
+@pytest.mark.parametrize('key, feature', [
+    ('image/object/class/label', tf.train.Feature(int64_list=tf.train.Int64List(value=[3]))),
+    ('image/object/class/label', tf.train.Feature(int64_list=tf.train.Int64List(value=[0]))),
+    ('image/object/class/label', tf.train.Feature(int64_list=tf.train.Int64List(value=[1, 2]))),
+    ('image/object/class/label', tf.train.Feature(float_list=tf.train.FloatList(value=[1]))),
+    ('image/object/bbox/ymax', tf.train.Feature(float_list=tf.train.FloatList(value=[float('nan')]))),
+    ('image/object/bbox/ymax', tf.train.Feature(float_list=tf.train.FloatList(value=[1.5]))),
+    ('image/object/bbox/ymax', tf.train.Feature(float_list=tf.train.FloatList(value=[]))),
+    ('image/source_id', tf.train.Feature(int64_list=tf.train.Int64List(value=[1]))),
+])
+def test_impossible_objects_are_named(tmp_path, key, feature):
+    index = write(tmp_path / 'bad', 3)
+    path = tmp_path / 'bad/shard-00000.tfrecord'
+    records = [tf.train.Example.FromString(record.numpy()) for record in tf.data.TFRecordDataset(str(path))]
+    records[1].features.feature[key].CopyFrom(feature)
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for record in records:
+            writer.write(record.SerializeToString())
+    with pytest.raises(DataError, match=r"^image '[1?]', record 1 of .*, cannot be decoded, or has impossible objects; "), \
+            damage.named(index):
+        _read(index)
+    assert damage.sound_copy(index, tmp_path / 'sound')[0].images == 2

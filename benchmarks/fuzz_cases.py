@@ -1,0 +1,353 @@
+"""The cases of fuzz.py: each kind makes files from a random number generator, and says what uses them.
+
+A kind is a function (random, folder) -> (names, use). names: of which a refusal must hold one; none: any line will do. use: () ->
+True where the input was accepted, False where it was refused in print; refusals may also be raised.
+"""
+import io
+import json
+import os
+import pathlib
+import shutil
+import struct
+import sys
+import zlib
+from unittest import mock
+
+import cv2
+import numpy as np
+from PIL import Image
+
+import configs
+import ssd_image_to_tf
+from configs.errors import UserError
+from configs.schema import RULES
+from datasets import DataError, shapes, tfrecord, voc
+from nets import checkpoint
+from nets.slim_compat import tf
+from preprocessing import damage, pipeline
+
+REFUSALS = (UserError, DataError, checkpoint.CheckpointError)
+Random = np.random.default_rng
+_NUMBERS = ('nan', 'inf', '-inf', '-1', '0', '1e309', '-1e309', '0x10', '', ' ', '1_000', '9' * 5000, '1e5', '0.5', '٣', 'ten',
+            '1,5', '1.5e', '--1', 'None', 'True', '2147483648', '18446744073709551616', '1\n2', '\N{FULLWIDTH DIGIT FIVE}')
+
+
+def _pick(random, values):
+    return values[random.integers(len(values))]
+
+
+def mutated(random, data: bytes) -> bytes:
+    """Bytes with a few random faults: flipped, cut, doubled, overwritten."""
+    data = bytearray(data)
+    for _ in range(random.integers(1, 4)):
+        if not data:
+            return b''
+        at = int(random.integers(len(data)))
+        length = int(min(len(data) - at, random.integers(1, 64)))
+        fault = random.integers(5)
+        if fault == 0:
+            data[at] ^= 1 << random.integers(8)
+        elif fault == 1:
+            del data[at:]
+        elif fault == 2:
+            del data[at:at + length]
+        elif fault == 3:
+            data[at:at] = data[at:at + length]
+        else:
+            data[at:at + length] = random.bytes(length)
+    return bytes(data)
+
+
+# ---- annotations and images: a VOC folder of one image, converted by the script
+
+
+def _voc_folder(random, folder):
+    """One drawn image with its annotation -> (image, XML)."""
+    shapes.write_voc(folder / 'voc', train=1, test=0, seed=int(random.integers(1000)))
+    return folder / 'voc/JPEGImages/000001.jpg', folder / 'voc/Annotations/000001.xml'
+
+
+def _convert(*arguments):
+    """Runs ssd_image_to_tf.py -> whether all was accepted; what is refused, is printed."""
+    words = ['ssd_image_to_tf.py', '--voc=voc', '--image_set=train', '--output=records', *arguments]
+    with mock.patch.object(sys, 'argv', words):
+        code = ssd_image_to_tf.main()
+    refused = pathlib.Path('records/refused.txt')
+    if not code and refused.exists():
+        print(refused.read_text(encoding='utf-8'))
+        return not refused.stat().st_size
+    return not code
+
+
+def xml(random, folder):
+    """Structure, numbers, encodings, entities, size."""
+    _, path = _voc_folder(random, folder)
+    path.write_bytes(_pick(random, _XML_FAULTS)(random, path.read_text(encoding='utf-8')))
+    return ('000001', 'voc/Annotations'), lambda: _convert('--classes_file=voc/classes.txt')
+
+
+def _xml_number(random, text):
+    """One number becomes something else."""
+    tag = _pick(random, ('xmin', 'ymin', 'xmax', 'ymax', 'width', 'height', 'difficult'))
+    before, _, after = text.partition(f'<{tag}>')
+    return f'{before}<{tag}>{_pick(random, _NUMBERS)}</{tag}>{after.partition(f"</{tag}>")[2]}'.encode()
+
+
+def _xml_tag(random, text):
+    """A tag vanishes, is renamed, or comes twice."""
+    tag = _pick(random, ('name', 'bndbox', 'object', 'xmin', 'size', 'annotation', 'difficult', 'width'))
+    new = _pick(random, ('', f'<{tag}><{tag}>', f'<x:{tag}>', f'<{tag.upper()}>', f'<{tag} a="1" a="2">', f'<{tag}/>',
+                         '<!-- -->'))
+    return text.replace(f'<{tag}>', new, 1 if random.random() < 0.5 else -1).encode()
+
+
+def _xml_name(random, text):
+    names = ('', ' ', 'circle ', 'CIRCLE', '../../etc/passwd', 'a\nb', 'x' * 100_000, '\N{SNOWMAN}', '&lt;script&gt;', 'person')
+    before, _, after = text.partition('<name>')
+    return f'{before}<name>{_pick(random, names)}</name>{after.partition("</name>")[2]}'.encode()
+
+
+def _xml_encoding(random, text):
+    text = text.replace('<annotation>', '<annotation><folder>Stra\N{LATIN SMALL LETTER SHARP S}e</folder>')
+    used = _pick(random, ('utf-8', 'utf-16', 'utf-16-be', 'utf-32', 'latin-1', 'utf-8-sig', 'cp500'))
+    said = _pick(random, ('', 'utf-8', 'utf-16', 'latin-1', 'ascii', 'utf-7', 'rot13', 'no-such'))
+    return ((f'<?xml version="1.0" encoding="{said}"?>' if said else '') + text).encode(used)
+
+
+def _xml_entities(random, text):
+    bomb = '<!DOCTYPE a [<!ENTITY a0 "' + 'x' * 100 + '">' + ''.join(
+        f'<!ENTITY a{n} "{f"&a{n - 1};" * 20}">' for n in range(1, 9)) + ']>'
+    outside = '<!DOCTYPE a [<!ENTITY a8 SYSTEM "file:///etc/passwd">]>'
+    return (_pick(random, (bomb, outside, '<!DOCTYPE a SYSTEM "http://localhost:1/a.dtd">'))
+            + text.replace('<name>', '<name>&a8;', 1)).encode()
+
+
+def _xml_large(random, text):
+    depth = 200_000
+    grown = {'deep': '<a>' * depth + '</a>' * depth, 'comment': '<!--' + 'x' * (32 << 20) + '-->',
+             'objects': text[text.find('<object>'):text.find('</object>') + 9] * 3000 if '<object>' in text else '',
+             'attributes': '<b ' + ' '.join(f'a{n}="1"' for n in range(50_000)) + '/>'}
+    return text.replace('</annotation>', grown[_pick(random, tuple(grown))] + '</annotation>').encode()
+
+
+_XML_FAULTS = (lambda random, text: mutated(random, text.encode()),) * 3 + (
+    _xml_number, _xml_number, _xml_number, _xml_tag, _xml_tag, _xml_name, _xml_encoding, _xml_entities, _xml_large,
+    lambda random, text: b'', lambda random, text: random.bytes(200))
+
+
+def images(random, folder):
+    """Truncated, of another type, of odd size or depth, bombs."""
+    path, _ = _voc_folder(random, folder)
+    path.write_bytes(_picture(random, path))
+    return ('000001',), lambda: _convert('--classes_file=voc/classes.txt')
+
+
+def _picture(random, path) -> bytes:
+    fault = _pick(random, ('mutated',) * 6 + tuple(_PICTURES))
+    return mutated(random, path.read_bytes()) if fault == 'mutated' else _PICTURES[fault](random, cv2.imread(str(path)))
+
+
+def _pillow(image, kind, **options) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def _encoded(ending, image) -> bytes:
+    return cv2.imencode(ending, image)[1].tobytes()
+
+
+def png(width, height, rows: bytes, depth=8, colour=0) -> bytes:
+    """A PNG that says it has width x height pixels, and holds what it likes."""
+    def chunk(kind, data):
+        return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
+    head = struct.pack('>IIBBBBB', width, height, depth, colour, 0, 0, 0)
+    return b'\x89PNG\r\n\x1a\n' + chunk(b'IHDR', head) + chunk(b'IDAT', zlib.compress(rows, 9)) + chunk(b'IEND', b'')
+
+
+def _claimed_size(random, image) -> bytes:
+    """A JPEG whose header claims another size."""
+    data = bytearray(_encoded('.jpg', image))
+    at = data.find(b'\xff\xc0') + 5
+    data[at:at + 4] = struct.pack('>HH', *random.choice([0, 1, 8, 500, 30_000, 65_535], 2))
+    return bytes(data)
+
+
+_PICTURES = {
+    'empty': lambda random, image: b'',
+    'text': lambda random, image: b'<html>404 not found</html>',
+    'noise': lambda random, image: random.bytes(5000),
+    'noise behind a JPEG header': lambda random, image: b'\xff\xd8\xff\xe0' + random.bytes(5000) + b'\xff\xd9',
+    'one pixel': lambda random, image: _encoded('.jpg', image[:1, :1]),
+    'long': lambda random, image: _encoded('.jpg', np.zeros([1, 20_000, 3], np.uint8)),
+    'high': lambda random, image: _encoded('.png', np.zeros([20_000, 1, 3], np.uint8)),
+    '16 bits': lambda random, image: _encoded('.png', image.astype(np.uint16) * 257),
+    'floats': lambda random, image: _encoded('.tiff', image.astype(np.float32)),
+    'gray': lambda random, image: _encoded('.jpg', image[..., 0]),
+    'alpha': lambda random, image: _encoded('.png', np.concatenate([image, image[..., :1]], axis=-1)),
+    'cmyk': lambda random, image: _pillow(Image.fromarray(image).convert('CMYK'), 'JPEG'),
+    'palette': lambda random, image: _pillow(Image.fromarray(image).convert('P'), 'PNG'),
+    'one bit': lambda random, image: _pillow(Image.fromarray(image).convert('1'), 'PNG'),
+    'gif': lambda random, image: _pillow(Image.fromarray(image), 'GIF'),
+    'animated': lambda random, image: _pillow(Image.fromarray(image), 'GIF', save_all=True,
+                                              append_images=[Image.fromarray(image[::-1])] * 20),
+    'webp': lambda random, image: _pillow(Image.fromarray(image), 'WEBP'),
+    'turned': lambda random, image: _pillow(Image.fromarray(image), 'JPEG', exif=_turned(int(random.integers(0, 10)))),
+    'claimed size': _claimed_size,
+    'claimed bomb': lambda random, image: png(2**31 - 1, 2**31 - 1, b'\0' * 1000),
+    'bomb': lambda random, image: png(30_000, 15_000, b'\0' * 30_001 * 15_000),
+    'bits': lambda random, image: png(65_000, 65_000, b'\0' * 100, depth=1),
+}
+
+
+def _turned(orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return exif
+
+
+# ---- record folders, as training and test read them
+
+
+def records(random, folder):
+    """Shards with faults, indices with faults, and sound records of wrong content."""
+    fault = _pick(random, ('shard', 'shard', 'index', 'index value', 'content'))
+    index = _records(folder / 'records', random if fault == 'content' else None)
+    if fault == 'shard':
+        path = pathlib.Path(_pick(random, index.files))
+        path.write_bytes(mutated(random, path.read_bytes()))
+        if random.random() < 0.5:  # of the size that the index says, so that its content is read
+            _say_sizes(folder / 'records')
+    elif fault != 'content':
+        path = folder / 'records' / tfrecord.INDEX
+        path.write_bytes(mutated(random, path.read_bytes()) if fault == 'index' else _wrong_index(random, path))
+    return ('records',), _read_records
+
+
+def _records(folder, random=None):
+    """Four images in two shards. random: one of them has wrong content."""
+    image = _encoded('.jpg', np.full([30, 40, 3], 100, np.uint8))
+    objects = voc.Objects(np.float32([[.1, .1, .5, .6]]), np.int64([1]), np.array([False]), np.array([False]))
+    with tfrecord.Writer(folder, shapes.SHAPES, ('test',), 2) as writer:
+        for number in range(4):
+            item = tfrecord.example(image, 30, 40, f'{number}.jpg', str(number), objects, shapes.SHAPES)
+            if random is not None and number == 2:
+                _spoil(random, item.features.feature)
+            writer.add(item)
+    return tfrecord.read_index(folder)
+
+
+def _spoil(random, features):
+    key = _pick(random, sorted(features))
+    fault = random.integers(4)
+    if fault == 0:
+        del features[key]
+    elif fault == 1:
+        features[key].CopyFrom(tf.train.Feature(bytes_list=tf.train.BytesList(value=[random.bytes(10)])))
+    elif fault == 2:
+        features[key].CopyFrom(tf.train.Feature(float_list=tf.train.FloatList(value=[_pick(random, (
+            float('nan'), float('inf'), -1., 1e30))] * int(random.integers(3)))))
+    else:
+        features[key].CopyFrom(tf.train.Feature(int64_list=tf.train.Int64List(value=[
+            int(_pick(random, (-1, 0, 4, 2**40, -2**63)))] * int(random.integers(3)))))
+
+
+def _say_sizes(folder):
+    path = folder / tfrecord.INDEX
+    content = json.loads(path.read_text(encoding='utf-8'))
+    for shard in content['shards']:
+        shard['bytes'] = (folder / shard['file']).stat().st_size
+    path.write_text(json.dumps(content), encoding='utf-8')
+
+
+def _wrong_index(random, path) -> bytes:
+    content = json.loads(path.read_text(encoding='utf-8'))
+    wrong = _pick(random, (None, -1, 0, 2**70, 'x', [], {}, [1], ['a', 'a'], float('nan'), [[]], True))
+    if random.random() < 0.3:
+        content = wrong
+    elif random.random() < 0.5:
+        content[_pick(random, sorted(content))] = wrong
+    else:
+        content['shards'][0][_pick(random, ('file', 'images', 'bytes'))] = _pick(random, (wrong, '../x', '/etc/passwd', '.'))
+    return json.dumps(content).encode()
+
+
+def _read_records():
+    index = tfrecord.read_index('records')
+    with damage.named(index, skippable=False):
+        for batch in pipeline.evaluation_batches(index, 32, 2):
+            assert len(batch['images']) and np.isfinite(batch['boxes'].numpy()).all()
+            assert (batch['labels'].numpy() <= len(index.classes)).all()
+    return True
+
+
+# ---- class lists, configurations
+
+
+def class_list(random, folder):
+    texts = (b'', b'\n\n', b'a\na\n', b'\xff\xfe\x00', '\N{SNOWMAN}\n'.encode(), b'a\r\nb\r\n', b'\xef\xbb\xbfa\nb\n',
+             b'a' * 2_000_000, b'# comment\n', b'a b c\n', b'../x\n/etc/passwd\n', b'\0\n', random.bytes(100),
+             b'\n'.join(b'%d' % n for n in range(100_000)))
+    path = folder / 'classes.txt'
+    path.write_bytes(mutated(random, _pick(random, texts)) if random.random() < 0.5 else _pick(random, texts))
+    if random.random() < 0.1:
+        path.unlink()
+        path.mkdir()
+    return ('classes.txt',), lambda: bool(voc.read_class_list(path))
+
+
+def config(random, folder):
+    """Words of a command line."""
+    del folder
+    words = []
+    for _ in range(random.integers(1, 4)):
+        key = _pick(random, tuple(RULES))
+        if random.random() < 0.2:
+            key = mutated(random, key.encode()).decode(errors='replace')
+        word = _pick(random, (f'--{key}', f'--{key}=', f'-{key}=1', key, f'--{key}={_pick(random, _NUMBERS)}',
+                              f'--{key}={mutated(random, b"0.5").decode(errors="replace")}', f'--{key}=ssd_vgg_300', '--', '='))
+        words.append(word.replace('\0', ''))
+    script = _pick(random, ('ssd_train', 'ssd_test', 'ssd_demo', 'ssd_image_to_tf'))
+    return (), lambda: bool(configs.load(script, words))
+
+
+# ---- checkpoints
+
+
+def checkpoints(random, folder):
+    """Cut and flipped files, missing variables, wrong shapes and types, wrong descriptions."""
+    tensors = {name: np.full(shape, 0.5, np.float32) for name, shape in _VARIABLES.items()}
+    fault = _pick(random, ('data', 'index', 'description', 'tensor', 'missing', 'endings'))
+    if fault == 'tensor':
+        tensors[_pick(random, tuple(_VARIABLES))] = _pick(random, (
+            np.array([b'x', b'y']), np.zeros([2, 2], np.int64), np.zeros([3], np.complex64), np.float32(1), np.zeros([0, 3]),
+            np.full([3, 3], np.nan, np.float32), np.array(True), np.zeros([3, 3, 1], np.float32)))
+    if fault == 'missing':
+        del tensors[_pick(random, tuple(_VARIABLES))]
+    prefix = checkpoint.save('ckpt', 7, tensors)
+    checkpoint.write_description('ckpt', backbone_network='ssd_vgg_300', classes=['a'])
+    if fault in ('data', 'index', 'description'):
+        path = pathlib.Path({'data': prefix + checkpoint.ENDINGS[0], 'index': prefix + checkpoint.ENDINGS[1],
+                             'description': f'ckpt/{checkpoint.DESCRIPTION}'}[fault])
+        wrong = json.dumps(_pick(random, (None, [], 1, 'x', {'classes': 3}, {'classes': [1]}, {'mean_ap': 'x'},
+                                          {'image_size': 'x'}))).encode()
+        path.write_bytes(wrong if fault == 'description' and random.random() < 0.5 else mutated(random, path.read_bytes()))
+    if fault == 'endings':
+        shutil.move(prefix + _pick(random, checkpoint.ENDINGS), 'ckpt/elsewhere')
+    return ('ckpt',), _restore
+
+
+_VARIABLES = {'vgg_16/conv1/weights': [3, 3], 'vgg_16/conv1/biases': [3], 'ssd/extra_1/weights': [3, 3], 'global_step': []}
+
+
+def _restore():
+    prefix = checkpoint.find('ckpt')
+    facts = checkpoint.read_description(prefix)
+    variables = [tf.Variable(tf.zeros(shape), name=name) for name, shape in _VARIABLES.items()]
+    result = checkpoint.restore(variables, prefix, averages=True)
+    print(prefix, *result.mismatched, *result.fresh)
+    return bool(facts) and not result.mismatched and not result.fresh
+
+
+KINDS = {'xml': xml, 'images': images, 'records': records, 'classes': class_list, 'configs': config, 'checkpoints': checkpoints}
+os.environ.setdefault('OPENCV_LOG_LEVEL', 'ERROR')
