@@ -87,18 +87,23 @@ def average_precision(precision, recall, metric: str) -> float:
 
 def overlaps(box, boxes):
     """IoU of one box [4] with boxes [R, 4], VOC pixels: a box from 3 to 3 is one pixel wide."""
-    return _pair_overlaps(np.broadcast_to(box, boxes.shape), boxes)
+    return pair_overlaps(np.broadcast_to(box, boxes.shape), boxes)
 
 
 def evaluate(detections, ground_truths, classes, metric: str = '07', threshold: float = 0.5) -> Result:
     """detections: {image id: Detection}; images without any may be left out.  ground_truths: {image id: GroundTruth}.
     classes: names of labels 1, 2, ...
     """
-    if stray := set(detections) - set(ground_truths):
-        raise DataError(f'detections of {len(stray)} images that are not in the image set, first {min(stray)}')
+    refuse_strays(detections, ground_truths)
     rows = Rows(detections, ground_truths)
     return Result(metric, tuple(_evaluate_class(label, name, rows, metric, threshold)
                                 for label, name in enumerate(classes, start=1)))
+
+
+def refuse_strays(detections, ground_truths):
+    """DataError where there are detections of images that have no ground truth."""
+    if stray := set(detections) - set(ground_truths):
+        raise DataError(f'detections of {len(stray)} images that are not in the image set, first {min(stray)}')
 
 
 def _evaluate_class(label, name, rows, metric, threshold):
@@ -167,26 +172,34 @@ def matches(label: int, rows: Rows, threshold: float = 0.5) -> Matches:
     return Matches(rows.image[mine], rows.index[mine], hit, found, overlap)
 
 
-def _best_objects(rows, mine, objects):
-    """Of each detection: the object of its image that it overlaps most (-1: there is none), and the IoU."""
+def pairs(rows, mine, objects):
+    """All pairs of a detection and an object of its image, by detection, then by object -> (position in `mine` [P], object [P]).
+
+    mine: detections' rows.  objects: rows, ascending.
+    """
     counts = np.bincount(rows.object_image[objects], minlength=rows.images)
     starts = (np.cumsum(counts) - counts)[rows.image[mine]]
     counts = counts[rows.image[mine]]
-    firsts = np.cumsum(counts) - counts  # each detection's first row in the table of pairs
+    firsts = np.cumsum(counts) - counts  # each detection's first pair
     detection = np.repeat(np.arange(len(mine)), counts)
-    partner = objects[np.arange(len(detection)) - firsts[detection] + starts[detection]]
-    pairs = _pair_overlaps(rows.boxes[mine[detection]], rows.object_boxes[partner])
+    return detection, objects[np.arange(len(detection)) - firsts[detection] + starts[detection]]
+
+
+def _best_objects(rows, mine, objects):
+    """Of each detection: the object of its image that it overlaps most (-1: there is none), and the IoU."""
+    detection, partner = pairs(rows, mine, objects)
+    overlap_of_pair = pair_overlaps(rows.boxes[mine[detection]], rows.object_boxes[partner])
     best, overlap = np.full(len(mine), -1), np.zeros(len(mine))
-    some = counts > 0
-    if some.any():
-        overlap[some] = np.maximum.reduceat(pairs, firsts[some])
-        top = np.flatnonzero(pairs == overlap[detection])[::-1]
+    some, firsts = np.unique(detection, return_index=True)
+    if len(some):
+        overlap[some] = np.maximum.reduceat(overlap_of_pair, firsts)
+        top = np.flatnonzero(overlap_of_pair == overlap[detection])[::-1]
         best[detection[top]] = partner[top]  # written from the last to the first: of equal ones the first stays
     return best, overlap
 
 
-def _pair_overlaps(first, second):
-    """As `overlaps`, row by row: [P, 4], [P, 4] -> [P]."""
+def pair_overlaps(first, second):
+    """IoU as of `overlaps`, row by row: [P, 4], [P, 4] -> [P]."""
     low, high = np.maximum(first[:, :2], second[:, :2]), np.minimum(first[:, 2:], second[:, 2:])
     sides = np.maximum(high - low + 1, 0)
     intersection = sides[:, 0] * sides[:, 1]
