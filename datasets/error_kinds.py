@@ -11,7 +11,6 @@ little differently.
 """
 import dataclasses
 import sys
-import typing
 
 import numpy as np
 
@@ -22,116 +21,99 @@ _LEAST_OVERLAP = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
+class Wrong:
+    """Which detections are wrong, and which objects missed. Numbers are rows of `rows`.
+
+    kinds: of each detection the name of its error, '' where it is none.  objects: int, per detection the object that it would
+    find if corrected, -1 for none.  missed: int, the objects that no detection finds, not even a corrected one.
+    """
+    rows: voc_eval.Rows
+    kinds: np.ndarray
+    objects: np.ndarray
+    missed: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
 class Errors:
     """counts: {kind: {class name: number}}, of detections scoring at least `score`; of `missed`, objects.
-    costs: {kind: {class name: AP that is lost}}; NaN for a class without objects.  score: see counts.
+    costs: {kind: {class name: AP that is lost}}; NaN for a class without objects.  score: see counts.  wrong: one by one.
     """
     counts: dict
     costs: dict
     score: float
+    wrong: Wrong
 
-
-class _Matched(typing.NamedTuple):
-    """One row of voc_eval.Matches, with the image's name."""
-    image: str
-    index: int
-    hit: int
-    object: int
-    overlap: float
-
-
-@dataclasses.dataclass(frozen=True)
-class _Error:
-    """A wrong detection. object: index of the object that it would find if corrected, -1 for none."""
-    kind: str
-    image: str
-    index: int
-    object: int
+    def mean_cost(self, kind: str, classes) -> float:
+        """Over those of the classes that have a cost; NaN where none has."""
+        costs = [cost for name in classes if not np.isnan(cost := self.costs[kind][name])]
+        return float(np.mean(costs)) if costs else float('nan')
 
 
 def analyse(detections, ground_truths, classes, metric='07', threshold=0.5, score=0.3) -> Errors:
     """detections, ground_truths, classes: as datasets.voc_eval.evaluate takes them."""
-    errors, found = _errors(detections, ground_truths, classes, threshold)
-    missed = _missed(errors, found, ground_truths)
-    before = voc_eval.evaluate(detections, ground_truths, classes, metric, threshold)
+    voc_eval.refuse_strays(detections, ground_truths)
+    rows = voc_eval.Rows(detections, ground_truths)
+    wrong, found = _sorted(rows, len(classes), threshold)
+    before = voc_eval.evaluate_rows(rows, classes, metric, threshold)
     costs = {}
     for kind in KINDS:
-        fixed = ((detections, _without(missed, ground_truths)) if kind == 'missed'
-                 else (_corrected([e for e in errors if e.kind == kind], found, detections, ground_truths), ground_truths))
-        after = voc_eval.evaluate(*fixed, classes, metric, threshold)
-        costs[kind] = {old.name: new.ap - old.ap if new.ground_truths else float('nan')
-                       for old, new in zip(before.classes, after.classes, strict=True)}
-    return Errors(_counts(errors, missed, detections, ground_truths, classes, score), costs, score)
+        fixed = _without_missed(wrong) if kind == 'missed' else _corrected(kind, wrong, found)
+        after = voc_eval.evaluate_rows(fixed, classes, metric, threshold)
+        costs[kind] = {old.name: new.ap - old.ap for old, new in zip(before.classes, after.classes, strict=True)}
+    return Errors(_counts(wrong, classes, score), costs, score, wrong)
 
 
-def _errors(detections, ground_truths, classes, threshold):
-    """-> ([_Error], {(image, index of an object that is found)})."""
-    rows, images = voc_eval.Rows(detections, ground_truths), list(ground_truths)
-    matched = [_Matched(images[image], *values) for label in range(1, len(classes) + 1)
-               for image, *values in zip(*(v.tolist() for v in voc_eval.matches(label, rows, threshold)), strict=True)]
-    found = {(entry.image, entry.object) for entry in matched if entry.hit == 1}
-    return [_error(entry, detections, ground_truths, threshold) for entry in matched if entry.hit == -1], found
+def _sorted(rows, classes, threshold):
+    """-> (Wrong, bool [R]: which objects are found)."""
+    kinds, objects = np.full(len(rows.labels), '', 'U11'), np.full(len(rows.labels), -1)
+    found = np.zeros(len(rows.object_labels), bool)
+    for label in range(1, classes + 1):
+        matched = voc_eval.matches(label, rows, threshold)
+        found[matched.object[matched.hit == 1]] = True
+        wrong = matched.hit == -1
+        poor = wrong & (matched.overlap <= threshold) & (matched.overlap >= _LEAST_OVERLAP)
+        kinds[matched.detection[wrong]] = np.where(matched.overlap[wrong] > threshold, 'double', 'background')
+        kinds[matched.detection[poor]] = 'poor box'
+        objects[matched.detection[poor]] = matched.object[poor]
+    rest = np.flatnonzero(kinds == 'background')
+    best, overlap = voc_eval.best_objects(rows, rest, np.arange(len(found)))
+    near = overlap > threshold
+    kinds[rest[near]], objects[rest[near]] = 'wrong class', best[near]
+    objects[objects >= 0] = np.where(rows.difficult[objects[objects >= 0]], -1, objects[objects >= 0])
+    missed = ~rows.difficult & ~found
+    missed[objects[objects >= 0]] = False
+    return Wrong(rows, kinds, objects, np.flatnonzero(missed)), found
 
 
-def _error(entry, detections, ground_truths, threshold):
-    truth = ground_truths[entry.image]
-    if entry.overlap > threshold:
-        return _Error('double', entry.image, entry.index, -1)
-    if entry.overlap >= _LEAST_OVERLAP:
-        return _Error('poor box', entry.image, entry.index, -1 if truth.difficult[entry.object] else entry.object)
-    if len(truth.boxes):
-        overlap = voc_eval.overlaps(detections[entry.image].boxes[entry.index], truth.boxes)
-        best = int(overlap.argmax())
-        if overlap[best] > threshold:
-            return _Error('wrong class', entry.image, entry.index, -1 if truth.difficult[best] else best)
-    return _Error('background', entry.image, entry.index, -1)
+def _without_missed(wrong):
+    """The missed objects as difficult ones, which do not count."""
+    difficult = wrong.rows.difficult.copy()
+    difficult[wrong.missed] = True
+    return wrong.rows.replaced(difficult=difficult)
 
 
-def _missed(errors, found, ground_truths):
-    """{(image, index)} of the objects that no detection finds, not even a corrected one."""
-    near = found | {(error.image, error.object) for error in errors}
-    return {(image, index) for image, truth in ground_truths.items() for index in np.flatnonzero(~truth.difficult)
-            if (image, index) not in near}
-
-
-def _without(missed, ground_truths):
-    """The ground truths with the missed objects as difficult ones, which do not count."""
-    result = {}
-    for image, truth in ground_truths.items():
-        gone = np.array([(image, index) in missed for index in range(len(truth.labels))], bool)
-        result[image] = dataclasses.replace(truth, difficult=truth.difficult | gone)
-    return result
-
-
-def _corrected(errors, found, detections, ground_truths):
+def _corrected(kind, wrong, found):
     """The detections without these errors: the best one on each object that is not found is corrected, the others go."""
-    by_image = {}
-    for error in errors:
-        by_image.setdefault(error.image, []).append(error)
-    result = dict(detections)
-    for image, mine in by_image.items():
-        entry, truth = detections[image], ground_truths[image]
-        boxes, labels, kept = entry.boxes.copy(), entry.labels.copy(), np.ones(len(entry.labels), bool)
-        taken = set()
-        for error in sorted(mine, key=lambda error: -entry.scores[error.index]):
-            if error.object < 0 or (image, error.object) in found or error.object in taken:
-                kept[error.index] = False
-            else:
-                taken.add(error.object)
-                boxes[error.index], labels[error.index] = truth.boxes[error.object], truth.labels[error.object]
-        result[image] = voc_eval.Detection(boxes[kept], labels[kept], entry.scores[kept],
-                                           None if entry.ranks is None else entry.ranks[kept])
-    return result
+    rows, mine = wrong.rows, np.flatnonzero(wrong.kinds == kind)
+    able = mine[wrong.objects[mine] >= 0]
+    able = able[~found[wrong.objects[able]]]
+    able = able[np.argsort(-rows.scores[able], kind='stable')]
+    objects, first = np.unique(wrong.objects[able], return_index=True)
+    able = able[first]
+    boxes, labels, kept = rows.boxes.copy(), rows.labels.copy(), np.ones(len(rows.labels), bool)
+    boxes[able], labels[able] = rows.object_boxes[objects], rows.object_labels[objects]
+    kept[mine] = False
+    kept[able] = True
+    return rows.replaced(boxes=boxes, labels=labels).kept(kept)
 
 
-def _counts(errors, missed, detections, ground_truths, classes, score):
-    counts = {kind: dict.fromkeys(classes, 0) for kind in KINDS}
-    for error in errors:
-        entry = detections[error.image]
-        if entry.scores[error.index] >= score:
-            counts[error.kind][classes[entry.labels[error.index] - 1]] += 1
-    for image, index in missed:
-        counts['missed'][classes[ground_truths[image].labels[index] - 1]] += 1
+def _counts(wrong, classes, score):
+    rows, counts = wrong.rows, {}
+    for kind in KINDS:
+        labels = (rows.object_labels[wrong.missed] if kind == 'missed'
+                  else rows.labels[(wrong.kinds == kind) & (rows.scores >= score)])
+        numbers = np.bincount(labels, minlength=len(classes) + 1)[1:]
+        counts[kind] = dict(zip(classes, numbers.tolist(), strict=True))
     return counts
 
 
@@ -140,10 +122,9 @@ def table(errors: Errors, classes) -> str:
     width = max(len('class'), *(len(name) for name in classes))
     lines = [f'{"class":<{width}}' + ''.join(f'{kind:>18}' for kind in KINDS)]
     for name in classes:
-        lines.append(f'{name:<{width}}' + ''.join(f'{errors.counts[kind][name]:11d} {errors.costs[kind][name]:6.3f}'
-                                                  for kind in KINDS))
-    means = {kind: np.nanmean([errors.costs[kind][name] for name in classes]) for kind in KINDS}
-    lines.append(f'{"mean":<{width}}' + ''.join(f'{means[kind]:18.3f}' for kind in KINDS))
+        lines.append(f'{name:<{width}}' + ''.join(
+            f'{errors.counts[kind][name]:11d} {voc_eval.number(errors.costs[kind][name], 3):>6}' for kind in KINDS))
+    lines.append(f'{"mean":<{width}}' + ''.join(f'{voc_eval.number(errors.mean_cost(kind, classes), 3):>18}' for kind in KINDS))
     return '\n'.join(lines) + f'\ncolumns: detections scoring {errors.score:g} or more (of missed: objects), AP lost'
 
 

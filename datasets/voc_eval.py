@@ -7,6 +7,7 @@ that class that it overlaps most, by IoU of inclusive pixel widths (max - min + 
 found yet, wrong if it is; objects marked difficult are neither right nor wrong, and not counted. Anything else is wrong.
 """
 import argparse
+import copy
 import dataclasses
 import os
 import pathlib
@@ -41,13 +42,38 @@ class Detection:
 
 @dataclasses.dataclass(frozen=True)
 class ClassResult:
-    """ap: NaN where there is no object.  ground_truths: not difficult ones.  precision, recall: after each detection."""
+    """ap: NaN where there is no object.  ground_truths: not difficult ones.  scores: of the detections, descending.
+    precision, recall: after each detection.
+    """
     name: str
     ap: float
     ground_truths: int
     detections: int
     precision: np.ndarray
     recall: np.ndarray
+    scores: np.ndarray
+
+    def best_f1(self) -> 'OperatingPoint':
+        """The score threshold with the highest F1; of equal ones the highest. NaN without objects, threshold NaN where
+        nothing is found.
+        """
+        if not self.ground_truths:
+            return OperatingPoint(*[float('nan')] * 4)
+        last = np.flatnonzero(np.diff(self.scores, append=-np.inf))  # a threshold keeps all of equal scores, or none
+        precision, recall = self.precision[last], self.recall[last]
+        f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+        if not f1.any():
+            return OperatingPoint(float('nan'), 0., 0., 0.)
+        best = f1.argmax()
+        return OperatingPoint(*(float(values[best]) for values in (self.scores[last], precision, recall, f1)))
+
+
+class OperatingPoint(typing.NamedTuple):
+    """What the detections scoring `threshold` or more reach. f1: harmonic mean of precision and recall."""
+    threshold: float
+    precision: float
+    recall: float
+    f1: float
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,6 +86,11 @@ class Result:
     def mean_ap(self) -> float:
         """Over the classes that have objects; NaN where none has."""
         return self.mean_over(1)
+
+    def by(self, metric: str) -> 'Result':
+        """The same curves by another metric."""
+        return Result(metric, tuple(dataclasses.replace(entry, ap=_ap(entry.precision, entry.recall, entry.ground_truths, metric))
+                                    for entry in self.classes))
 
     def mean_over(self, objects: int) -> float:
         """Mean AP over the classes that have at least so many objects."""
@@ -95,7 +126,11 @@ def evaluate(detections, ground_truths, classes, metric: str = '07', threshold: 
     classes: names of labels 1, 2, ...
     """
     refuse_strays(detections, ground_truths)
-    rows = Rows(detections, ground_truths)
+    return evaluate_rows(Rows(detections, ground_truths), classes, metric, threshold)
+
+
+def evaluate_rows(rows, classes, metric: str = '07', threshold: float = 0.5) -> Result:
+    """As `evaluate`, of tables."""
     return Result(metric, tuple(_evaluate_class(label, name, rows, metric, threshold)
                                 for label, name in enumerate(classes, start=1)))
 
@@ -108,47 +143,59 @@ def refuse_strays(detections, ground_truths):
 
 def _evaluate_class(label, name, rows, metric, threshold):
     total = int((~rows.difficult[rows.object_labels == label]).sum())
-    hits = matches(label, rows, threshold).hit
+    matched = matches(label, rows, threshold)
+    hits = matched.hit
     right, wrong = np.cumsum(hits == 1), np.cumsum(hits == -1)
     recall = right / total if total else np.zeros(len(hits))
     precision = right / np.maximum(right + wrong, 1)
-    ap = average_precision(precision, recall, metric) if total else float('nan')
-    return ClassResult(name, ap, total, len(hits), precision, recall)
+    return ClassResult(name, _ap(precision, recall, total, metric), total, len(hits), precision, recall,
+                       rows.scores[matched.detection])
+
+
+def _ap(precision, recall, total, metric):
+    return average_precision(precision, recall, metric) if total else float('nan')
 
 
 class Matches(typing.NamedTuple):
     """All detections of a class by descending score, each compared with its image's objects of the class; arrays of [D].
 
-    image: position among the images of the ground truths.  index: of the detection in its image.
-    hit: 1 right, -1 wrong, 0 on a difficult object.  object: index in its image of the object that it overlaps most, -1 without
-    one.  overlap: IoU with it.
+    detection: row in `Rows`.  hit: 1 right, -1 wrong, 0 on a difficult object.  object: row of the object that it overlaps most,
+    -1 without one.  overlap: IoU with it.
     """
-    image: np.ndarray
-    index: np.ndarray
+    detection: np.ndarray
     hit: np.ndarray
     object: np.ndarray
     overlap: np.ndarray
 
 
 class Rows:
-    """The same detections and ground truths as long tables, for `matches`."""
+    """The same detections and ground truths as long tables.
+
+    names: of the images.  image, boxes, labels, scores, ranks: one row per detection.  object_image, object_boxes, object_labels,
+    difficult: one row per object.  Images are positions in `names`.
+    """
 
     def __init__(self, detections, ground_truths):
-        position = {image: number for number, image in enumerate(ground_truths)}
+        self.names = list(ground_truths)
+        position = {image: number for number, image in enumerate(self.names)}
         entries, truths = list(detections.values()), list(ground_truths.values())
-        self.images = len(truths)
-        self.image, self.index = _positions([position[image] for image in detections], [len(e.labels) for e in entries])
+        self.image = np.repeat(np.array([position[image] for image in detections], int), [len(e.labels) for e in entries])
         self.boxes, self.labels, self.scores = (_joined(entries, name) for name in ('boxes', 'labels', 'scores'))
         self.ranks = np.concatenate([[], *(np.zeros(len(e.labels)) if e.ranks is None else e.ranks for e in entries)])
-        self.object_image, self.object_index = _positions(range(self.images), [len(t.labels) for t in truths])
+        self.object_image = np.repeat(np.arange(len(truths)), [len(t.labels) for t in truths])
         self.object_boxes, self.object_labels, self.difficult = (
             _joined(truths, name) for name in ('boxes', 'labels', 'difficult'))
 
+    def replaced(self, **columns) -> 'Rows':
+        """A copy with other columns."""
+        result = copy.copy(self)
+        vars(result).update(columns)
+        return result
 
-def _positions(images, lengths):
-    """Of every row: its image, and its index there."""
-    starts = np.cumsum([0, *lengths])
-    return np.repeat(np.array(images, int), lengths), np.arange(starts[-1]) - np.repeat(starts[:-1], lengths)
+    def kept(self, mask) -> 'Rows':
+        """A copy with some of the detections. mask: bool [D]."""
+        columns = ('image', 'boxes', 'labels', 'scores', 'ranks')
+        return self.replaced(**{name: getattr(self, name)[mask] for name in columns})
 
 
 def _joined(entries, name):
@@ -161,15 +208,14 @@ def matches(label: int, rows: Rows, threshold: float = 0.5) -> Matches:
     mine = np.flatnonzero(rows.labels == label)
     mine = mine[np.lexsort((rows.ranks[mine], -rows.scores[mine]))]
     objects = np.flatnonzero(rows.object_labels == label)
-    best, overlap = _best_objects(rows, mine, objects)
+    best, overlap = best_objects(rows, mine, objects)
     near = np.flatnonzero(overlap > threshold)
     difficult = rows.difficult[best[near]]
     hit = np.full(len(mine), -1)
     hit[near[difficult]] = 0
     near = near[~difficult]
     hit[near[np.unique(best[near], return_index=True)[1]]] = 1  # of several on one object the first
-    found = np.where(best < 0, -1, rows.object_index[best]) if len(objects) else best
-    return Matches(rows.image[mine], rows.index[mine], hit, found, overlap)
+    return Matches(mine, hit, best, overlap)
 
 
 def pairs(rows, mine, objects):
@@ -177,7 +223,7 @@ def pairs(rows, mine, objects):
 
     mine: detections' rows.  objects: rows, ascending.
     """
-    counts = np.bincount(rows.object_image[objects], minlength=rows.images)
+    counts = np.bincount(rows.object_image[objects], minlength=len(rows.names))
     starts = (np.cumsum(counts) - counts)[rows.image[mine]]
     counts = counts[rows.image[mine]]
     firsts = np.cumsum(counts) - counts  # each detection's first pair
@@ -185,8 +231,8 @@ def pairs(rows, mine, objects):
     return detection, objects[np.arange(len(detection)) - firsts[detection] + starts[detection]]
 
 
-def _best_objects(rows, mine, objects):
-    """Of each detection: the object of its image that it overlaps most (-1: there is none), and the IoU."""
+def best_objects(rows, mine, objects):
+    """Of each detection: the object of its image that it overlaps most (-1: there is none), and the IoU. As `pairs`."""
     detection, partner = pairs(rows, mine, objects)
     overlap_of_pair = pair_overlaps(rows.boxes[mine[detection]], rows.object_boxes[partner])
     best, overlap = np.full(len(mine), -1), np.zeros(len(mine))
@@ -214,17 +260,18 @@ def table(*results: Result) -> str:
     for entries in zip(*(result.classes for result in results), strict=True):
         first = entries[0]
         lines.append(f'{first.name:<{width}} {first.ground_truths:7d} {first.detections:10d}'
-                     + ''.join(f'  {_number(entry.ap):>7}' for entry in entries))
+                     + ''.join(f'  {number(entry.ap):>7}' for entry in entries))
     for title, least in (('mean', 1), ('mean over 20+ objects', 20)):
-        lines.append(f'{title:<{width}} {"":18}' + ''.join(f'  {_number(result.mean_over(least)):>7}' for result in results))
+        lines.append(f'{title:<{width}} {"":18}' + ''.join(f'  {number(result.mean_over(least)):>7}' for result in results))
     without = [entry.name for entry in results[0].classes if not entry.ground_truths]
     if without:
         lines.append(f'no objects, not in the mean: {", ".join(without)}')
     return '\n'.join(lines)
 
 
-def _number(value):
-    return '-' if np.isnan(value) else f'{value:.4f}'
+def number(value: float, digits: int = 4) -> str:
+    """A number for people; '-' for NaN: a class without objects has none."""
+    return '-' if np.isnan(value) else f'{value:.{digits}f}'
 
 
 def write_detections(folder, image_set: str, classes, detections):

@@ -61,6 +61,26 @@ def test_difficult_objects_are_no_errors():
     assert counts == dict.fromkeys(error_kinds.KINDS, 0) | {'missed': 1}
 
 
+def test_each_error_and_each_missed_object_is_told():
+    wrong = error_kinds.analyse(
+        {'a': _found([CAT, [100, 100, 150, 150]], [2, 1], [.9, .8])}, {'b': _truth([CAT], [2]), 'a': _truth([CAT], [1])},
+        CLASSES).wrong
+    assert wrong.kinds.tolist() == ['wrong class', 'background']
+    assert wrong.objects.tolist() == [1, -1] and wrong.missed.tolist() == [0]
+    assert [wrong.rows.names[image] for image in wrong.rows.image] == ['a', 'a']
+
+
+def test_nothing_at_all():
+    errors = error_kinds.analyse({}, {'a': _truth([], [])}, CLASSES)
+    assert errors.counts['background'] == {'cat': 0, 'dog': 0} and np.isnan(errors.mean_cost('missed', CLASSES))
+
+
+def test_table_shows_a_class_without_objects_as_absent():
+    errors = error_kinds.analyse({'a': _found([CAT], [1], [.9])}, {'a': _truth([CAT], [1])}, CLASSES)
+    dog = next(line for line in error_kinds.table(errors, CLASSES).splitlines() if line.startswith('dog'))
+    assert dog.split()[1:] == ['0', '-'] * 5
+
+
 def test_weak_detections_are_not_counted():
     _, counts = _costs({'a': _found([[100, 100, 150, 150]], [1], [.2])}, {'a': _truth([CAT], [1])})
     assert counts['background'] == 0 and counts['missed'] == 1

@@ -97,6 +97,31 @@ def test_equal_scores_rank_in_the_order_of_the_file(tmp_path):
     assert result.classes[1].precision.tolist() == [1, .5]
 
 
+def test_best_f1():
+    # Right, wrong, right, right of 4 objects: F1 .4, .33, .57, .75.
+    boxes = [(20 * i + 1, 1, 20 * i + 10, 10) for i in range(4)]
+    truths = {'i': _truth(*((box, 1, False) for box in boxes))}
+    found = _found((boxes[0], 1, .9), ((1, 101, 10, 110), 1, .8), (boxes[1], 1, .7), (boxes[2], 1, .6))
+    assert _curve({'i': found}, truths).best_f1() == pytest.approx((.6, .75, .75, .75))
+    # A threshold keeps all of equal scores or none: after the first alone F1 would be 1.
+    tied = _found((boxes[0], 1, .5), (B, 1, .5), (B, 1, .5))
+    assert _curve({'i': tied}, {'i': _truth((boxes[0], 1, False))}).best_f1() == pytest.approx((.5, 1 / 3, 1, .5))
+
+
+def test_best_f1_where_nothing_is_found_or_nothing_is_there():
+    nothing = _curve({'i': _found((B, 1, .9))}, {'i': _truth((A, 1, False))}).best_f1()
+    assert np.isnan(nothing.threshold) and nothing[1:] == (0, 0, 0)
+    assert _curve({}, {'i': _truth((A, 1, False))}).best_f1()[1:] == (0, 0, 0)
+    assert np.isnan(_curve({'i': _found((A, 1, .9))}, {'i': _truth((A, 2, False))}).best_f1()).all()
+
+
+def test_the_same_curves_by_another_metric():
+    detections, truths = {'i': _found((A, 1, .9), (A, 1, .8), (B, 1, .7))}, {'i': _truth((A, 1, False), (B, 1, False))}
+    area = voc_eval.evaluate(detections, truths, ('cat', 'dog'), '07').by('area')
+    assert area.metric == 'area' and area.classes[0].ap == pytest.approx((1 + 2 / 3) / 2)
+    assert np.isnan(area.classes[1].ap)
+
+
 def test_class_without_objects_is_not_in_the_mean():
     result = voc_eval.evaluate({'i': _found((A, 1, .9), (A, 2, .9))}, {'i': _truth((A, 1, False))}, ('cat', 'dog'))
     assert np.isnan(result.classes[1].ap) and result.mean_ap == 1
