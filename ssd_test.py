@@ -1,4 +1,4 @@
-"""Evaluates an SSD detector on test records: VOC mAP by both rules, precision-recall curves, images per second.
+"""Evaluates an SSD detector on test records: VOC and COCO average precision, and a page on what it gets wrong.
 
     python3 ssd_test.py --test_records=tfrecords_test
 
@@ -6,13 +6,14 @@ Reads configs/config_general.py, config_common.py and config_test.py.
 """
 import functools
 import os
+import sys
 
-from configs import load
+from configs import detection_settings, load
 from configs.errors import UserError
 from configs.script import quiet, run
 
 with quiet():
-    from datasets import DataError, evaluation, tfrecord, visualize, voc_eval
+    from datasets import DataError, evaluation, report, tfrecord, voc_eval
     from datasets.progress import Progress
     from nets import backbones, checkpoint, detector, devices
     from preprocessing import damage, normalize, pipeline
@@ -45,19 +46,31 @@ def main():
         found = evaluation.detect_all(detect, batches, Progress(total, 'images'))
 
     # 6 evaluation
-    results = {metric: voc_eval.evaluate(found.detections, found.ground_truths, classes, metric, config.match_threshold)
-               for metric in ('07', 'area')}
+    result = report.evaluate(found.detections, found.ground_truths, classes, config.match_threshold)
+    results = {metric: result.voc.by(metric) for metric in voc_eval.METRICS}
     print(voc_eval.table(*results.values()))
+    print(report.line(result))
     print(f'{_pace(found.images_per_second)}, batch {config.batch_size}, {config.precision}')
-    folder = config.output or os.path.dirname(prefix)
-    curves = os.path.join(folder, 'precision_recall.png')
-    visualize.plot_precision_recall(results['07'], curves)
-    print(f'precision-recall curves: {curves}')
     if config.write_detections:
         voc_eval.write_detections(config.write_detections, index.image_sets[0].split('/')[-1], classes, found.detections)
         print(f'detections: {config.write_detections}')
-    for metric, result in results.items():
-        print(f'mAP {metric} {result.mean_ap:.6f}')
+    folder = os.path.dirname(prefix)
+    facts = {'checkpoint': prefix, 'step': checkpoint.step_of(prefix), 'records': config.test_records,
+             **detection_settings(config), 'iou': config.match_threshold}
+    page, numbers = report.write(config.output or folder, result, facts, functools.partial(pipeline.pictures, index),
+                                 config.worst_errors)
+    _note(folder, result.voc, facts | {'images': total})
+    print(f'report: {page}, {numbers}')
+    for metric, entry in results.items():
+        print(f'mAP {metric} {entry.mean_ap:.6f}')
+
+
+def _note(folder, result, facts):
+    """Notes the evaluation beside the checkpoint, where the user may not be allowed to write."""
+    try:
+        evaluation.append_to_log(folder, result, **facts)
+    except DataError as error:
+        print(f'not noted: {error}', file=sys.stderr)
 
 
 def _pace(images_per_second):

@@ -11,7 +11,7 @@ import os
 
 import numpy as np
 
-from configs import load
+from configs import detection_settings, load
 from configs.errors import UserError
 from configs.script import quiet, run
 
@@ -79,7 +79,7 @@ def main():
     detect = detector.Detector(model, trainer.normalize, score_threshold=config.score_threshold,
                                nms_threshold=config.nms_threshold, top_k=config.nms_top_k, keep_top_k=config.keep_top_k)
     evaluate = held_out and functools.partial(_evaluate, distribution.shared(detect, strategy, model), trainer, held_out, config,
-                                              functools.partial(_note, keeper, log, say))
+                                              functools.partial(_note, keeper, log, config, say))
     with damage.named(index), distribution.loss_named(strategy):
         stopped = learning.train(
             trainer, batches, config.max_steps, log_every=config.log_every, save_every=config.save_every,
@@ -144,15 +144,15 @@ class Keeper:
         checkpoint.write_description(self.folder, **self.facts)
         print(f'saved {self.trainer.save(self.folder, self.keep)}', flush=True)
 
-    def offer(self, mean_ap: float) -> bool:
-        """Keeps the present weights in <folder>/best if their mAP is the best so far."""
+    def offer(self, mean_ap: float) -> str | None:
+        """Keeps the present weights in <folder>/best if their mAP is the best so far -> their prefix, else None."""
         if not mean_ap > self.best:
-            return False
+            return None
         self.best = mean_ap
         # In this order: killed in between, an old figure stands beside better weights, and the next evaluation mends that.
-        self.trainer.save(self.best_folder, keep=1)
+        prefix = self.trainer.save(self.best_folder, keep=1)
         checkpoint.write_description(self.best_folder, **self.facts, mean_ap=mean_ap, step=self.trainer.step)
-        return True
+        return prefix
 
 
 class Log:
@@ -203,14 +203,17 @@ def _evaluate(detect, trainer, held_out, config, note):
     note(trainer.step, voc_eval.evaluate(found.detections, found.ground_truths, held_out.classes), len(found.ground_truths))
 
 
-def _note(keeper, log, say, step, result, images):
+def _note(keeper, log, config, say, step, result, images):
     """Logs an evaluation, and keeps the checkpoint if it is the best; on the chief."""
     if log is None:
         return
     log.evaluation(step, result)
     best = keeper.offer(result.mean_ap)
-    say(f'step {step}: mAP 07 {result.mean_ap:.4f}, over classes with 20+ objects {result.mean_over(20):.4f}, '
-        f'{images} held-out images' + (f'; best so far, kept in {keeper.best_folder}' if best else ''), flush=True)
+    evaluation.append_to_log(keeper.folder, result, checkpoint=best, step=step, records=config.eval_records, images=images,
+                             **detection_settings(config), iou=0.5)
+    say(f'step {step}: mAP 07 {voc_eval.number(result.mean_ap)}, over classes with 20+ objects '
+        f'{voc_eval.number(result.mean_over(20))}, {images} held-out images'
+        + (f'; best so far, kept in {keeper.best_folder}' if best else ''), flush=True)
 
 
 if __name__ == '__main__':

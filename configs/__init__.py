@@ -55,6 +55,11 @@ def load(script: str, argv=None, positional: str = '', description: str = '') ->
     return Config(**values)
 
 
+def detection_settings(config: Config) -> dict:
+    """The values that shape detections, as reports and logs of evaluations note them."""
+    return {key: getattr(config, key) for key in ('precision', 'score_threshold', 'nms_threshold', 'nms_top_k', 'keep_top_k')}
+
+
 def _defaults(script):
     """-> ({key: value}, {key: its comment}) of the script's modules."""
     values, comments = {}, {}

@@ -15,8 +15,11 @@ max_images = 0
 # Overlap (IoU) above which a detection finds an object. 0..1
 match_threshold = 0.5
 
-# Folder that receives the precision-recall curves. Empty: the checkpoint's folder.
+# Folder that receives the report, evaluation.html and evaluation.json. Empty: the checkpoint's folder.
 output = ''
+
+# Pictures of the worst errors of each kind in the report. 0: none.
+worst_errors = 12
 
 # Folder that receives VOC detection files comp4_det_<set>_<class>.txt. Empty: none.
 write_detections = ''

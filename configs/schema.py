@@ -103,6 +103,7 @@ MODULES = {
     'config_test': {
         'test_records': _NAMED,
         'max_images': _integer(0),
+        'worst_errors': _integer(0),
         'write_detections': _TEXT,
     },
     'config_demo': {

@@ -24,8 +24,9 @@ _LEAST_OVERLAP = 0.1
 class Wrong:
     """Which detections are wrong, and which objects missed. Numbers are rows of `rows`.
 
-    kinds: of each detection the name of its error, '' where it is none.  objects: int, per detection the object that it would
-    find if corrected, -1 for none.  missed: int, the objects that no detection finds, not even a corrected one.
+    kinds: of each detection the name of its error, '' where it is none.  objects: of each detection the object that its poor box
+    or wrong class touches, perhaps a difficult one; -1 for none.  missed: the objects that no detection finds, nor would if
+    corrected.
     """
     rows: voc_eval.Rows
     kinds: np.ndarray
@@ -79,7 +80,6 @@ def _sorted(rows, classes, threshold):
     best, overlap = voc_eval.best_objects(rows, rest, np.arange(len(found)))
     near = overlap > threshold
     kinds[rest[near]], objects[rest[near]] = 'wrong class', best[near]
-    objects[objects >= 0] = np.where(rows.difficult[objects[objects >= 0]], -1, objects[objects >= 0])
     missed = ~rows.difficult & ~found
     missed[objects[objects >= 0]] = False
     return Wrong(rows, kinds, objects, np.flatnonzero(missed)), found
@@ -96,7 +96,7 @@ def _corrected(kind, wrong, found):
     """The detections without these errors: the best one on each object that is not found is corrected, the others go."""
     rows, mine = wrong.rows, np.flatnonzero(wrong.kinds == kind)
     able = mine[wrong.objects[mine] >= 0]
-    able = able[~found[wrong.objects[able]]]
+    able = able[~(found | rows.difficult)[wrong.objects[able]]]
     able = able[np.argsort(-rows.scores[able], kind='stable')]
     objects, first = np.unique(wrong.objects[able], return_index=True)
     able = able[first]

@@ -1,9 +1,15 @@
-"""Runs a detector over evaluation batches and collects what datasets.voc_eval compares."""
+"""Runs a detector over evaluation batches, collects what datasets.voc_eval compares, and notes the result."""
 import dataclasses
+import datetime
+import json
+import math
+import os
 import time
 
-from datasets import voc
-from datasets.voc_eval import Detection, GroundTruth
+from datasets import DataError, voc
+from datasets.voc_eval import METRICS, Detection, GroundTruth
+
+LOG = 'evaluations.jsonl'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,3 +53,31 @@ def _detection(boxes, scores, classes, count, height, width):
 def _ground_truth(boxes, labels, difficult, height, width):
     real = labels > 0
     return GroundTruth(voc.corners_to_voc_pixels(boxes[real], height, width), labels[real], difficult[real])
+
+
+def append_to_log(folder, result, **facts):
+    """Appends one line of JSON to <folder>/evaluations.jsonl: the time, `facts`, mean AP and AP per class by both metrics.
+
+    One process writes. result: datasets.voc_eval.Result.  facts: checkpoint, step, records, images, thresholds, ...
+    A class without objects has the AP null.
+    """
+    line = {'time': datetime.datetime.now().astimezone().isoformat(timespec='seconds'), **facts}
+    for metric in METRICS:
+        measured = result.by(metric)
+        line |= {f'mean_ap_{metric}': measured.mean_ap, f'ap_{metric}': {entry.name: entry.ap for entry in measured.classes}}
+    path = os.path.join(folder, LOG)
+    try:
+        os.makedirs(folder or '.', exist_ok=True)
+        with open(path, 'a', encoding='utf-8') as file:
+            file.write(json.dumps(without_nan(line), allow_nan=False) + '\n')
+    except OSError as error:
+        raise DataError(f'{path} cannot be written: {error.strerror}') from None
+
+
+def without_nan(value):
+    """Nested dicts and lists with None, JSON's null, in the place of NaN."""
+    if isinstance(value, dict):
+        return {key: without_nan(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(entry) for entry in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

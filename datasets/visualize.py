@@ -1,5 +1,6 @@
 """Pictures: boxes with names and scores on an image, precision-recall curves."""
 import colorsys
+import io
 import os
 
 import cv2
@@ -26,20 +27,26 @@ def draw_detections(image, boxes, labels, scores, classes) -> np.ndarray:
     for number in reversed(range(len(boxes))):
         corners = np.round(np.asarray(boxes[number]) * sides).astype(int)
         text = classes[labels[number] - 1] + ('' if scores is None else f' {scores[number]:.2f}')
-        _draw_box(image, corners, text, colour(labels[number]))
+        draw_box(image, corners, text, colour(labels[number]))
     return image
 
 
-def _draw_box(image, corners, text, rgb):
-    """One rectangle, and its text on a filled strip that stays inside the image. Drawn in place."""
+def draw_box(image, corners, text, rgb, below=False, weight=1.):
+    """One rectangle, and its text on a filled strip over it, or under it, that stays inside the image. Drawn in place.
+
+    corners: ymin, xmin, ymax, xmax in pixels.  weight: makes lines and letters larger.
+    """
     height, width = image.shape[:2]
-    size = max(0.35, min(height, width) / 900)
-    thick = max(1, round(min(height, width) / 250))
+    size = weight * max(0.35, min(height, width) / 900)
+    thick = max(1, round(weight * min(height, width) / 250))
     ymin, xmin, ymax, xmax = (int(v) for v in corners)
     cv2.rectangle(image, (xmin, ymin), (xmax, ymax), rgb, thick, cv2.LINE_AA)
     (text_width, text_height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
     strip = text_height + base + 2
-    top = ymin - strip if ymin >= strip else min(max(ymin, 0), max(0, height - strip))
+    if below:
+        top = ymax if ymax + strip <= height else max(0, min(ymax, height) - strip)
+    else:
+        top = ymin - strip if ymin >= strip else min(max(ymin, 0), max(0, height - strip))
     left = max(0, min(xmin, width - text_width - 4))
     cv2.rectangle(image, (left, top), (left + text_width + 4, top + strip), rgb, cv2.FILLED)
     ink = (0, 0, 0) if np.dot(rgb, (0.299, 0.587, 0.114)) > 110 else (255, 255, 255)
@@ -59,26 +66,17 @@ def save_image(path, image):
         raise DataError(f'{path} cannot be written')
 
 
-def plot_precision_recall(result, path):
-    """Precision over recall of every class with ground truth, one PNG. result: datasets.voc_eval.Result."""
-    import matplotlib
-    matplotlib.use('Agg')
-    from matplotlib import pyplot
+def plot_precision_recall(entry) -> bytes:
+    """Precision over recall of one class, its best F1 marked, as a PNG. entry: datasets.voc_eval.ClassResult with objects."""
+    from matplotlib.figure import Figure  # takes a second, which who only draws boxes need not wait for
 
-    shown = [entry for entry in result.classes if not np.isnan(entry.ap)]
-    columns = min(5, max(1, len(shown)))
-    rows = max(1, -(-len(shown) // columns))
-    figure, axes = pyplot.subplots(rows, columns, figsize=(2.6 * columns, 2.4 * rows), sharex=True, sharey=True, squeeze=False)
-    for axis in axes.flat[len(shown):]:
-        axis.set_visible(False)
-    for axis, entry in zip(axes.flat, shown, strict=False):
-        axis.plot(entry.recall, entry.precision, linewidth=1.5)
-        axis.set(xlim=(0, 1), ylim=(0, 1.02))
-        axis.set_title(f'{entry.name}: AP {entry.ap:.2f}, {entry.ground_truths} objects', fontsize=8)
-        axis.grid(alpha=0.3)
-    figure.supxlabel('recall')
-    figure.supylabel('precision')
-    figure.tight_layout()
-    os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
-    figure.savefig(path, dpi=110)
-    pyplot.close(figure)
+    figure = Figure(figsize=(3.2, 2.6), layout='constrained')
+    axis = figure.subplots()
+    axis.plot(entry.recall, entry.precision, linewidth=1.5)
+    point = entry.best_f1()
+    axis.plot(point.recall, point.precision, 'o', markersize=5)
+    axis.set(xlim=(0, 1.02), ylim=(0, 1.05), xlabel='recall', ylabel='precision')
+    axis.grid(alpha=0.3)
+    file = io.BytesIO()
+    figure.savefig(file, format='png', dpi=130)
+    return file.getvalue()

@@ -321,7 +321,7 @@ def read_ground_truths(folder, image_set: str, classes) -> dict[str, GroundTruth
     return truths
 
 
-def _voc_folder(path) -> str:
+def voc_folder(path) -> str:
     """A VOC folder, or the only one inside a VOCdevkit."""
     if os.path.isdir(os.path.join(path, 'ImageSets')):
         return path
@@ -345,7 +345,7 @@ def command_line(prog: str, description: str) -> argparse.ArgumentParser:
 def read_both(options):
     """What the options of `command_line` name -> (classes, ground truths, detections, classes whose file is missing)."""
     classes = voc.read_class_list(options.classes) if options.classes else voc.CLASSES
-    truths = read_ground_truths(_voc_folder(options.voc), options.image_set, classes)
+    truths = read_ground_truths(voc_folder(options.voc), options.image_set, classes)
     return classes, truths, *read_detections(options.detections, options.image_set, classes)
 
 

@@ -154,6 +154,16 @@ def evaluation_batches(index, image_size, batch_size, *, max_images=0, threads=0
     return _with_threads(examples.padded_batch(batch_size).prefetch(2), threads)
 
 
+def pictures(index, ids) -> dict:
+    """{id: uint8 RGB [H, W, 3]} of some images of the records. ids: strings; those that are not there are left out."""
+    if not ids:
+        return {}
+    wanted = tf.constant(list(ids), tf.string)
+    records = _records([str(file) for file in index.files])
+    records = records.filter(lambda serialized: tf.reduce_any(tfrecord.parse(serialized)['id'] == wanted)).map(decode)
+    return {record['id'].numpy().decode(): record['image'].numpy() for record in records}
+
+
 def resize_image(image, image_size):
     """uint8 [H, W, 3] -> uint8 [S, S, 3] by warping, as SSD does at test time (ssd_pascal.py test_transform_param WARP).
 

@@ -1,4 +1,5 @@
 """The whole path on drawn shapes: convert, train in every mode from checkpoints made here, evaluate, detect."""
+import json
 import os
 import pathlib
 import re
@@ -84,7 +85,15 @@ def test_whole_path(room, capsys):
     assert _call(ssd_test, '--batch_size=2', '--write_detections=detections', '--score_threshold=0.01') == 0
     text = capsys.readouterr().out
     assert re.search(r'^mAP 07 [0-9.]+\nmAP area [0-9.]+$', text, re.MULTILINE)
-    assert os.path.getsize(f'{folder}/precision_recall.png') > 1000
+    assert f'report: {folder}/evaluation.html, {folder}/evaluation.json' in text
+    assert 'data:image/jpeg;base64,' in pathlib.Path(folder, 'evaluation.html').read_text()
+    numbers = json.loads(pathlib.Path(folder, 'evaluation.json').read_text())
+    assert numbers['images'] == 5 and f'mAP 07 {numbers["voc"]["mean_ap_07"]:.6f}' in text
+    # One line from the training, one from the test.
+    lines = [json.loads(line) for line in pathlib.Path(folder, 'evaluations.jsonl').read_text().splitlines()]
+    assert [(line['step'], line['images'], line['records']) for line in lines] == [(2, 5, 'tfrecords_test')] * 2
+    assert lines[1]['checkpoint'] == f'{folder}/model.ckpt-2' and set(lines[0]) == set(lines[1])
+    assert lines[1]['mean_ap_07'] == numbers['voc']['mean_ap_07']
     assert sorted(os.listdir('detections')) == [f'comp4_det_test_{name}.txt' for name in sorted(shapes.SHAPES)]
 
     # The demo writes a picture of the input's size.
@@ -195,3 +204,4 @@ def test_two_devices_train_evaluate_and_resume(room):
         assert done.returncode == 0, done.stdout + done.stderr
     assert 'resumed two/model.ckpt-1 at step 1' in done.stdout and '2 x CPU' in done.stdout and '1 images each' in done.stdout
     assert 'step 2: mAP 07' in done.stdout
+    assert len(pathlib.Path('two/evaluations.jsonl').read_text().splitlines()) == 2

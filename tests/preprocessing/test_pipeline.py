@@ -149,3 +149,11 @@ def test_resize_averages_large_pictures():
     image = np.zeros([256, 256, 3], np.uint8)
     image[::4, ::4] = 160  # one pixel of 16, and none of the four in the middle of each cell
     np.testing.assert_allclose(pipeline.resize_image(image, 64), np.full([64, 64, 3], 10))
+
+
+def test_pictures_of_some_images(tmp_path):
+    index = write(tmp_path / 'records', 6)
+    found = pipeline.pictures(index, ['4', '1', 'nowhere'])
+    assert {name: picture.shape for name, picture in found.items()} == {'1': (30, 40, 3), '4': (30, 40, 3)}
+    assert found['4'].dtype == np.uint8 and abs(found['4'].mean() - 40) < 1
+    assert pipeline.pictures(index, []) == {}
