@@ -56,10 +56,10 @@ def main():
         print(f'detections: {config.write_detections}')
     folder = os.path.dirname(prefix)
     facts = {'checkpoint': prefix, 'step': checkpoint.step_of(prefix), 'records': config.test_records,
-             **detection_settings(config), 'iou': config.match_threshold}
+             **detection_settings(config)}
     page, numbers = report.write(config.output or folder, result, facts, functools.partial(pipeline.pictures, index),
                                  config.worst_errors)
-    _note(folder, result.voc, facts | {'images': total})
+    _note(folder, result.voc, facts | {'images': total, 'iou': config.match_threshold})
     print(f'report: {page}, {numbers}')
     for metric, entry in results.items():
         print(f'mAP {metric} {entry.mean_ap:.6f}')

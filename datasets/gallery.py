@@ -59,8 +59,8 @@ def picture(case: Case, rows, classes, image) -> np.ndarray:
     boxes = [rows.boxes[case.detection]] * (case.detection >= 0) + [rows.object_boxes[case.object]] * (case.object >= 0)
     top, left, bottom, right = _window(_edges(np.array(boxes)), *image.shape[:2])
     scale = _SIDE / max(bottom - top, right - left)
-    part = cv2.resize(image[top:bottom, left:right], None, fx=scale, fy=scale,
-                      interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
+    size = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))
+    part = cv2.resize(image[top:bottom, left:right], size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
 
     def draw(box, text, colour, below):
         corners = np.round((_edges(box) - (top, left, top, left)) * scale)

@@ -16,7 +16,7 @@ import ssd_image_to_tf
 import ssd_test
 import ssd_train
 from configs.errors import UserError
-from datasets import DataError, shapes, tfrecord
+from datasets import DataError, shapes, tfrecord, voc_eval
 from nets import backbones, checkpoint, learning, ssd
 
 BACKBONE = 'mobilenet_v1'
@@ -138,6 +138,12 @@ def test_loss_that_is_not_finite_names_step_and_images(room):
     with pytest.raises(learning.NotFinite, match=r'not finite at step \d.*images: shapes/'):
         _train('from_scratch', 30, '--output=burst', '--learning_rate=1e12', '--save_every=100')
     assert checkpoint.newest('burst') is None
+
+
+def test_an_evaluation_counts_although_its_log_cannot_be_written(tmp_path, capsys):
+    (tmp_path / 'file').write_text('')
+    ssd_test._note(str(tmp_path / 'file'), voc_eval.evaluate({}, {}, ('cat',)), {'step': 1})
+    assert re.match('not noted: .*file/evaluations.jsonl cannot be written: ', capsys.readouterr().err)
 
 
 def test_demo_reads_gray_alpha_and_turned_pictures(room, tmp_path):

@@ -42,6 +42,12 @@ def test_pictures_show_detection_and_object(height, width):
         assert _has(picture, (40, 190, 70)) == (case.kind != 'background')
 
 
+def test_a_box_beyond_the_image_and_a_thin_image():
+    rows = error_kinds.analyse(FOUND, TRUTHS, CLASSES).wrong.rows
+    assert gallery.picture(_cases()[0], rows, CLASSES, np.zeros([1, 1000, 3], np.uint8)).shape == (2, 360, 3)
+    assert gallery.picture(_cases()[0], rows, CLASSES, np.zeros([50, 100, 3], np.uint8)).shape == (180, 360, 3)
+
+
 def _has(picture, colour):
     return bool((picture == colour).all(axis=2).any())
 
