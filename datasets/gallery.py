@@ -1,4 +1,4 @@
-"""The worst errors of a detector, as pictures: the wrong detection in red, the objects of the annotation in green."""
+"""The worst errors of a detector, as pictures: the wrong detection or the missed object in red, the other objects in green."""
 import dataclasses
 
 import cv2
@@ -52,7 +52,7 @@ def _of_detection(kind, wrong, classes, row):
 
 
 def picture(case: Case, rows, classes, image) -> np.ndarray:
-    """The part of the image around an error, with the detection and all objects drawn -> uint8 RGB, longer side 360.
+    """The part of the image around an error, with its detection and the objects drawn -> uint8 RGB, longer side 360.
 
     rows: datasets.voc_eval.Rows.  image: uint8 RGB [H, W, 3].
     """
@@ -72,6 +72,8 @@ def picture(case: Case, rows, classes, image) -> np.ndarray:
     if case.detection >= 0:
         text = f'{classes[rows.labels[case.detection] - 1]} {rows.scores[case.detection]:.2f}'
         draw(rows.boxes[case.detection], text, _WRONG, False)
+    else:
+        draw(rows.object_boxes[case.object], classes[rows.object_labels[case.object] - 1], _WRONG, True)
     return part
 
 
