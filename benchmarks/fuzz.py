@@ -28,6 +28,7 @@ from configs.script import quiet, run  # noqa: E402
 
 with quiet():
     from benchmarks import fuzz_cases
+    from datasets import manual
 
 # Seconds that one case may take, and MiB of memory that it may add.
 SECONDS, MEBIBYTES = 30, 1024
@@ -52,14 +53,14 @@ def main():
 
 
 def _options():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = manual.parser('python3 benchmarks/fuzz.py', __doc__)
     kinds = tuple(fuzz_cases.KINDS)
     parser.add_argument('--kinds', default=','.join(kinds), type=lambda text: text.split(','),
-                        help=f'comma-separated [all: {", ".join(kinds)}]')
-    parser.add_argument('--cases', type=int, default=500, help='of each kind [500]')
-    parser.add_argument('--first', type=int, default=0, help='number of the first case [0]')
+                        help=f'comma-separated')
+    parser.add_argument('--cases', type=int, default=500, help='of each kind')
+    parser.add_argument('--first', type=int, default=0, help='number of the first case')
     parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--show', type=int, default=10, help='failures shown of each kind [10]')
+    parser.add_argument('--show', type=int, default=10, help='failures shown of each kind')
     parser.add_argument('--keep', default='', help='folder in which the files of the cases stay')
     parser.add_argument('--child', help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -5,7 +5,6 @@
 CPU time per image is all threads' together; unlike images/s it hardly depends on what else the machine does. A training
 step wants images/s of this script well above its own.
 """
-import argparse
 import functools
 import pathlib
 import sys
@@ -16,7 +15,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from configs.script import quiet, run  # noqa: E402
 
 with quiet():
-    from datasets import DataError, tfrecord
+    from datasets import DataError, manual, tfrecord
     from nets import anchors, backbones, targets
     from preprocessing import normalize, pipeline
 
@@ -34,12 +33,12 @@ def main():
 
 
 def _options():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--train_records', default='tfrecords_train', help='folder written by ssd_image_to_tf.py')
-    parser.add_argument('--backbone', default='mobilenet_v1', help='whose image size and default boxes are used')
-    parser.add_argument('--batch_size', type=int, default=32)
-    parser.add_argument('--images', type=int, default=960, help='measured per line')
-    parser.add_argument('--threads', type=int, default=0, help='0: automatic')
+    parser = manual.parser('python3 benchmarks/input_pipeline.py', __doc__)
+    parser.add_argument('--train_records', default='tfrecords_train', help='Folder written by ssd_image_to_tf.py.')
+    parser.add_argument('--backbone', default='mobilenet_v1', help='Whose image size and default boxes are used.')
+    parser.add_argument('--batch_size', type=int, default=32, help='Images per batch.')
+    parser.add_argument('--images', type=int, default=960, help='Images measured per line.')
+    parser.add_argument('--threads', type=int, default=0, help='Threads that prepare images. 0: automatic.')
     return parser.parse_args()
 
 

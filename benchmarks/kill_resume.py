@@ -6,7 +6,6 @@ Drawn shapes, MobilenetV1 from random weights, a checkpoint after every step, so
 writing of one. Both runs use the same seed and --deterministic=True: all variables, slots and averages must be equal to the last
 bit.
 """
-import argparse
 import os
 import pathlib
 import random
@@ -24,7 +23,7 @@ from configs.script import quiet, run  # noqa: E402
 with quiet():
     import numpy as np
 
-    from datasets import shapes
+    from datasets import manual, shapes
     from nets import checkpoint
 
 _BACKBONE = '--backbone_network=ssd_mobilenet_v1'
@@ -40,11 +39,11 @@ def main():
 
 
 def _options():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--kills', type=int, default=20)
-    parser.add_argument('--steps', type=int, default=60, help='of the training')
-    parser.add_argument('--seed', type=int, default=0, help='of the moments')
-    parser.add_argument('--precision', default='float32')
+    parser = manual.parser('python3 benchmarks/kill_resume.py', __doc__)
+    parser.add_argument('--kills', type=int, default=20, help='How often it is killed.')
+    parser.add_argument('--steps', type=int, default=60, help='Steps of the training.')
+    parser.add_argument('--seed', type=int, default=0, help='Seed of the moments of killing.')
+    parser.add_argument('--precision', default='float32', help='Number format of activations.')
     return parser.parse_args()
 
 

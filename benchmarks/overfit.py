@@ -7,7 +7,6 @@ and the largest difference of any logit between the training and one that resume
 more steps of both. Beside it stands the same between two that resumed, since TensorFlow's threads add numbers in no fixed order:
 in float32 that alone changes last digits, which these steps, at a high learning rate, multiply.
 """
-import argparse
 import functools
 import pathlib
 import sys
@@ -21,7 +20,7 @@ from configs.script import quiet, run  # noqa: E402
 with quiet():
     import numpy as np
 
-    from datasets import shapes, voc, voc_eval
+    from datasets import manual, shapes, voc, voc_eval
     from nets import anchors, backbones, detector, learning, ssd, targets
     from nets.slim_compat import tf
     from preprocessing import normalize, pipeline
@@ -38,13 +37,13 @@ def main():
 
 
 def _options():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = manual.parser('python3 benchmarks/overfit.py', __doc__)
     parser.add_argument('--backbones', default=','.join(backbones.names()), type=lambda text: text.split(','),
-                        help='comma-separated; default: all')
-    parser.add_argument('--precision', default='bfloat16,float32', type=lambda text: text.split(','), help='comma-separated')
-    parser.add_argument('--max_steps', type=int, default=400)
-    parser.add_argument('--every', type=int, default=10, help='steps between evaluations')
-    parser.add_argument('--learning_rate', type=float, default=0.03)
+                        help='Comma-separated.')
+    parser.add_argument('--precision', default='bfloat16,float32', type=lambda text: text.split(','), help='Comma-separated.')
+    parser.add_argument('--max_steps', type=int, default=400, help='Steps after which a backbone is given up.')
+    parser.add_argument('--every', type=int, default=10, help='Steps between evaluations.')
+    parser.add_argument('--learning_rate', type=float, default=0.03, help='After 20 steps of warm-up.')
     options = parser.parse_args()
     for name in options.backbones:
         backbones.get(name)

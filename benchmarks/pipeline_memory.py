@@ -20,7 +20,7 @@ with quiet():
     import resource
 
     from benchmarks import measures
-    from datasets import tfrecord
+    from datasets import manual, tfrecord
     from nets.slim_compat import tf
     from preprocessing import pipeline
 
@@ -42,10 +42,10 @@ def main():
 
 
 def _options():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = manual.parser('python3 benchmarks/pipeline_memory.py', __doc__)
     parser.add_argument('--images', default='100,2000,10000', type=lambda text: [int(word) for word in text.split(',')],
-                        help='comma-separated numbers [100,2000,10000]')
-    parser.add_argument('--batches', type=int, default=200, help='of 32 images, read from each [200]')
+                        help='comma-separated numbers')
+    parser.add_argument('--batches', type=int, default=200, help='of 32 images, read from each')
     parser.add_argument('--folder', help=argparse.SUPPRESS)
     return parser.parse_args()
 

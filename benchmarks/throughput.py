@@ -22,8 +22,8 @@ from configs.script import quiet, run  # noqa: E402
 
 with quiet():
     from benchmarks import measures
-    from datasets import DataError
-    from nets import backbones
+    from datasets import DataError, manual
+    from nets import backbones, choices
 
 # Of the machine, and of each backbone; in the order of the tables.
 _OF_MACHINE = {'matmul': measures.matmul, 'evaluation': measures.evaluation}
@@ -46,16 +46,16 @@ def main():
 
 
 def _options():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = manual.parser('python3 benchmarks/throughput.py', __doc__)
     known = (*_OF_MACHINE, *_OF_BACKBONE)
-    parser.add_argument('--backbones', default=','.join(backbones.names()), type=_words, help='comma-separated [all]')
-    parser.add_argument('--measures', default=','.join(known), type=_words, help=f'comma-separated [all: {", ".join(known)}]')
-    parser.add_argument('--precision', default='float32', choices=('float32', 'bfloat16', 'float16'))
-    parser.add_argument('--batch_size', type=int, default=8)
-    parser.add_argument('--seconds', type=float, default=8, help='measured per figure, at least three steps [8]')
-    parser.add_argument('--records', default='', help='folder of records [drawn pictures of 500 x 375 pixels]')
-    parser.add_argument('--voc', default='', help='VOC folder with the list test, for evaluation [drawn objects]')
-    parser.add_argument('--detections', default='', help='folder of comp4_det_test_<class>.txt for it')
+    parser.add_argument('--backbones', default=','.join(backbones.names()), type=_words, help='Comma-separated.')
+    parser.add_argument('--measures', default=','.join(known), type=_words, help='Comma-separated.')
+    parser.add_argument('--precision', default='float32', choices=choices.PRECISIONS, help='Number format of activations.')
+    parser.add_argument('--batch_size', type=int, default=8, help='Images per step.')
+    parser.add_argument('--seconds', type=float, default=8, help='Seconds measured per figure, at least three steps.')
+    parser.add_argument('--records', default='', help='Folder of records. Empty: drawn pictures of 500 x 375 pixels.')
+    parser.add_argument('--voc', default='', help='VOC folder with the list test, for evaluation. Empty: drawn objects.')
+    parser.add_argument('--detections', default='', help='Folder of comp4_det_test_<class>.txt for it.')
     parser.add_argument('--measure', choices=known, help=argparse.SUPPRESS)
     options = parser.parse_args()
     for name in options.backbones:

@@ -2,7 +2,6 @@
 
     python3 -m checkpoints.publish checkpoints/ssd_mobilenet_v1/best checkpoints/ssd_mobilenet_v1/shipped --dtype=float16
 """
-import argparse
 import os
 import sys
 
@@ -11,6 +10,7 @@ import numpy as np
 from configs.script import quiet, run
 
 with quiet():
+    from datasets import manual
     from nets import checkpoint
 
 _TYPES = ('float32', 'float16')
@@ -59,11 +59,11 @@ def _converted(name, value, dtype, prefix):
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(prog='python3 -m checkpoints.publish', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('source', help='checkpoint prefix or folder')
-    parser.add_argument('folder', help='folder to write')
-    parser.add_argument('--dtype', choices=_TYPES, default='float16', help='number format of the file [float16]')
+    parser = manual.parser('python3 -m checkpoints.publish', __doc__)
+    parser.add_argument('source', 
+                        help='Checkpoint: a prefix (.../model.ckpt-1000), its .index file or its folder (then the newest).')
+    parser.add_argument('folder', help='Folder that is written; it must hold no checkpoint yet.')
+    parser.add_argument('--dtype', choices=_TYPES, default='float16', help='Number format of the file.')
     options = parser.parse_args(sys.argv[1:] if argv is None else argv)
     prefix = publish(options.source, options.folder, options.dtype)
     size = sum(os.path.getsize(prefix + ending) for ending in checkpoint.ENDINGS)

@@ -3,6 +3,7 @@
 `load` checks every key and value before any work starts. No TensorFlow is imported here.
 """
 import argparse
+import dataclasses
 import difflib
 import importlib
 import inspect
@@ -10,8 +11,10 @@ import re
 import sys
 import types
 
+from configs import comments
 from configs.errors import UserError
 from configs.schema import MODULES, RULES
+from datasets.manual import Formatter
 
 # Script -> the config modules it reads, in this order; a later module's value wins.
 SCRIPTS = {
@@ -20,9 +23,25 @@ SCRIPTS = {
     'ssd_test': ('config_general', 'config_common', 'config_test'),
     'ssd_demo': ('config_general', 'config_common', 'config_demo'),
 }
+_EPILOG = ('Defaults stand in configs/: edit them there, or give --key=value. Exit code: 0 when done, 2 for a mistake, which one '
+           'line names, 130 when interrupted.')
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """Keys that are set in one place. comments: key -> text.  notes: key -> {value: text}, where values are listed."""
+    title: str
+    heading: str
+    values: dict
+    comments: dict
+    notes: dict = dataclasses.field(default_factory=dict)
+
+
 # Keys that a script has beside those of its modules.
-_EXTRA = {'ssd_image_to_tf': {'output': ('', 'Folder that receives the records. Empty: tfrecords_train/ for train and '
-                                         'trainval, tfrecords_test/ for val and test.')}}
+_EXTRA = {'ssd_image_to_tf': [Section(
+    'ssd_image_to_tf.py', 'What this script has beside them.', {'output': ''},
+    {'output': 'Folder that receives the records. Empty: tfrecords_train/ for train and trainval, tfrecords_test/ for val and '
+               'test.'})]}
 
 
 class Config(types.SimpleNamespace):
@@ -46,8 +65,9 @@ def load(script: str, argv=None, positional: str = '', description: str = '') ->
     Raises:
         UserError: an unknown key, a wrong type or a value outside its range; names the key and the nearest known ones.
     """
-    values, comments = _defaults(script)
-    given = _command_line(sys.argv[1:] if argv is None else argv, script, values, comments, positional, description)
+    sections = _sections(script)
+    values = {key: value for section in sections for key, value in section.values.items()}
+    given = _command_line(sys.argv[1:] if argv is None else argv, script, sections, values, positional, description)
     for key, text in given.items():
         values[key] = _parse(key, text)
     for key, value in values.items():
@@ -60,26 +80,27 @@ def detection_settings(config: Config) -> dict:
     return {key: getattr(config, key) for key in ('precision', 'score_threshold', 'nms_threshold', 'nms_top_k', 'keep_top_k')}
 
 
-def _defaults(script):
-    """-> ({key: value}, {key: its comment}) of the script's modules."""
-    values, comments = {}, {}
-    for name in SCRIPTS[script]:
-        module = importlib.import_module(f'configs.{name}')
-        found = {key: value for key, value in vars(module).items()
-                 if not key.startswith('_') and not inspect.ismodule(value)}
-        for key in found:
-            if key not in RULES:
-                raise UserError(f"configs/{name}.py: unknown key '{key}'{_nearest(key, RULES)}")
-        source = inspect.getsource(module)
-        _refuse_double(source, name)
-        values.update(found)
-        comments.update(_comments(source))
-    for key, (value, comment) in _EXTRA.get(script, {}).items():
-        values[key], comments[key] = value, comment
+def _sections(script) -> list[Section]:
+    """The script's keys by config module, in the order in which a later one wins."""
+    sections = [_section(name) for name in SCRIPTS[script]] + _EXTRA.get(script, [])
+    found = {key for section in sections for key in section.values}
     for key in _needed(script):
-        if key not in values:
+        if key not in found:
             raise UserError(f"{script}.py: '{key}' is set nowhere in configs/; uncomment or restore it")
-    return values, comments
+    return sections
+
+
+def _section(name) -> Section:
+    """One config module; UserError for a key that is unknown or set twice."""
+    module = importlib.import_module(f'configs.{name}')
+    values = {key: value for key, value in vars(module).items() if not key.startswith('_') and not inspect.ismodule(value)}
+    for key in values:
+        if key not in RULES:
+            raise UserError(f"configs/{name}.py: unknown key '{key}'{_nearest(key, RULES)}")
+    source = inspect.getsource(module)
+    _refuse_double(source, name)
+    heading = inspect.getdoc(module).split('\n\n')[0]
+    return Section(f'configs/{name}.py', heading, values, comments.of_keys(source), comments.of_values(source))
 
 
 def _needed(script):
@@ -98,32 +119,17 @@ def _refuse_double(source: str, name: str):
             raise UserError(f'configs/{name}.py: {key} is set in lines {" and ".join(map(str, numbers))}; keep one')
 
 
-def _comments(source: str) -> dict[str, str]:
-    """The comment block above each assignment. A commented-out alternative is no comment."""
-    comments, block = {}, []
-    for line in source.splitlines():
-        if match := re.match(r'(\w+) *= ', line):
-            comments.setdefault(match[1], ' '.join(block) or comments.get(match[1], ''))
-        elif re.match(r'# +(?!\w+ = )', line):
-            block.append(line.lstrip('# '))
-            continue
-        elif line.startswith('#'):
-            continue
-        if not line.strip():
-            block = []
-    return comments
-
-
-def _command_line(argv, script, values, comments, positional, description):
+def _command_line(argv, script, sections, values, positional, description):
     """-> {key: text} of what stands on the command line."""
-    parser = _Parser(prog=script + '.py', description=description, allow_abbrev=False,
-                     formatter_class=argparse.RawDescriptionHelpFormatter, argument_default=argparse.SUPPRESS,
-                     usage=f'{script}.py [--key=value ...]' + (f' [{positional}]' if positional else ''))
-    parser.known = values
-    keys = parser.add_argument_group('keys (defaults stand in configs/)')
-    for key, value in values.items():
-        comment = comments.get(key, '').replace('%', '%%')
-        keys.add_argument(f'--{key}', metavar=type(value).__name__.upper(), help=f'{comment} [{value!r}]')
+    parser = _Parser(prog=script + '.py', description=description, allow_abbrev=False, formatter_class=Formatter,
+                     argument_default=argparse.SUPPRESS, epilog=_EPILOG,
+                     usage=f'python3 {script}.py [--key=value ...]' + (f' [{positional}]' if positional else ''))
+    last = {key: section for section in sections for key in section.values}
+    for section in sections:
+        group = parser.add_argument_group(section.title, section.heading)
+        for key in (key for key in section.values if last[key] is section):
+            text = comments.entry(RULES[key], section.comments.get(key, ''), section.notes.get(key, {}), values[key])
+            group.add_argument(f'--{key}', metavar=comments.placeholder(RULES[key]), help=text)
     given, rest = parser.parse_known_args(list(argv))
     given = vars(given)
     for word in rest:
@@ -169,5 +175,5 @@ def _check(key, value):
     if isinstance(value, bool) and rule.type is not bool:
         right_type = False
     if not right_type or not rule.allows(value):
-        near = _nearest(value, rule.what[len('one of '):].split(', ')) if isinstance(value, str) else ''
+        near = _nearest(value, [str(choice) for choice in rule.choices]) if isinstance(value, str) else ''
         raise UserError(f'{key}: {value!r} is not {rule.what}{near}')

@@ -25,6 +25,8 @@ score_threshold = 0.01
 # Non-maximum suppression drops a box whose overlap (IoU) with a better one of its class exceeds this. 0..1
 nms_threshold = 0.45
 
-# Best boxes per class that enter suppression, and detections kept per image. Counts.
+# Boxes per class that enter suppression, best first.
 nms_top_k = 400
+
+# Detections kept per image, of all classes, best first.
 keep_top_k = 200

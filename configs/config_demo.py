@@ -14,7 +14,7 @@ output = ''
 # Detections scoring at least this are shown. 0..1
 threshold = 0.5
 
-# Images per step.
+# Images per step of the network.
 batch_size = 1
 
 # Show the picture in a window, where there is a display and OpenCV has windows.

@@ -4,8 +4,8 @@
 backbone_network = 'ssd_mobilenet_v1'
 # backbone_network = 'ssd_vgg_300'
 # backbone_network = 'ssd_vgg_512'            # 512 x 512
-# backbone_network = 'ssd_resnet_v1'          # depth: resnet_depth below
-# backbone_network = 'ssd_resnet_v2'
+# backbone_network = 'ssd_resnet_v1'          # of resnet_depth layers
+# backbone_network = 'ssd_resnet_v2'          # of resnet_depth layers
 # backbone_network = 'ssd_mobilenet_v2'
 # backbone_network = 'ssd_inception_v4'       # 299 x 299
 # backbone_network = 'ssd_inception_resnet_v2'  # 299 x 299

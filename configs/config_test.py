@@ -6,10 +6,10 @@
 # Folder of test records, written by ssd_image_to_tf.py.
 test_records = 'tfrecords_test'
 
-# Images per step.
+# Images per step of the network.
 batch_size = 32
 
-# Images evaluated, from the first on. 0: all. Images
+# Number of images evaluated, from the first on. 0: all.
 max_images = 0
 
 # Overlap (IoU) above which a detection finds an object. 0..1

@@ -14,10 +14,10 @@ damaged_records = 'stop'
 # Folder of held-out records, evaluated while training. Empty: no evaluation.
 eval_records = ''
 
-# Evaluate every so many steps; the best checkpoint by mAP is kept in <output>/best/. Steps
+# Steps from one evaluation to the next; the best checkpoint by mAP is kept in <output>/best/.
 eval_every = 2000
 
-# Held-out images evaluated each time, from the first on. 0: all. Images
+# Number of held-out images evaluated each time, from the first on. 0: all.
 eval_images = 0
 
 # Folder that receives checkpoints and TensorBoard logs. Empty: checkpoints/ssd_<backbone>/.
@@ -35,7 +35,7 @@ distribution = 'one'
 # Batch norm in training takes its statistics from the images of all devices. False: each device from its own.
 sync_batch_norm = False
 
-# Training stops after this step.
+# Number of the step after which training stops; an earlier stage's steps do not count.
 max_steps = 120000
 
 # Learning rate at batch size 32; it is scaled by batch_size / 32 (ssd_pascal.py: 0.001 at 32).
@@ -44,7 +44,7 @@ learning_rate = 0.001
 # 'steps': divided by 10 at 2/3 and 5/6 of max_steps (80k and 100k of 120k, ssd_pascal.py). 'cosine': half a cosine to 0.
 schedule = 'steps'
 
-# The learning rate grows linearly over the first steps. 0: it does not. Steps
+# Number of first steps over which the learning rate grows linearly. 0: it does not.
 warmup_steps = 500
 
 # Momentum of SGD. 0..1
@@ -79,13 +79,19 @@ negative_ratio = 3.0
 # A default box whose IoU with an object is at least this learns that object. 0..1
 match_threshold = 0.5
 
-# Augmentation, each part on or off: colour distortion, zoom-out, random crop, horizontal flip.
+# Augmentation: brightness, contrast, saturation and hue, each changed half the time.
 augment_distort = True
+
+# Augmentation: half the time the image is put somewhere on a larger canvas of the mean colour.
 augment_zoom_out = True
+
+# Augmentation: a random part of the image that overlaps some object by a random minimum.
 augment_crop = True
+
+# Augmentation: half the time the image is turned left to right.
 augment_flip = True
 
-# Zoom-out puts the image on a canvas of up to so many times its sides. At least 1
+# Zoom-out puts the image on a canvas of up to so many times its sides.
 zoom_out_max = 4.0
 
 # Objects marked difficult take part in training (ssd_pascal.py: True).
@@ -104,11 +110,13 @@ xla = False
 # Start again from the mode's checkpoint although <output> holds a training: that one is moved aside. False: resume it.
 restart = False
 
-# A progress line every so many steps; scalars for TensorBoard at the same time. Steps
+# Steps from one progress line to the next; scalars are logged with it.
 log_every = 20
 
-# A checkpoint every so many steps, and how many of the last ones are kept.
+# Steps from one checkpoint to the next.
 save_every = 1000
+
+# Number of last checkpoints that are kept.
 keep_checkpoints = 3
 
 # Threads that prepare images. 0: as many as there are cores.

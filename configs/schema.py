@@ -3,19 +3,16 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from nets import backbones
-
-TRAINING_MODES = ('finetune_new_ssd_step1', 'finetune_new_ssd_step2', 'finetune_existing_ssd', 'from_scratch')
-DISTRIBUTIONS = ('one', 'mirrored', 'multi_worker')
-PRECISIONS = ('float32', 'bfloat16', 'float16')
+from nets import backbones, choices
 
 
 @dataclasses.dataclass(frozen=True)
 class Rule:
-    """type: of the value.  allows: value -> bool.  what: the allowed values in words, for the error message."""
+    """type: of the value.  allows: value -> bool.  what: the allowed values in words.  choices: those of a short list."""
     type: type
     allows: Callable[[Any], bool]
     what: str
+    choices: tuple = ()
 
 
 def _integer(low, high=None):
@@ -29,11 +26,7 @@ def _number(low, high=None, above=False):
 
 
 def _one_of(*values):
-    return Rule(str, lambda value: value in values, 'one of ' + ', '.join(values))
-
-
-def _depth():
-    return Rule(int, lambda value: value in (50, 101, 152), 'one of 50, 101, 152')
+    return Rule(type(values[0]), lambda value: value in values, 'one of ' + ', '.join(map(str, values)), values)
 
 
 _TEXT = Rule(str, lambda value: True, 'text')
@@ -44,8 +37,8 @@ _SWITCH = Rule(bool, lambda value: True, 'True or False')
 MODULES = {
     'config_general': {
         'backbone_network': _one_of(*('ssd_' + name for name in backbones.names())),
-        'training_mode': _one_of(*TRAINING_MODES),
-        'resnet_depth': _depth(),
+        'training_mode': _one_of(*choices.TRAINING_MODES),
+        'resnet_depth': _one_of(50, 101, 152),
         'default_box_set': _one_of('coco', 'voc'),
     },
     'config_common': {
@@ -54,7 +47,7 @@ MODULES = {
         'classes_file': _TEXT,
         'images_per_shard': _integer(1),
         'checkpoint': _TEXT,
-        'precision': _one_of(*PRECISIONS),
+        'precision': _one_of(*choices.PRECISIONS),
         'score_threshold': _number(0, 1),
         'nms_threshold': _number(0, 1),
         'nms_top_k': _integer(1),
@@ -69,11 +62,11 @@ MODULES = {
         'output': _TEXT,
         'batch_size': _integer(1, 65536),
         'accumulate': _integer(1),
-        'distribution': _one_of(*DISTRIBUTIONS),
+        'distribution': _one_of(*choices.DISTRIBUTIONS),
         'sync_batch_norm': _SWITCH,
         'max_steps': _integer(1),
         'learning_rate': _number(0, above=True),
-        'schedule': _one_of('steps', 'cosine'),
+        'schedule': _one_of(*choices.SCHEDULES),
         'warmup_steps': _integer(0),
         'momentum': _number(0, 1),
         'weight_decay': _number(0),

@@ -130,8 +130,10 @@ def table(errors: Errors, classes) -> str:
 
 def main(argv=None):
     parser = voc_eval.command_line('python3 -m datasets.error_kinds', __doc__)
-    parser.add_argument('--least', type=int, default=20, help='show classes with at least so many objects [20]')
-    parser.add_argument('--score', type=float, default=0.3, help='count detections scoring at least this [0.3]')
+    parser.add_argument('--least', type=int, default=20, metavar='NUMBER',
+                        help='Only classes with at least so many objects are shown.')
+    parser.add_argument('--score', type=float, default=0.3, metavar='NUMBER',
+                        help='Only detections scoring at least this are counted, 0 to 1. The AP takes all.')
     options = parser.parse_args(argv)
     try:
         classes, truths, detections, _ = voc_eval.read_both(options)

@@ -2,11 +2,12 @@
 
     python3 -m datasets.shapes --output shapes --train 60 --test 20
 """
-import argparse
 import pathlib
 
 import cv2
 import numpy as np
+
+from datasets import manual
 
 SHAPES = ('circle', 'square', 'triangle')
 # Image sides in pixels, and a shape's side in units of the image's shorter one.
@@ -94,12 +95,11 @@ def annotation(image_id, size, objects) -> str:
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(prog='python3 -m datasets.shapes', description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--output', required=True, help='folder to write')
-    parser.add_argument('--train', type=int, default=60, help='images of the list train')
-    parser.add_argument('--test', type=int, default=20, help='images of the list test')
-    parser.add_argument('--seed', type=int, default=0)
+    parser = manual.parser('python3 -m datasets.shapes', __doc__)
+    parser.add_argument('--output', required=True, metavar='FOLDER', help='Folder that is written.')
+    parser.add_argument('--train', type=int, default=60, metavar='NUMBER', help='Images of the list train.')
+    parser.add_argument('--test', type=int, default=20, metavar='NUMBER', help='Images of the list test.')
+    parser.add_argument('--seed', type=int, default=0, metavar='NUMBER', help='The same seed draws the same pictures.')
     options = parser.parse_args(argv)
     write_voc(options.output, options.train, options.test, options.seed)
     print(f'{options.train} + {options.test} images in {options.output}')

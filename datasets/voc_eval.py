@@ -6,7 +6,6 @@ The rule (VOC devkit, VOCevaldet.m): all detections of a class by descending sco
 that class that it overlaps most, by IoU of inclusive pixel widths (max - min + 1). Above 0.5 it is right if that object is not
 found yet, wrong if it is; objects marked difficult are neither right nor wrong, and not counted. Anything else is wrong.
 """
-import argparse
 import copy
 import dataclasses
 import os
@@ -16,7 +15,7 @@ import typing
 
 import numpy as np
 
-from datasets import DataError, voc
+from datasets import DataError, manual, voc
 
 METRICS = ('07', 'area')
 
@@ -332,13 +331,15 @@ def voc_folder(path) -> str:
     return str(years[0].parent)
 
 
-def command_line(prog: str, description: str) -> argparse.ArgumentParser:
-    """The options that name detections and ground truths, for `read_both`."""
-    parser = argparse.ArgumentParser(prog=prog, description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--detections', required=True, help='folder of comp4_det_<set>_<class>.txt')
-    parser.add_argument('--voc', required=True, help='VOC folder, e.g. VOCdevkit/VOC2007')
-    parser.add_argument('--image_set', required=True, help='list of ImageSets/Main, e.g. test')
-    parser.add_argument('--classes', help='text file with one class name per line; default: the 20 of VOC')
+def command_line(prog: str, description: str):
+    """-> argparse.ArgumentParser with the options that name detections and ground truths, for `read_both`."""
+    parser = manual.parser(prog, description)
+    parser.add_argument('--detections', required=True, metavar='FOLDER',
+                        help='Folder of comp4_det_<set>_<class>.txt, lines "image score xmin ymin xmax ymax" in pixels from 1.')
+    parser.add_argument('--voc', required=True, metavar='FOLDER', help='VOC folder, such as VOCdevkit/VOC2007.')
+    parser.add_argument('--image_set', required=True, metavar='NAME', help='List of ImageSets/Main, such as test.')
+    parser.add_argument('--classes', metavar='FILE',
+                        help='Text file with one class name per line.\nDefault: the 20 classes of VOC')
     return parser
 
 
@@ -351,7 +352,8 @@ def read_both(options):
 
 def main(argv=None):
     parser = command_line('python3 -m datasets.voc_eval', __doc__)
-    parser.add_argument('--metric', choices=METRICS, default='07', help='07: 11-point; area: all-point')
+    parser.add_argument('--metric', choices=METRICS, default='07', 
+                        help='07: 11-point average precision, the rule of VOC2007. area: all-point, the rule from VOC2010 on.')
     options = parser.parse_args(argv)
     try:
         classes, truths, detections, missing = read_both(options)

@@ -9,9 +9,8 @@ import os
 
 import numpy as np
 
+from nets.choices import DISTRIBUTIONS
 from nets.slim_compat import tf, variable_store
-
-KINDS = ('one', 'mirrored', 'multi_worker')
 
 
 class DistributionError(ValueError):
@@ -31,7 +30,7 @@ def strategy(kind: str) -> tf.distribute.Strategy:
         devices = tf.config.list_logical_devices('GPU') or tf.config.list_logical_devices('CPU')
         return tf.distribute.MirroredStrategy([device.name for device in devices])
     if kind != 'one':
-        raise ValueError(f"unknown distribution '{kind}'; known: {', '.join(KINDS)}")
+        raise ValueError(f"unknown distribution '{kind}'; known: {', '.join(DISTRIBUTIONS)}")
     return tf.distribute.get_strategy()
 
 

@@ -10,9 +10,7 @@ import shutil
 
 from nets import checkpoint
 from nets.checkpoint import CheckpointError
-
-STEP1, STEP2 = 'finetune_new_ssd_step1', 'finetune_new_ssd_step2'
-EXISTING, SCRATCH = 'finetune_existing_ssd', 'from_scratch'
+from nets.choices import EXISTING, SCRATCH, STEP1, STEP2
 
 
 @dataclasses.dataclass(frozen=True)

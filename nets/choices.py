@@ -1,0 +1,12 @@
+"""The words that choose what a training does: for the code that acts on them, and for configurations. No TensorFlow."""
+
+# Training modes (nets.starting_point).
+STEP1, STEP2 = 'finetune_new_ssd_step1', 'finetune_new_ssd_step2'
+EXISTING, SCRATCH = 'finetune_existing_ssd', 'from_scratch'
+TRAINING_MODES = (STEP1, STEP2, EXISTING, SCRATCH)
+# What computes (nets.distribution).
+DISTRIBUTIONS = ('one', 'mirrored', 'multi_worker')
+# Number formats of activations (nets.ssd).
+PRECISIONS = ('float32', 'bfloat16', 'float16')
+# Courses of the learning rate (nets.learning.Schedule).
+SCHEDULES = ('steps', 'cosine')
