@@ -13,11 +13,24 @@ import numpy as np
 
 from configs import detection_settings, load
 from configs.errors import UserError
+from configs.schema import RULES
 from configs.script import quiet, run
 
 with quiet():
     from datasets import DataError, evaluation, tfrecord, visualize, voc_eval
-    from nets import anchors, backbones, checkpoint, detector, devices, distribution, learning, ssd, starting_point, targets
+    from nets import (
+        anchors,
+        backbones,
+        checkpoint,
+        detector,
+        devices,
+        distribution,
+        learning,
+        ssd,
+        starting_point,
+        targets,
+        training_log,
+    )
     from nets.slim_compat import tf
     from preprocessing import damage, normalize, pipeline
 
@@ -74,7 +87,7 @@ def main():
 
     # 4 training
     chief = distribution.is_chief(strategy)  # the others compute, and write nothing
-    log = Log(folder, config, index.classes, trainer) if chief else None
+    log = Log(folder, config, index.classes, trainer, start) if chief else None
     keeper = Keeper(trainer, folder, config.keep_checkpoints, facts | {'started_from': start.origin})
     detect = detector.Detector(model, trainer.normalize, score_threshold=config.score_threshold,
                                nms_threshold=config.nms_threshold, top_k=config.nms_top_k, keep_top_k=config.keep_top_k)
@@ -85,6 +98,8 @@ def main():
             trainer, batches, config.max_steps, log_every=config.log_every, save_every=config.save_every,
             save=keeper.save if chief else _silent, report=log.report if chief else _silent, evaluate=evaluate,
             eval_every=config.eval_every)
+    if log:
+        log.draw()
     say(f'stopped by {stopped} at step {trainer.step}, saved in {folder}; the same command goes on from there' if stopped
         else f'finished at step {trainer.step}; checkpoints are in {folder}')
     return 130 if stopped else 0
@@ -156,13 +171,16 @@ class Keeper:
 
 
 class Log:
-    """Progress lines on stdout, scalars and pictures for TensorBoard in <folder>/logs."""
+    """Progress lines on stdout; settings, scalars and pictures in the training's log, and at its end its curves."""
 
-    def __init__(self, folder, config, classes, trainer):
+    def __init__(self, folder, config, classes, trainer, start):
         self.config, self.classes, self.strategy = config, classes, trainer.strategy
         self.progress = learning.Progress(config.max_steps, config.batch_size, trainer.step)
-        self.writer = tf.summary.create_file_writer(os.path.join(folder, 'logs'))
+        self.log = training_log.TrainingLog(folder, trainer.step)
+        self.curves = os.path.join(folder, training_log.CURVES)
         self.pictures = 0
+        facts = {'started_from': start.origin or 'nothing', 'first_step': trainer.step}
+        self.log.settings(facts | vars(config), _compared(config))
 
     def report(self, step, scalars, batch):
         """One line, the scalars, and at the start of a run a few augmented images with their boxes."""
@@ -170,19 +188,24 @@ class Log:
         print(f'step {step}/{self.config.max_steps}  loss {scalars["loss"]:.3f} (confidence {scalars["confidence"]:.3f}, '
               f'localization {scalars["localization"]:.3f}, l2 {scalars["l2"]:.3f})  lr {scalars["learning_rate"]:.2g}  '
               f'matched {scalars["matched"]:.1f}  {pace:.1f} images/s  {left} left', flush=True)
-        with self.writer.as_default(step=step):
-            for name, value in (scalars | {'images_per_second': pace}).items():
-                tf.summary.scalar(name, value)
-            if self.pictures < 3:
-                self.pictures += 1
-                batch = distribution.on_this_machine(self.strategy, batch)
-                tf.summary.image('augmented', _with_boxes(batch, self.classes, 4), max_outputs=4)
-        self.writer.flush()
+        self.log.scalars(step, scalars | {'images_per_second': pace})
+        if self.pictures < 3:
+            self.pictures += 1
+            self.log.images(step, 'augmented', _with_boxes(distribution.on_this_machine(self.strategy, batch), self.classes, 4))
 
     def evaluation(self, step, result):
-        with self.writer.as_default(step=step):
-            tf.summary.scalar('mean_ap', result.mean_ap)
-        self.writer.flush()
+        self.log.scalars(step, {'mean_ap': result.mean_ap})
+
+    def draw(self):
+        """The curves so far as a picture."""
+        with self.log.guarded(self.curves):
+            visualize.plot_training(self.log.rows, self.curves)
+            print(f'curves: {self.curves}')
+
+
+def _compared(config):
+    """The settings that are numbers, switches or words of a list: those that runs are compared by."""
+    return {key: value for key, value in vars(config).items() if not isinstance(value, str) or RULES[key].choices}
 
 
 def _with_boxes(batch, classes, count):

@@ -56,7 +56,7 @@ def _options():
     parser = manual.parser('python3 benchmarks/fuzz.py', __doc__)
     kinds = tuple(fuzz_cases.KINDS)
     parser.add_argument('--kinds', default=','.join(kinds), type=lambda text: text.split(','),
-                        help=f'comma-separated')
+                        help='comma-separated')
     parser.add_argument('--cases', type=int, default=500, help='of each kind')
     parser.add_argument('--first', type=int, default=0, help='number of the first case')
     parser.add_argument('--seed', type=int, default=0)

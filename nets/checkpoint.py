@@ -178,7 +178,7 @@ def save(folder, step: int, tensors: dict, keep: int = 0) -> str:
     except (OSError, tf.errors.OpError) as error:
         with contextlib.suppress(OSError):
             _drop_unfinished(folder)
-        raise CheckpointError(f'cannot write {prefix}: {_reason(error)}; {_room(folder)}; '
+        raise CheckpointError(f'cannot write {prefix}: {reason(error)}; {room(folder)}; '
                               f'last checkpoint: {newest(folder) or "none"}') from None
     if keep:
         _drop_old(folder, keep)
@@ -198,11 +198,14 @@ def _drop_unfinished(folder):
         path.unlink(missing_ok=True)
 
 
-def _reason(error):
-    return error.strerror if isinstance(error, OSError) else str(error.message).splitlines()[0]
+def reason(error) -> str:
+    """What an OSError or a tf.errors.OpError says, in one line."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return re.sub(r'^{{function_node \S+}} ', '', str(error.message).splitlines()[0])
 
 
-def _room(folder):
+def room(folder) -> str:
     """How much the folder's disk has left, in words."""
     try:
         return f'{shutil.disk_usage(folder).free / 1e9:.2f} GB are free on the disk of {folder}'
@@ -233,7 +236,7 @@ def write_description(folder, **facts):
             file.write('\n')
         os.replace(temporary, os.path.join(folder, DESCRIPTION))
     except OSError as error:
-        raise CheckpointError(f'cannot write {os.path.join(folder, DESCRIPTION)}: {_reason(error)}; {_room(folder)}') from None
+        raise CheckpointError(f'cannot write {os.path.join(folder, DESCRIPTION)}: {reason(error)}; {room(folder)}') from None
 
 
 def read_description(prefix) -> dict:

@@ -8,7 +8,7 @@ import os
 import pathlib
 import shutil
 
-from nets import checkpoint
+from nets import checkpoint, training_log
 from nets.checkpoint import CheckpointError
 from nets.choices import EXISTING, SCRATCH, STEP1, STEP2
 
@@ -109,13 +109,13 @@ def _trained_before(mode, spec, folder):
 
 
 def _move_aside(folder, name) -> str:
-    """Moves a training (checkpoints, description, logs, best) into folder/<name>, or <name>-2, ...; returns that folder."""
+    """Moves a training (checkpoints, description, log, best) into folder/<name>, or <name>-2, ...; returns that folder."""
     folder = pathlib.Path(folder)
     target, number = folder / name, 2
     while target.exists():
         target, number = folder / f'{name}-{number}', number + 1
     target.mkdir()
-    for path in [*folder.glob('*.ckpt*'), folder / checkpoint.DESCRIPTION, folder / 'best', folder / 'logs']:
+    for path in [*folder.glob('*.ckpt*'), *(folder / name for name in (checkpoint.DESCRIPTION, 'best', *training_log.NAMES))]:
         if path.exists():
             shutil.move(path, target / path.name)
     print(f'moved the earlier training in {folder} to {target}')

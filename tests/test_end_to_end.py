@@ -17,7 +17,7 @@ import ssd_test
 import ssd_train
 from configs.errors import UserError
 from datasets import DataError, shapes, tfrecord, voc_eval
-from nets import backbones, checkpoint, learning, ssd
+from nets import backbones, checkpoint, learning, ssd, training_log
 
 BACKBONE = 'mobilenet_v1'
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -80,6 +80,13 @@ def test_whole_path(room, capsys):
     second = checkpoint.read(checkpoint.find(folder))
     assert (second.get_tensor(frozen) != given).any()
     assert checkpoint.read_description(checkpoint.find(folder))['classes'] == list(shapes.SHAPES)
+
+    # The log of step 2 goes on where it was interrupted, and step 1's was moved aside.
+    rows = training_log.read_scalars(f'{folder}/scalars.jsonl')
+    assert [(row['step'], 'mean_ap' in row) for row in rows] == [(1, False), (2, False), (2, True)]
+    assert len(training_log.read_scalars(f'{folder}/finetune_new_ssd_step1/scalars.jsonl')) == 2
+    for run in (folder, f'{folder}/finetune_new_ssd_step1'):
+        assert os.listdir(f'{run}/logs') and os.path.getsize(f'{run}/training_curves.png') > 1000
 
     # Evaluation, with files of detections that the command-line evaluation reads.
     assert _call(ssd_test, '--batch_size=2', '--write_detections=detections', '--score_threshold=0.01') == 0

@@ -4,7 +4,7 @@ import os
 import numpy as np
 import pytest
 
-from nets import backbones, checkpoint, starting_point
+from nets import backbones, checkpoint, starting_point, training_log
 from nets.starting_point import EXISTING, SCRATCH, STEP1, STEP2
 
 SPEC = backbones.get('mobilenet_v1')
@@ -101,8 +101,10 @@ def test_other_classes_are_not_resumed():
 
 def test_restart_moves_aside():
     _trained('out', SCRATCH)
+    training_log.TrainingLog('out', 0).scalars(10, {'loss': 1.})
     assert _choose(SCRATCH, restart=True).prefix is None
     assert checkpoint.newest('out/earlier') and not checkpoint.newest('out')
+    assert os.listdir('out') == ['earlier'] and {'logs', 'scalars.jsonl'} < set(os.listdir('out/earlier'))
 
 
 def test_step1_does_not_overwrite_step2():
