@@ -69,8 +69,8 @@ def _note(folder, result, facts):
     """Notes the evaluation beside the checkpoint, where the user may not be allowed to write."""
     try:
         evaluation.append_to_log(folder, result, **facts)
-    except DataError as error:
-        print(f'not noted: {error}', file=sys.stderr)
+    except OSError as error:
+        print(f'{os.path.join(folder, evaluation.LOG)} cannot be written: {error.strerror}', file=sys.stderr)
 
 
 def _pace(images_per_second):

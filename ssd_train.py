@@ -232,8 +232,9 @@ def _note(keeper, log, config, say, step, result, images):
         return
     log.evaluation(step, result)
     best = keeper.offer(result.mean_ap)
-    evaluation.append_to_log(keeper.folder, result, checkpoint=best, step=step, records=config.eval_records, images=images,
-                             **detection_settings(config), iou=0.5)
+    with log.log.guarded(os.path.join(keeper.folder, evaluation.LOG)):
+        evaluation.append_to_log(keeper.folder, result, checkpoint=best, step=step, records=config.eval_records, images=images,
+                                 **detection_settings(config), iou=0.5)
     say(f'step {step}: mAP 07 {voc_eval.number(result.mean_ap)}, over classes with 20+ objects '
         f'{voc_eval.number(result.mean_over(20))}, {images} held-out images'
         + (f'; best so far, kept in {keeper.best_folder}' if best else ''), flush=True)

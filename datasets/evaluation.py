@@ -6,7 +6,7 @@ import math
 import os
 import time
 
-from datasets import DataError, voc
+from datasets import voc
 from datasets.voc_eval import METRICS, Detection, GroundTruth
 
 LOG = 'evaluations.jsonl'
@@ -59,19 +59,15 @@ def append_to_log(folder, result, **facts):
     """Appends one line of JSON to <folder>/evaluations.jsonl: the time, `facts`, mean AP and AP per class by both metrics.
 
     One process writes. result: datasets.voc_eval.Result.  facts: checkpoint, step, records, images, thresholds, ...
-    A class without objects has the AP null.
+    A class without objects has the AP null. OSError where the file cannot be written.
     """
     line = {'time': datetime.datetime.now().astimezone().isoformat(timespec='seconds'), **facts}
     for metric in METRICS:
         measured = result.by(metric)
         line |= {f'mean_ap_{metric}': measured.mean_ap, f'ap_{metric}': {entry.name: entry.ap for entry in measured.classes}}
-    path = os.path.join(folder, LOG)
-    try:
-        os.makedirs(folder or '.', exist_ok=True)
-        with open(path, 'a', encoding='utf-8') as file:
-            file.write(json.dumps(without_nan(line), allow_nan=False) + '\n')
-    except OSError as error:
-        raise DataError(f'{path} cannot be written: {error.strerror}') from None
+    os.makedirs(folder or '.', exist_ok=True)
+    with open(os.path.join(folder, LOG), 'a', encoding='utf-8') as file:
+        file.write(json.dumps(without_nan(line), allow_nan=False) + '\n')
 
 
 def without_nan(value):

@@ -63,7 +63,8 @@ class TrainingLog:
             self._failing.discard(path)
         except (OSError, tf.errors.OpError) as error:
             if path not in self._failing:
-                self._tell(f'cannot write {path}: {checkpoint.reason(error)}; {checkpoint.room(self.folder)}; '
+                disk = path if os.path.isdir(path) else self.folder
+                self._tell(f'cannot write {path}: {checkpoint.reason(error)}; {checkpoint.room(disk)}; '
                            'the training goes on')
             self._failing.add(path)
 

@@ -1,0 +1,40 @@
+"""The page names functions that exist, and shows figures that exist and are small."""
+import pathlib
+import re
+import subprocess
+import sys
+
+import cv2
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TEXT = ' '.join((ROOT / 'docs/how_ssd_works.md').read_text(encoding='utf-8').split())
+
+
+def test_functions_exist():
+    named = re.findall(r'`(\w+)` in `([\w/]+\.py)`', TEXT)
+    assert len(named) >= 15
+    for name, path in named:
+        source = (ROOT / path).read_text(encoding='utf-8')
+        assert re.search(rf'^ *(def|class) {name}\b', source, re.MULTILINE), f'{name} in {path}'
+
+
+def test_figures_exist_and_are_small():
+    shown = re.findall(r'\]\((figures/\w+\.jpg)\)', TEXT)
+    sizes = [(ROOT / 'docs' / name).stat().st_size for name in shown]
+    assert len(shown) == len(set(shown)) == len(list((ROOT / 'docs/figures').iterdir())) == 7
+    assert max(sizes) < 150_000 and sum(sizes) < 800_000
+
+
+def test_links_lead_somewhere():
+    readme = (ROOT / 'README.md').read_text(encoding='utf-8')
+    for anchor in re.findall(r'\(\.\./README\.md#([\w-]+)\)', TEXT):
+        assert re.search(rf'^## {anchor.replace("-", " ")}$', readme, re.MULTILINE | re.IGNORECASE), anchor
+    assert '(docs/how_ssd_works.md)' in readme
+
+
+def test_script_draws_all_figures(tmp_path):
+    subprocess.run([sys.executable, 'docs/figures.py', f'--output={tmp_path}'], cwd=ROOT, check=True, capture_output=True)
+    committed = sorted((ROOT / 'docs/figures').iterdir())
+    assert sorted(path.name for path in tmp_path.iterdir()) == [path.name for path in committed]
+    for path in committed:
+        assert cv2.imread(str(path)).shape == cv2.imread(str(tmp_path / path.name)).shape
