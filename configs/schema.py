@@ -51,6 +51,10 @@ MODULES = {
     'config_common': {
         'voc': _NAMED,
         'image_set': _NAMED,
+        'coco': _TEXT,
+        'coco_images': _TEXT,
+        'split': Rule(float, lambda value: 0 <= value < 1, 'a number from 0 to 1, without 1'),
+        'split_seed': _integer(0),
         'classes_file': _TEXT,
         'images_per_shard': _integer(1),
         'checkpoint': _TEXT,
