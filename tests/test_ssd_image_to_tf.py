@@ -204,8 +204,7 @@ def test_folders_of_one_name_are_refused(folder, monkeypatch):
 @pytest.fixture
 def pictures(folder):
     """Nine pictures with an XML file beside each."""
-    for part in ('JPEGImages', 'Annotations'):
-        shutil.copytree(folder / part, 'pictures', dirs_exist_ok=True)
+    shapes.write_pictures('pictures', 9, seed=1)
     return pathlib.Path('pictures')
 
 
@@ -238,19 +237,7 @@ def test_no_class_to_be_found(pictures, monkeypatch):
 
 
 def _write_coco(path, folder, image_set):
-    """A list of a VOC folder as COCO file, with gaps between the ids."""
-    ids = voc.image_ids(folder, image_set)
-    content = {'images': [], 'annotations': [], 'categories': [{'id': 10 * k + 4, 'name': name}
-                                                               for k, name in enumerate(shapes.SHAPES)]}
-    for image_id in ids:
-        content['images'].append({'id': int(image_id) + 100, 'file_name': image_id + '.jpg'})
-        for item in voc.read_xml(folder, image_id)[0]:
-            ymin, xmin, ymax, xmax = item.box
-            content['annotations'].append({
-                'id': len(content['annotations']), 'image_id': int(image_id) + 100, 'iscrowd': int(item.difficult),
-                'category_id': 10 * shapes.SHAPES.index(item.name) + 4,
-                'bbox': [xmin - 1, ymin - 1, xmax - xmin + 1, ymax - ymin + 1]})
-    pathlib.Path(path).write_text(json.dumps(content))
+    pathlib.Path(path).write_text(json.dumps(shapes.coco_content(folder, voc.image_ids(folder, image_set))))
 
 
 def test_coco_gives_the_records_that_voc_gives(folder, monkeypatch):
@@ -260,7 +247,7 @@ def test_coco_gives_the_records_that_voc_gives(folder, monkeypatch):
     _main(monkeypatch, '--coco=instances_train.json,instances_test.json', '--coco_images=VOC2007/JPEGImages')
     assert tfrecord.read_index('tfrecords_train').classes == shapes.SHAPES
     assert tfrecord.read_index('tfrecords_test').image_sets == ('instances_test/test',)
-    assert _ids('tfrecords_train') == [f'instances_train/{number}' for number in range(101, 107)]
+    assert _ids('tfrecords_train') == [f'instances_train/{number}' for number in range(1, 7)]
     pairs = [[tfrecord.parse(item) for item in tf.data.TFRecordDataset(list(tfrecord.read_index(records).files))]
              for records in ('from_voc', 'tfrecords_train')]
     for first, second in zip(*pairs, strict=True):
@@ -270,14 +257,14 @@ def test_coco_gives_the_records_that_voc_gives(folder, monkeypatch):
 
 
 def test_coco_file_is_split(folder, monkeypatch):
-    _write_coco('mine.json', folder, 'train')
-    arguments = ['--coco=mine.json', '--coco_images=VOC2007/JPEGImages']
-    with pytest.raises(UserError, match='nothing in the name of mine.json or of its folder says train, val or test; .*--split'):
+    shapes.write_coco('mine', 6, seed=1)
+    arguments = ['--coco=mine/annotations.json', '--coco_images=mine/images']
+    with pytest.raises(UserError, match='nothing in the name of mine/annotations.json or of its folder says train, val or test'):
         _main(monkeypatch, *arguments)
     _main(monkeypatch, *arguments, '--split=0.5')
     assert (tfrecord.read_index('tfrecords_train').images, tfrecord.read_index('tfrecords_test').images) == (3, 3)
     _main(monkeypatch, *arguments, '--output=all')
-    assert tfrecord.read_index('all').image_sets == ('mine/all',)
+    assert tfrecord.read_index('all').image_sets == ('annotations/all',)
 
 
 def test_coco_files_of_different_categories_are_refused(folder, monkeypatch):

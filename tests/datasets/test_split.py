@@ -9,7 +9,7 @@ IDS = [f'{number:06d}' for number in range(10)]
 
 
 def test_literal_split():
-    # Computed by sha256sum: echo -n '1 000000' | sha256sum, and so on. The two highest, ee72310e... and f455753d..., are for test.
+    # By echo -n '1 000000' | sha256sum, and so on. The two highest, ee72310e... and f455753d..., are for test.
     assert split.divide(IDS, 0.8, 1) == (['000000', '000002', '000003', '000005', '000006', '000007', '000008', '000009'],
                                          ['000001', '000004'])
 
