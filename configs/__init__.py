@@ -16,13 +16,18 @@ from configs.schema import MODULES, RULES
 # Script -> the config modules it reads, in this order; a later module's value wins.
 SCRIPTS = {
     'ssd_image_to_tf': ('config_general', 'config_common'),
+    'ssd_box_fit': ('config_general',),
     'ssd_train': ('config_general', 'config_common', 'config_train'),
     'ssd_test': ('config_general', 'config_common', 'config_test'),
     'ssd_demo': ('config_general', 'config_common', 'config_demo'),
 }
 # Keys that a script has beside those of its modules.
-_EXTRA = {'ssd_image_to_tf': {'output': ('', 'Folder that receives the records. Empty: tfrecords_train/ for train and '
-                                         'trainval, tfrecords_test/ for val and test.')}}
+_EXTRA = {
+    'ssd_image_to_tf': {'output': ('', 'Folder that receives the records. Empty: tfrecords_train/ for train and trainval, '
+                                   'tfrecords_test/ for val and test.')},
+    'ssd_box_fit': {'train_records': ('tfrecords_train', 'Folder of records, written by ssd_image_to_tf.py.'),
+                    'output': ('box_fit.png', 'Picture of objects and default boxes, PNG.')},
+}
 
 
 class Config(types.SimpleNamespace):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nets import backbones
+from nets.spec import BOX_SETS_300, BOX_SETS_512
 
 TRAINING_MODES = ('finetune_new_ssd_step1', 'finetune_new_ssd_step2', 'finetune_existing_ssd', 'from_scratch')
 DISTRIBUTIONS = ('one', 'mirrored', 'multi_worker')
@@ -46,7 +47,7 @@ MODULES = {
         'backbone_network': _one_of(*('ssd_' + name for name in backbones.names())),
         'training_mode': _one_of(*TRAINING_MODES),
         'resnet_depth': _depth(),
-        'default_box_set': _one_of('coco', 'voc'),
+        'default_box_set': _one_of(*(BOX_SETS_300 | BOX_SETS_512)),
     },
     'config_common': {
         'voc': _NAMED,
