@@ -6,6 +6,9 @@ Reads configs/config_general.py. A script, as it needs both the records and the 
 other; the arithmetic is in nets/box_fit.py. Objects are taken as the records have them: augmentation makes them smaller
 (zoom-out) and larger (crop) in training.
 """
+import itertools
+import typing
+
 from configs import load
 from configs.errors import UserError
 from configs.script import quiet, run
@@ -16,10 +19,9 @@ with quiet():
     from datasets import DataError, tfrecord, visualize
     from datasets.progress import Progress
     from nets import anchors, backbones, box_fit, devices
+    from nets.spec import BackboneSpec
     from preprocessing import damage
 
-NAME = 'own'
-_WITH_RATIOS = 'own, with aspect ratios'
 # Gains of recall below this are not worth a box set of one's own.
 _WORTH_IT = 0.01
 
@@ -77,49 +79,61 @@ def table(boxes, labels, overlaps, classes, image_size) -> str:
     return '\n'.join(lines)
 
 
+class Candidate(typing.NamedTuple):
+    """One row of the comparison. spec: chosen on all objects.  tried: chosen on every second image, None where it has none."""
+    title: str
+    spec: BackboneSpec
+    tried: BackboneSpec | None
+
+
 def proposal(images, boxes, spec) -> str:
-    """The box sets side by side, and how to get a better one: the first of the cheapest that is worth its trouble."""
-    def own(objects, ratios):
-        return box_fit.propose(objects if len(objects) else boxes, spec, NAME, ratios)
-
-    halves = [np.concatenate([np.zeros((0, 4)), *(image['boxes'] for image in images[start::2])]) for start in (0, 1)]
-    known = {name: spec.with_box_set(name) for name in spec.box_sets}
-    rows = known | {NAME: own(boxes, False), _WITH_RATIOS: own(boxes, True)}
-    chosen = known | {NAME: own(halves[0], False), _WITH_RATIOS: own(halves[0], True)}
-    lines = [f'{"box set":<24}  recall  mean IoU  recall on others']
-    lines += [_row(name, boxes, rows[name], halves[1], chosen[name]) for name in rows]
-    lines.append(f"recall on others: on every second image, where '{NAME}' is chosen on the rest")
-    return '\n'.join(lines + _advice(spec, rows, {name: _recall(boxes, candidate) for name, candidate in rows.items()}))
+    """The box sets side by side, and how to get a better one."""
+    first, second = (np.concatenate([np.zeros((0, 4)), *(image['boxes'] for image in images[start::2])]) for start in (0, 1))
+    candidates = [Candidate(name, *[spec.with_box_set(name)] * 2) for name in spec.box_sets]
+    own = _free_name(spec)
+    for title, ratios in ((own, False), (f'{own}, with aspect ratios', True)):
+        tried = box_fit.propose(first, spec, own, ratios) if len(first) else None
+        candidates.append(Candidate(title, box_fit.propose(boxes, spec, own, ratios), tried))
+    lines = [f'{"box set":<24}  recall  mean IoU  recall on others', *(_row(one, boxes, second) for one in candidates),
+             f"recall on others: on every second image, where '{own}' is chosen on the rest"]
+    return '\n'.join(lines + _advice(spec, candidates, boxes))
 
 
-def _row(name, boxes, spec, others, chosen):
-    found = box_fit.coverage(box_fit.best_overlaps(boxes, spec))
-    return f'{name:<24}  {found.recall:6.3f}  {found.mean:8.3f}  {_recall(others, chosen):16.3f}'
+def _free_name(spec):
+    """'own', or where the record has that already, 'own_2', ..."""
+    names = itertools.chain(['own'], (f'own_{number}' for number in itertools.count(2)))
+    return next(name for name in names if name not in spec.box_sets)
+
+
+def _row(one, boxes, others):
+    found = box_fit.coverage(box_fit.best_overlaps(boxes, one.spec))
+    tried = f'{_recall(others, one.tried):.3f}' if one.tried and len(others) else '-'
+    return f'{one.title:<24}  {found.recall:6.3f}  {found.mean:8.3f}  {tried:>16}'
 
 
 def _recall(boxes, spec):
     return box_fit.coverage(box_fit.best_overlaps(boxes, spec)).recall
 
 
-def _advice(spec, rows, recalls):
-    """Lines; a step that costs more must gain more."""
-    best, lines = spec.box_set, []
-    for name in rows:
-        if recalls[name] - recalls[best] >= _WORTH_IT:
-            best = name
-            lines.append(f"'{name}' covers more:")
-            lines += _instructions(rows[name], name)
-    return lines or [f"'{best}' covers these objects as well as the others, within {_WORTH_IT}."]
+def _advice(spec, candidates, boxes):
+    """Lines. The candidates cost more from one to the next, so each must gain on what was taken before."""
+    best, lines = _recall(boxes, spec), []
+    for one in candidates:
+        if _recall(boxes, one.spec) - best >= _WORTH_IT:
+            best = _recall(boxes, one.spec)
+            lines += [f"'{one.title}' covers more:", *_instructions(one.spec, spec)]
+    return lines or [f"'{spec.box_set}' covers these objects as well as the others, within {_WORTH_IT}."]
 
 
-def _instructions(spec, name):
-    if name not in (NAME, _WITH_RATIOS):
-        return [f'    --default_box_set={name}']
+def _instructions(better, spec):
+    if better.box_set in spec.box_sets:
+        return [f'    --default_box_set={better.box_set}']
     table_name = f'BOX_SETS_{512 if spec.image_size == 512 else 300}'
-    lines = [f'    --default_box_set={NAME}, with this line in {table_name} of nets/spec.py:', f"        '{NAME}': {spec.sizes},"]
-    if name == _WITH_RATIOS:
+    lines = [f'    --default_box_set={better.box_set}, with this line in {table_name} of nets/spec.py:',
+             f"        '{better.box_set}': {better.sizes},"]
+    if better.aspect_ratios != spec.aspect_ratios:
         lines += [f'    and this one in the record of {spec.name} in nets/backbones/:',
-                  f'        aspect_ratios={spec.aspect_ratios},',
+                  f'        aspect_ratios={better.aspect_ratios},',
                   '    Detectors with other aspect ratios, such as the shipped one, then only serve to start a training from.']
     return lines
 

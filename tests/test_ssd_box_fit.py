@@ -1,4 +1,5 @@
 """The script that compares default boxes with the objects of records."""
+import dataclasses
 import pathlib
 import sys
 
@@ -83,7 +84,21 @@ def test_the_cheaper_way_comes_first(room, monkeypatch, capsys):
 def test_objects_of_one_image(room, monkeypatch, capsys, images):
     _write(*images)
     _main(monkeypatch)
-    assert 'coco                       1.000' in capsys.readouterr().out
+    rows = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines() if line.startswith(('coco', 'own '))}
+    others = '1.000' if len(images) == 2 else '-'
+    # A square of 240 pixels in the middle; the fifth layer has one of sqrt(207 * 261) there: 207 * 261 / 240 ** 2 = 0.938.
+    assert rows['coco'][1:] == ['1.000', '0.938', others] and rows['own'][1] == '1.000' and rows['own'][3] == '-'
+
+
+def test_an_own_box_set_is_compared_as_it_is(room, monkeypatch):
+    record = backbones.get('mobilenet_v1')
+    sizes = record.sizes[:1] * 6 + (315.,)
+    spec = dataclasses.replace(record, box_sets={**record.box_sets, 'own': sizes}, box_set='own')
+    images = [{'boxes': np.array([LARGE])}] * 2
+    text = ssd_box_fit.proposal(images, np.array([LARGE] * 2), spec)
+    recalls = {line.split()[0].rstrip(','): line.split() for line in text.splitlines()[1:6]}
+    assert list(recalls) == ['coco', 'voc', 'own', 'own_2'] and recalls['own'][1] == '0.000'
+    assert text.endswith("'coco' covers more:\n    --default_box_set=coco")
 
 
 def test_mistakes(room, monkeypatch):
