@@ -131,9 +131,9 @@ def _checked(item, height, width, known):
 
 def class_list(names, origin: str) -> tuple[str, ...]:
     """Names that can be a class list, in their order; DataError, which begins with `origin`, where they cannot."""
-    doubles = sorted({name for name in names if names.count(name) > 1})
+    doubles = sorted(name for name, count in collections.Counter(names).items() if count > 1)
     if doubles:
-        raise DataError(f'{origin} names {", ".join(doubles)} twice')
+        raise DataError(f'{origin} names {", ".join(doubles[:5])} twice')
     if not names:
         raise DataError(f'{origin} is empty')
     for name in names:
