@@ -1,6 +1,8 @@
-"""Converts images with annotations in VOC layout to TFRecord shards.
+"""Converts images with annotations, in VOC's or COCO's format, to TFRecord shards.
 
     python3 ssd_image_to_tf.py --voc=VOCdevkit/VOC2007,VOCdevkit/VOC2012 --image_set=trainval,test
+    python3 ssd_image_to_tf.py --voc=pictures --split=0.8 --classes_file=found
+    python3 ssd_image_to_tf.py --coco=instances_train2017.json,instances_val2017.json --coco_images=train2017,val2017
 
 Lists named train and trainval become tfrecords_train/, val and test tfrecords_test/. Reads configs/config_general.py and
 config_common.py. What cannot be used is left out and listed; nothing half-written is ever taken for whole.
@@ -8,63 +10,113 @@ config_common.py. What cannot be used is left out and listed; nothing half-writt
 import collections
 import concurrent.futures
 import itertools
-import os
 
 from configs import load
 from configs.errors import UserError
 from configs.script import quiet, run
 
 with quiet():
-    from datasets import DataError, encoded_image, tfrecord, voc
+    from datasets import DataError, annotations, encoded_image, sources, tfrecord, voc
     from datasets.progress import Progress
 
-_TRAINING_LISTS = ('train', 'trainval')
 _SHOWN = 20
+# The value of classes_file that takes the names of the annotations.
+FOUND = 'found'
 
 
 def main():
     config = load('ssd_image_to_tf', description=__doc__)
-    classes = voc.read_class_list(config.classes_file) if config.classes_file else voc.CLASSES
-    worst = 0
-    for output, lists in destinations(config.voc, config.image_set, config.output).items():
-        worst = max(worst, convert(output, lists, classes, config.images_per_shard))
-    return worst
+    parts = select(config)
+    folders = destinations(parts, config.output)
+    classes = class_list(config.classes_file, parts)
+    for output, found in folders.items():
+        convert(output, found, classes, config.images_per_shard)
 
 
-def destinations(folders: str, image_sets: str, output: str) -> dict[str, list[tuple[str, str]]]:
-    """-> {output folder: [(VOC folder, image set), ...]}. A set that one folder lacks is left out where another has it."""
-    lists = [(folder.rstrip('/'), name) for name in _words(image_sets) for folder in _words(folders)]
-    found, problems = [], []
-    for folder, name in lists:
-        try:
-            voc.image_ids(folder, name)
-            found.append((folder, name))
-        except DataError as error:
-            problems.append(str(error))
-    missing = set(_words(image_sets)) - {name for _, name in found}
-    absent = [folder for folder in _words(folders) if not os.path.isdir(folder)]
-    if missing or absent:
-        raise UserError(problems[0])
-    for problem in problems:
-        print(f'left out: {problem}')
+def select(config) -> list[sources.Part]:
+    """The images that the configuration names. What is left out already here is printed."""
+    if config.coco:
+        origins = sources.coco_files(_words(config.coco), _words(config.coco_images))
+    else:
+        origins = sources.voc_folders(_words(config.voc))
+    if config.split:
+        parts, notes = sources.divided(origins, config.split, config.split_seed)
+    elif config.coco:
+        parts, notes = sources.named(origins)
+    else:
+        parts, notes = sources.listed(origins, _words(config.image_set))
+    for line in notes:
+        print(_plain(line))
+    return parts
+
+
+def destinations(parts, output: str) -> dict[str, list[sources.Part]]:
+    """-> {output folder: its parts}. output: one folder for all, or ''."""
     grouped = collections.defaultdict(list)
-    for folder, name in found:
-        grouped['tfrecords_train' if name in _TRAINING_LISTS else 'tfrecords_test'].append((folder, name))
-    if output and len(grouped) > 1:
-        raise UserError(f'output {output} is one folder, but image_set {image_sets} has lists for training and for test; '
-                        'leave output empty, or convert them one by one')
-    return {output: found} if output else dict(grouped)
+    for part in parts:
+        grouped['tfrecords_train' if part.image_set in sources.TRAINING_SETS else 'tfrecords_test'].append(part)
+    nameless = [part.source.path for part in parts if not part.image_set]
+    if nameless and not output:
+        raise UserError(f'nothing in the name of {nameless[0]} or of its folder says train, val or test; name the records '
+                        'with --output=FOLDER, or split the images with --split=0.8')
+    if output and len(grouped) > 1 and not nameless:
+        raise UserError(f'output {output} is one folder, but there are images for training and for test '
+                        f'({", ".join(part.label for part in parts)}); leave output empty, or convert them one by one')
+    return {output: list(parts)} if output else dict(grouped)
 
 
 def _words(text):
     return [word.strip() for word in text.split(',') if word.strip()]
 
 
-def convert(output: str, lists, classes, images_per_shard: int) -> int:
-    """Writes one record folder; returns the exit code."""
+def class_list(classes_file: str, parts) -> tuple[str, ...]:
+    """The names in a file, or with FOUND those of the annotations, sorted; or else those that belong to the format."""
+    if classes_file == FOUND:
+        return _found_classes(parts)
+    if classes_file:
+        return voc.read_class_list(classes_file)
+    lists = {part.source.classes: part.source.name for part in parts}
+    if len(lists) > 1:
+        raise UserError(f'{" and ".join(lists.values())} have different categories; name the classes with --classes_file=FILE, '
+                        f'or take those that have objects with --classes_file={FOUND}')
+    return next(iter(lists))
+
+
+def _found_classes(parts):
+    counts = annotations.count_classes(_readable(parts))
+    if not counts:
+        raise UserError('the annotations name no class: there is no readable object')
+    classes = annotations.class_list(sorted(filter(None, counts)), 'the set of annotations')
+    print(f'{len(classes)} classes in the annotations: {_counted(counts)}')
+    return classes
+
+
+def _readable(parts):
+    """Yields the annotations that can be read; `convert` lists the others."""
+    progress = Progress(sum(len(part.ids) for part in parts), 'annotations')
+    for part in parts:
+        for image_id in part.ids:
+            try:
+                yield part.source.read(image_id)
+            except DataError:
+                continue
+            finally:
+                progress.update()
+    progress.close()
+
+
+def _counted(counts) -> str:
+    """Names with their counts: the most frequent, by the alphabet."""
+    more = f' and {len(counts) - _SHOWN} more' if len(counts) > _SHOWN else ''
+    return ', '.join(f'{name} ({count})' for name, count in sorted(counts.most_common(_SHOWN))) + more
+
+
+def convert(output: str, parts, classes, images_per_shard: int):
+    """Writes one record folder; UserError where nothing can be used, and then an earlier conversion stays as it was."""
     # 1 annotations: which images, each once
-    images = list(dict.fromkeys((folder, image_id) for folder, name in lists for image_id in voc.image_ids(folder, name)))
-    sets = [f'{os.path.basename(os.path.abspath(folder))}/{name}' for folder, name in lists]
+    images = list(dict.fromkeys((part.source, image_id) for part in parts for image_id in part.ids))
+    _refuse_namesakes(parts)
+    sets = [_plain(part.label) for part in parts]
     print(f'{output}: {len(images)} images of {", ".join(sets)}')
     report = Report(classes)
 
@@ -76,44 +128,47 @@ def convert(output: str, lists, classes, images_per_shard: int) -> int:
                 if item.example is not None:
                     writer.add(item.example)
             writer.add_text('refused.txt', ''.join(line + '\n' for line in report.refused))
+            writer.add_text('classes.txt', ''.join(name + '\n' for name in classes))
             if problem := report.unusable():
-                raise _Unusable(f'{output}: {problem}; nothing written')
+                print(report.left_out())
+                raise UserError(f'{output}: {problem}; nothing written')
     except OSError as error:
         raise UserError(f'{output} cannot be written: {error.strerror or error}') from None
-    except _Unusable as error:
-        print(f'{report}\nerror: {error}')
-        return 2
     print(report)
-    return 0
 
 
-class _Unusable(Exception):
-    """Leaves the writer, so that an earlier conversion stays as it was."""
+def _refuse_namesakes(parts):
+    names = collections.Counter(source.name for source in {part.source for part in parts})
+    if doubles := [name for name, count in names.items() if count > 1]:
+        raise UserError(f'two sources are called {doubles[0]}, so the records could not tell their images apart; rename one')
 
 
 Converted = collections.namedtuple('Converted', 'example objects refused reencoded note')
 
 
-def _example(folder, image_id, classes) -> Converted:
+def _example(source, image_id, classes) -> Converted:
     """One image and its annotation -> Converted; an unusable one has example None and a reason."""
     try:
-        objects, stated = voc.read_xml(folder, image_id)
-        path = voc.image_path(folder, image_id)
-        image = encoded_image.read(path)
+        found = source.read(image_id)
+        image = encoded_image.read(found.image)
     except DataError as error:
-        return Converted(None, None, [str(error)], False, '')
-    annotation = f'{folder}/Annotations/{image_id}.xml'
+        return Converted(None, None, [_plain(error)], False, '')
     note = ''
-    if stated not in (None, (image.height, image.width)):
-        note = f'{annotation}: size {stated[1]} x {stated[0]}, but the image has {image.width} x {image.height}'
-    usable = voc.usable(objects, image.height, image.width, classes, annotation)
-    source = f'{os.path.basename(os.path.abspath(folder))}/{image_id}'
-    item = tfrecord.example(image.encoded, image.height, image.width, path.name, source, usable, classes)
-    return Converted(item, usable, list(usable.refused), image.reencoded, note)
+    if found.size not in (None, (image.height, image.width)):
+        note = f'{found.where}: size {found.size[1]} x {found.size[0]}, but the image has {image.width} x {image.height}'
+    usable = annotations.usable(found.objects, image.height, image.width, classes, found.where)
+    item = tfrecord.example(image.encoded, image.height, image.width, _plain(found.image.name),
+                            _plain(f'{source.name}/{image_id}'), usable, classes)
+    return Converted(item, usable, [_plain(line) for line in found.refused + usable.refused], image.reencoded, _plain(note))
+
+
+def _plain(text) -> str:
+    """One line of UTF-8: names in annotations may hold anything."""
+    return ' '.join(str(text).splitlines()).encode(errors='backslashreplace').decode()
 
 
 def _in_threads(function, images, classes, progress):
-    """function(folder, id, classes) of every image, in order, with a bounded number under way."""
+    """function(source, id, classes) of every image, in order, with a bounded number under way."""
     images = iter(images)
     with concurrent.futures.ThreadPoolExecutor() as pool:
         waiting = collections.deque(pool.submit(function, *image, classes) for image in itertools.islice(images, 64))
@@ -133,6 +188,7 @@ class Report:
         self.images = self.empty = self.clipped = self.reencoded = 0
         self.per_class = {name: [0, 0, 0] for name in classes}  # images, objects, difficult
         self.refused, self.files, self.notes = [], 0, []
+        self.unknown = collections.Counter()
 
     def add(self, item: Converted):
         self.refused += item.refused
@@ -141,6 +197,7 @@ class Report:
             self.files += 1
             return
         self.images += 1
+        self.unknown.update(_plain(name) for name in item.objects.unknown)
         self.reencoded += item.reencoded
         self.clipped += item.objects.clipped
         self.empty += len(item.objects.labels) == 0
@@ -154,9 +211,11 @@ class Report:
         """Why nothing can be trained or tested on what was converted; '' where that can be done."""
         if not self.images:
             return 'no usable image'
-        if self.empty == self.images and len(self.refused) > self.files:
-            return 'no usable object: name the classes of these annotations with --classes_file=FILE (one per line)'
-        return ''
+        if self.empty < self.images or len(self.refused) == self.files:
+            return ''
+        way_out = (f': the annotations name {_counted(self.unknown)}; take these with --classes_file={FOUND}, or list the '
+                   'classes in --classes_file=FILE (one per line)')
+        return 'no usable object' + (way_out if self.unknown else '')
 
     def __str__(self):
         width = max(len('class'), *(len(name) for name in self.classes))
@@ -167,11 +226,16 @@ class Report:
         lines.append(f'{self.empty} images without objects; {self.clipped} boxes clipped to the image; '
                      f'{self.reencoded} images re-encoded as plain JPEG; {len(self.refused) - self.files} objects and '
                      f'{self.files} files refused')
-        for what, found in (('refused', self.refused), ('note', self.notes)):
+        if self.unknown:
+            lines.append(f'names that are not in the class list: {_counted(self.unknown)}')
+        return '\n'.join(lines + [self.left_out(', all in refused.txt')]).rstrip()
+
+    def left_out(self, where: str = '') -> str:
+        """The first of the refused lines and of the notes. where: all of the refused are."""
+        lines = []
+        for what, found, rest in (('refused', self.refused, where), ('note', self.notes, '')):
             lines += [f'{what}: {line}' for line in found[:_SHOWN]]
-            if len(found) > _SHOWN:
-                where = ', all in refused.txt' if what == 'refused' else ''
-                lines.append(f'{what}: ... and {len(found) - _SHOWN} more{where}')
+            lines += [f'{what}: ... and {len(found) - _SHOWN} more{rest}'] if len(found) > _SHOWN else []
         return '\n'.join(lines)
 
 

@@ -21,7 +21,7 @@ import configs
 import ssd_image_to_tf
 from configs.errors import UserError
 from configs.schema import RULES
-from datasets import DataError, shapes, tfrecord, voc
+from datasets import DataError, annotations, shapes, tfrecord, voc
 from nets import checkpoint
 from nets.slim_compat import tf
 from preprocessing import damage, pipeline
@@ -227,7 +227,7 @@ def records(random, folder):
 def _records(folder, random=None):
     """Four images in two shards. random: one of them has wrong content."""
     image = _encoded('.jpg', np.full([30, 40, 3], 100, np.uint8))
-    objects = voc.Objects(np.float32([[.1, .1, .5, .6]]), np.int64([1]), np.array([False]), np.array([False]))
+    objects = annotations.Objects(np.float32([[.1, .1, .5, .6]]), np.int64([1]), np.array([False]), np.array([False]))
     with tfrecord.Writer(folder, shapes.SHAPES, ('test',), 2) as writer:
         for number in range(4):
             item = tfrecord.example(image, 30, 40, f'{number}.jpg', str(number), objects, shapes.SHAPES)

@@ -16,6 +16,8 @@ with quiet():
 _TYPES = ('float32', 'float16')
 # Facts of model.json that go with the weights. Others, such as paths of the machine that trained, stay behind.
 _FACTS = ('backbone_network', 'imagenet_scope', 'image_size', 'default_box_set', 'classes')
+# These too, where they are: older trainings did not write them.
+_LATER_FACTS = ('default_boxes',)
 
 
 def publish(source, folder, dtype: str = 'float16') -> str:
@@ -36,7 +38,7 @@ def publish(source, folder, dtype: str = 'float16') -> str:
         raise checkpoint.CheckpointError(f'{found} is there already; remove it, or name another folder')
     weights = {name: _converted(name, value, dtype, prefix) for name, value in _weights(prefix).items()}
     written = checkpoint.save(folder, checkpoint.step_of(prefix), weights)
-    checkpoint.write_description(folder, **{key: facts[key] for key in _FACTS})
+    checkpoint.write_description(folder, **{key: facts[key] for key in _FACTS + _LATER_FACTS if key in facts})
     return written
 
 

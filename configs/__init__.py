@@ -19,6 +19,7 @@ from datasets.manual import Formatter
 # Script -> the config modules it reads, in this order; a later module's value wins.
 SCRIPTS = {
     'ssd_image_to_tf': ('config_general', 'config_common'),
+    'ssd_box_fit': ('config_general',),
     'ssd_train': ('config_general', 'config_common', 'config_train'),
     'ssd_test': ('config_general', 'config_common', 'config_test'),
     'ssd_demo': ('config_general', 'config_common', 'config_demo'),
@@ -38,10 +39,16 @@ class Section:
 
 
 # Keys that a script has beside those of its modules.
-_EXTRA = {'ssd_image_to_tf': [Section(
-    'ssd_image_to_tf.py', 'What this script has beside them.', {'output': ''},
-    {'output': 'Folder that receives the records. Empty: tfrecords_train/ for train and trainval, tfrecords_test/ for val and '
-               'test.'})]}
+_EXTRA = {
+    'ssd_image_to_tf': [Section(
+        'ssd_image_to_tf.py', 'What this script has beside them.', {'output': ''},
+        {'output': 'Folder that receives the records. Empty: tfrecords_train/ for train and trainval, tfrecords_test/ for val '
+                   'and test.'})],
+    'ssd_box_fit': [Section(
+        'ssd_box_fit.py', 'What this script has beside them.', {'train_records': 'tfrecords_train', 'output': 'box_fit.png'},
+        {'train_records': 'Folder of records, written by ssd_image_to_tf.py.',
+         'output': 'Picture of objects and default boxes, PNG.'})],
+}
 
 
 class Config(types.SimpleNamespace):

@@ -1,12 +1,26 @@
 """Configuration shared by conversion, training, test and demo."""
 
-# Folders in VOC layout (JPEGImages, Annotations, ImageSets/Main), comma-separated.
+# Folders in VOC layout (JPEGImages, Annotations, ImageSets/Main), comma-separated; or with pictures and an XML file beside each.
 voc = 'VOCdevkit/VOC2007,VOCdevkit/VOC2012'
 
 # Lists of ImageSets/Main to convert, comma-separated. train and trainval become training records, val and test test records.
 image_set = 'trainval,test'
 
-# Text file with one class name per line, for data other than VOC. Empty: the 20 classes of VOC, or those of the records.
+# COCO's JSON files of instances, comma-separated, which are converted in place of voc. One that is called after train becomes
+# training records; val or test: test records. Empty: none.
+coco = ''
+
+# Image folder of each file in coco, comma-separated, or one for all. Empty: the folder of the file itself.
+coco_images = ''
+
+# Share of images for training, the others are for test; instead of lists. 0: by lists. 0..1
+split = 0.0
+
+# Seed of the split.
+split_seed = 1
+
+# Text file with one class name per line. 'found': all names in the annotations, sorted. Empty: the 20 classes of VOC, or the
+# categories of the COCO file.
 classes_file = ''
 
 # Images per record shard.

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from nets import backbones, choices
+from nets.spec import BOX_SETS_300, BOX_SETS_512
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,11 +40,15 @@ MODULES = {
         'backbone_network': _one_of(*('ssd_' + name for name in backbones.names())),
         'training_mode': _one_of(*choices.TRAINING_MODES),
         'resnet_depth': _one_of(50, 101, 152),
-        'default_box_set': _one_of('coco', 'voc'),
+        'default_box_set': _one_of(*(BOX_SETS_300 | BOX_SETS_512)),
     },
     'config_common': {
         'voc': _NAMED,
         'image_set': _NAMED,
+        'coco': _TEXT,
+        'coco_images': _TEXT,
+        'split': Rule(float, lambda value: 0 <= value < 1, 'a number from 0 to 1, without 1'),
+        'split_seed': _integer(0),
         'classes_file': _TEXT,
         'images_per_shard': _integer(1),
         'checkpoint': _TEXT,

@@ -1,13 +1,18 @@
 """Draws a folder in VOC layout: textured shapes on textured grounds. For smoke tests, and to see the whole path work.
 
     python3 -m datasets.shapes --output shapes --train 60 --test 20
+
+The same pictures without lists, as other tools leave them: --layout=pictures (an XML file beside each) or --layout=coco.
 """
+import json
 import pathlib
+import shutil
+import tempfile
 
 import cv2
 import numpy as np
 
-from datasets import manual
+from datasets import manual, voc
 
 SHAPES = ('circle', 'square', 'triangle')
 # Image sides in pixels, and a shape's side in units of the image's shorter one.
@@ -94,14 +99,50 @@ def annotation(image_id, size, objects) -> str:
                        objects=''.join(_OBJECT.format(**dict(zip(keys, item, strict=True))) for item in objects))
 
 
+def write_pictures(folder, count: int, seed: int = 0):
+    """Writes pictures with one XML file beside each, as labelImg does."""
+    with tempfile.TemporaryDirectory() as room:
+        write_voc(room, count, 0, seed)
+        for part in ('JPEGImages', 'Annotations'):
+            shutil.copytree(pathlib.Path(room, part), folder, dirs_exist_ok=True)
+
+
+def write_coco(folder, count: int, seed: int = 0):
+    """Writes images/ and annotations.json in COCO's format; difficult objects are crowds there."""
+    with tempfile.TemporaryDirectory() as room:
+        write_voc(room, count, 0, seed)
+        shutil.copytree(pathlib.Path(room, 'JPEGImages'), pathlib.Path(folder, 'images'), dirs_exist_ok=True)
+        content = coco_content(room, voc.image_ids(room, 'train'))
+    pathlib.Path(folder, 'annotations.json').write_text(json.dumps(content), encoding='utf-8')
+
+
+def coco_content(folder, image_ids) -> dict:
+    """Images of a VOC folder of shapes as COCO has them. Categories are numbered 4, 14, 24: real ids have gaps."""
+    names = {name: 10 * number + 4 for number, name in enumerate(SHAPES)}
+    images, rows = [], []
+    for image_id in image_ids:
+        objects, (height, width) = voc.read_xml(folder, image_id)
+        images.append({'id': int(image_id), 'file_name': f'{image_id}.jpg', 'height': height, 'width': width})
+        for item in objects:
+            ymin, xmin, ymax, xmax = item.box
+            rows.append({'id': len(rows) + 1, 'image_id': int(image_id), 'category_id': names[item.name],
+                         'bbox': [xmin - 1, ymin - 1, xmax - xmin + 1, ymax - ymin + 1], 'iscrowd': int(item.difficult)})
+    return {'images': images, 'annotations': rows, 'categories': [{'id': key, 'name': name} for name, key in names.items()]}
+
+
 def main(argv=None):
     parser = manual.parser('python3 -m datasets.shapes', __doc__)
     parser.add_argument('--output', required=True, metavar='FOLDER', help='Folder that is written.')
     parser.add_argument('--train', type=int, default=60, metavar='NUMBER', help='Images of the list train.')
     parser.add_argument('--test', type=int, default=20, metavar='NUMBER', help='Images of the list test.')
     parser.add_argument('--seed', type=int, default=0, metavar='NUMBER', help='The same seed draws the same pictures.')
+    parser.add_argument('--layout', choices=('voc', 'pictures', 'coco'), default='voc', help='How the folder is made.')
     options = parser.parse_args(argv)
-    write_voc(options.output, options.train, options.test, options.seed)
+    if options.layout == 'voc':
+        write_voc(options.output, options.train, options.test, options.seed)
+    else:
+        write = write_pictures if options.layout == 'pictures' else write_coco
+        write(options.output, options.train + options.test, options.seed)
     print(f'{options.train} + {options.test} images in {options.output}')
 
 

@@ -31,7 +31,7 @@ class RecordIndex:
 
 
 def example(encoded: bytes, height: int, width: int, filename: str, source_id: str, objects, classes) -> tf.train.Example:
-    """One image with its objects (datasets.voc.Objects) as a tf.train.Example. encoded: JPEG."""
+    """One image with its objects (datasets.annotations.Objects) as a tf.train.Example. encoded: JPEG."""
     boxes = objects.boxes
     return tf.train.Example(features=tf.train.Features(feature={
         'image/encoded': _bytes([encoded]), 'image/format': _bytes([b'jpeg']),
@@ -72,6 +72,16 @@ def parse(serialized):
             'width': found['image/width'], 'boxes': tf.ensure_shape(boxes, [None, 4]),
             'labels': tf.sparse.to_dense(found['image/object/class/label']),
             'difficult': tf.cast(tf.sparse.to_dense(found['image/object/difficult']), tf.bool)}
+
+
+def objects(index):
+    """Yields of every image, in the order of the files, a dict of numpy arrays: boxes float32 [R, 4] and labels int64 [R].
+
+    tf.errors.OpError on damaged records; see preprocessing.damage.
+    """
+    records = tf.data.TFRecordDataset(list(index.files)).map(
+        lambda serialized: {key: value for key, value in parse(serialized).items() if key in ('boxes', 'labels')})
+    yield from records.as_numpy_iterator()
 
 
 class Writer:

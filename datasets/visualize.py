@@ -119,3 +119,49 @@ def _running_mean(values, width):
     """Mean of up to `width` values around each; fewer at the ends."""
     window = np.ones(width)
     return np.convolve(values, window, 'same') / np.convolve(np.ones(len(values)), window, 'same')
+
+
+def plot_box_fit(boxes, covered, layers, path):
+    """Objects and default boxes by height and width, and the objects' sides, one PNG.
+
+    Args:
+        boxes: [N, 4] corners, pixels of the network's input, N at least 1.  covered: bool [N], whether a default box fits.
+        layers: heights and widths [boxes, 2] of each layer's default boxes, pixels.
+    """
+    from matplotlib import colormaps, ticker
+    from matplotlib.figure import Figure
+
+    heights, widths = (boxes[:, 2:] - boxes[:, :2]).T
+    figure = Figure(figsize=(12, 5.5), layout='constrained')
+    left, right = figure.subplots(1, 2)
+    share = covered.mean()
+    groups = ((covered, 'tab:green', f'covered, {share:.1%}'), (~covered, 'tab:red', f'by force, {1 - share:.1%}'))
+    step = len(boxes) // 5000 + 1
+    for chosen, ink, label in groups:
+        left.scatter(widths[chosen][::step], heights[chosen][::step], s=6, alpha=0.35, color=ink, label=label, linewidths=0)
+    for number, shapes in enumerate(layers, start=1):
+        left.scatter(shapes[:, 1], shapes[:, 0], s=70, marker='+', linewidths=1.8,
+                     color=colormaps['viridis'](number / len(layers)), label=f'default boxes, layer {number}')
+    left.set(xscale='log', yscale='log', xlabel='width, pixels of the input', ylabel='height', title='objects and default boxes')
+    left.legend(fontsize=7)
+    sides = np.sqrt(heights * widths)
+    bins = np.geomspace(sides.min() * 0.99, sides.max() * 1.01, 40)
+    right.hist([sides[chosen] for chosen, _, _ in groups], bins, stacked=True, color=[ink for _, ink, _ in groups],
+               label=[label for _, _, label in groups])
+    for number, shapes in enumerate(layers):
+        right.axvline(shapes[0, 0], color='black', linewidth=0.8, label=None if number else 'smallest square of a layer')
+    right.set(xscale='log', xlabel='square root of the area, pixels of the input', ylabel='objects', title='sides')
+    right.legend(fontsize=7)
+    for axis in (left.xaxis, left.yaxis, right.xaxis):
+        axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter('{x:g}')
+        axis.set_minor_locator(ticker.NullLocator())
+    _save(figure, path)
+
+
+def _save(figure, path):
+    try:
+        os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
+        figure.savefig(path, dpi=110)
+    except (OSError, ValueError) as error:
+        raise DataError(f'{path} cannot be written: {str(error).splitlines()[0]}') from None

@@ -282,7 +282,11 @@ def write_detections(folder, image_set: str, classes, detections):
             mine = entry.labels == label
             for (ymin, xmin, ymax, xmax), score in zip(entry.boxes[mine], entry.scores[mine], strict=True):
                 lines.append(f'{os.path.basename(image)} {score:.6f} {xmin:.2f} {ymin:.2f} {xmax:.2f} {ymax:.2f}\n')
-        pathlib.Path(folder, f'comp4_det_{image_set}_{name}.txt').write_text(''.join(lines), encoding='utf-8')
+        _detections_file(folder, image_set, name).write_text(''.join(lines), encoding='utf-8')
+
+
+def _detections_file(folder, image_set, name):
+    return pathlib.Path(folder, f'comp4_det_{image_set}_{name.replace("/", "_")}.txt')
 
 
 def read_detections(folder, image_set: str, classes) -> tuple[dict[str, Detection], list[str]]:
@@ -292,7 +296,7 @@ def read_detections(folder, image_set: str, classes) -> tuple[dict[str, Detectio
     """
     rows, missing = {}, []
     for label, name in enumerate(classes, start=1):
-        path = pathlib.Path(folder, f'comp4_det_{image_set}_{name}.txt')
+        path = _detections_file(folder, image_set, name)
         if not path.is_file():
             missing.append(name)
             continue

@@ -35,14 +35,16 @@ def layer_boxes(grid: int, step: float, shapes: np.ndarray, image_size: int) -> 
     return boxes.reshape(-1, 4) / image_size
 
 
+def layer_shapes(spec: BackboneSpec) -> list[np.ndarray]:
+    """Heights and widths of each layer's boxes, pixels: one [boxes, 2] per layer."""
+    return [cell_shapes(*sizes) for sizes in zip(spec.sizes[:-1], spec.sizes[1:], spec.aspect_ratios, strict=True)]
+
+
 def default_boxes(spec: BackboneSpec) -> np.ndarray:
     """All default boxes of a backbone: float32 [K, 4] cy, cx, h, w in units of the image, in the heads' order.
 
     Order: layer, row, column, box of the cell.
     """
-    layers = [
-        layer_boxes(grid, step, cell_shapes(low, high, ratios), spec.image_size)
-        for grid, step, low, high, ratios in zip(
-            spec.grids, spec.steps, spec.sizes[:-1], spec.sizes[1:], spec.aspect_ratios, strict=True)
-    ]
+    layers = [layer_boxes(grid, step, shapes, spec.image_size)
+              for grid, step, shapes in zip(spec.grids, spec.steps, layer_shapes(spec), strict=True)]
     return np.concatenate(layers).astype(np.float32)

@@ -110,6 +110,11 @@ class BackboneSpec:
         return self.box_sets[self.box_set]
 
     @property
+    def box_facts(self) -> dict:
+        """What a checkpoint says of the default boxes that it was trained for; see nets.detector.load. Plain lists."""
+        return {'sizes': list(self.sizes), 'aspect_ratios': [list(ratios) for ratios in self.aspect_ratios]}
+
+    @property
     def boxes_per_cell(self) -> tuple[int, ...]:
         """Default boxes per cell of each head: two squares, and two boxes per aspect ratio."""
         return tuple(2 + 2 * len(ratios) for ratios in self.aspect_ratios)

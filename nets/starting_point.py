@@ -132,7 +132,7 @@ def _after_move(prefix, folder, moved):
 def describe(spec, mode: str, classes) -> dict:
     """What model.json says of a training, beside where it started from."""
     return {'backbone_network': 'ssd_' + spec.name, 'imagenet_scope': spec.imagenet.scope, 'image_size': spec.image_size,
-            'default_box_set': spec.box_set, 'training_mode': mode, 'classes': list(classes)}
+            'default_box_set': spec.box_set, 'default_boxes': spec.box_facts, 'training_mode': mode, 'classes': list(classes)}
 
 
 def apply(start: Start, trainer, spec) -> str:

@@ -11,8 +11,8 @@ FACTS = {'backbone_network': 'ssd_mobilenet_v1', 'imagenet_scope': 'MobilenetV1'
          'classes': ['cat']}
 
 
-def _training(folder, weights):
-    checkpoint.write_description(folder, **FACTS, started_from='/home/me/model.ckpt', training_mode='from_scratch')
+def _training(folder, weights, **facts):
+    checkpoint.write_description(folder, **FACTS, **facts, started_from='/home/me/model.ckpt', training_mode='from_scratch')
     return checkpoint.save(folder, 40, {
         'net/weights': np.array([1., 2.], 'f'), 'net/weights/Momentum': np.ones(2, 'f'),
         'net/weights/ExponentialMovingAverage': np.array(weights, 'f'), 'net/biases': np.array([.5], 'f'),
@@ -28,6 +28,12 @@ def test_averages_without_slots_in_float16(tmp_path):
     np.testing.assert_allclose(reader.get_tensor('net/weights'), [3., 1e-5], rtol=1e-2)
     with open(tmp_path / 'shipped/model.json') as file:
         assert json.load(file) == FACTS
+
+
+def test_default_boxes_go_along_where_they_are_known(tmp_path):
+    boxes = {'sizes': [1.5, 2.], 'aspect_ratios': [[2.]]}
+    publish.publish(_training(tmp_path, [3., 1.], default_boxes=boxes), tmp_path / 'shipped')
+    assert checkpoint.read_description(tmp_path / 'shipped/model.ckpt-40') == FACTS | {'default_boxes': boxes}
 
 
 def test_float32_is_exact(tmp_path):

@@ -1,4 +1,5 @@
 """The detector that comes with the repository."""
+import dataclasses
 import os
 import pathlib
 
@@ -34,3 +35,11 @@ def test_it_knows_the_classes_of_voc_and_finds_a_person():
     count = int(found.counts[0])
     assert [classes[label - 1] for label in found.classes[0, :count]] == ['person']
     np.testing.assert_allclose(found.boxes[0, 0], [.07, .17, .92, .95], atol=.05)
+
+
+def test_it_is_not_taken_for_a_detector_with_other_default_boxes():
+    spec, prefix = backbones.get('mobilenet_v1'), checkpoint.find(FOLDER / 'shipped')
+    assert checkpoint.read_description(prefix)['default_boxes'] == spec.box_facts
+    other = dataclasses.replace(spec, aspect_ratios=((2.5,), *spec.aspect_ratios[1:]))
+    with pytest.raises(checkpoint.CheckpointError, match=r'with default_boxes .*\[\[2.0\], .*, configured is .*\[\[2.5\]'):
+        detector.load(other, prefix)

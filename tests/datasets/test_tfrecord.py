@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from datasets import DataError, tfrecord, voc
+from datasets import DataError, annotations, tfrecord
 
 
 def _objects(*rows):
     """rows: (box, label, difficult)."""
     boxes, labels, difficult = zip(*rows, strict=True) if rows else ((), (), ())
-    return voc.Objects(np.array(boxes, 'f').reshape(-1, 4), np.array(labels, int), np.array(difficult, bool),
-                       np.zeros(len(rows), bool))
+    return annotations.Objects(np.array(boxes, 'f').reshape(-1, 4), np.array(labels, int), np.array(difficult, bool),
+                               np.zeros(len(rows), bool))
 
 
 def _example(name='y/1', *rows):

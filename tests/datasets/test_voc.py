@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from datasets import DataError, voc
+from datasets import DataError, annotations, voc
 from datasets.voc import RawObject
 
 OBJECT = ('<object><name>{name}</name>{more}<bndbox><xmin>{box[0]}</xmin><ymin>{box[1]}</ymin><xmax>{box[2]}</xmax>'
@@ -58,6 +58,9 @@ def test_size_may_be_missing(folder):
     ('<annotation><object><name>cat</name></object></annotation>', 'object without name or box'),
     ('<annotation><object><name>cat</name><bndbox><xmin>x</xmin></bndbox></object></annotation>', 'a number that is none'),
     ('<annotation><size><width>a</width></size></annotation>', 'malformed XML'),
+    ('<?xml version="1.0" encoding="utf-7"?><annotation/>', 'malformed XML'),
+    ('<annotation><object><name>cat</name><difficult>inf</difficult><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>2</xmax>'
+     '<ymax>2</ymax></bndbox></object></annotation>', 'a number that is none'),
 ])
 def test_malformed_xml_names_the_file(folder, text, message):
     (folder / 'Annotations/a.xml').write_text(text)
@@ -90,27 +93,29 @@ def test_image_ids(folder):
     ((float('nan'), 1, 5, 5), 'is not finite'),
 ])
 def test_bad_boxes_are_refused_with_file_and_object(box, reason):
-    found = voc.usable([RawObject('cat', (1, 1, 9, 9)), RawObject('cat', box)], 50, 100, ('cat',), 'a.xml')
+    found = annotations.usable([RawObject('cat', (1, 1, 9, 9)), RawObject('cat', box)], 50, 100, ('cat',), 'a.xml')
     assert len(found.labels) == 1 and len(found.refused) == 1
     assert found.refused[0].startswith('a.xml: object 2 (cat): box') and reason in found.refused[0]
 
 
 def test_boxes_are_clipped_and_counted():
-    found = voc.usable([RawObject('cat', (-5, 1, 25, 120)), RawObject('dog', (1, 1, 50, 100), True, True)], 50, 100,
+    found = annotations.usable([RawObject('cat', (-5, 1, 25, 120)), RawObject('dog', (1, 1, 50, 100), True, True)], 50, 100,
                        ('dog', 'cat'), 'a.xml')
     np.testing.assert_allclose(found.boxes, [[0, 0, .5, 1], [0, 0, 1, 1]])
     assert (found.clipped, found.labels.tolist(), found.difficult.tolist()) == (1, [2, 1], [False, True])
 
 
 def test_unknown_class_names_the_nearest():
-    found = voc.usable([RawObject('catt', (1, 1, 9, 9))], 50, 100, ('dog', 'cat'), 'a.xml')
+    found = annotations.usable([RawObject('catt', (1, 1, 9, 9))], 50, 100, ('dog', 'cat'), 'a.xml')
     assert found.refused == ('a.xml: object 1 (catt): unknown class, nearest: cat',)
-    assert found.boxes.shape == (0, 4) and found.labels.shape == (0,)
+    assert found.boxes.shape == (0, 4) and found.labels.shape == (0,) and found.unknown == ('catt',)
 
 
 def test_class_list(tmp_path):
     path = tmp_path / 'classes.txt'
     path.write_text('# mine\ncat\n\n dog \n')
+    assert voc.read_class_list(path) == ('cat', 'dog')
+    path.write_bytes(b'\xef\xbb\xbfcat\r\ndog\r\n')  # as an editor on Windows writes it
     assert voc.read_class_list(path) == ('cat', 'dog')
     path.write_text('cat\ncat\n')
     with pytest.raises(DataError, match='names cat twice'):
@@ -120,3 +125,36 @@ def test_class_list(tmp_path):
         voc.read_class_list(path)
     with pytest.raises(DataError, match='cannot be read'):
         voc.read_class_list(tmp_path / 'nowhere')
+
+
+def test_folder_in_voc_layout(folder):
+    _xml(folder, OBJECT.format(name='cat', box=(1, 2, 30, 40), more=''))
+    (folder / 'JPEGImages/a.png').write_bytes(b'')
+    (folder / 'JPEGImages/b.jpg').write_bytes(b'')
+    source = voc.Folder(folder)
+    assert (source.name, source.classes, source.image_ids()) == (folder.name, voc.CLASSES, ['a'])
+    found = source.read('a')
+    assert found.image == folder / 'JPEGImages/a.png' and found.where == str(folder / 'Annotations/a.xml')
+    assert (found.objects, found.size) == ([RawObject('cat', (2, 1, 40, 30))], (50, 100))
+    assert source.notes() == [f'{folder}/JPEGImages: pictures without an XML file, which are left out: 1, first b. One without '
+                              'objects wants an XML file without <object>']
+
+
+def test_folder_of_pictures_with_xml_beside_them(tmp_path):
+    text = f'<annotation>{OBJECT.format(name="cat", box=(1, 2, 30, 40), more="")}</annotation>'
+    for name in ('b.xml', 'a.xml', '._a.xml'):  # the last as macOS leaves it
+        (tmp_path / name).write_text(text)
+    for name in ('a.JPG', 'b.png', 'classes.txt'):
+        (tmp_path / name).write_bytes(b'')
+    source = voc.Folder(tmp_path)
+    assert (source.image_ids(), source.notes()) == (['a', 'b'], [])
+    found = source.read('b')
+    assert (found.image, found.where, found.size) == (tmp_path / 'b.png', str(tmp_path / 'b.xml'), None)
+    assert voc.read_xml(tmp_path, 'a')[0] == found.objects == [RawObject('cat', (2, 1, 40, 30))]
+
+
+def test_folder_that_is_none_or_empty(tmp_path):
+    with pytest.raises(DataError, match='no VOC folder at nowhere'):
+        voc.Folder('nowhere')
+    with pytest.raises(DataError, match=r'no annotation \(\*.xml\) in'):
+        voc.Folder(tmp_path).image_ids()

@@ -149,6 +149,12 @@ def test_files_round_trip(tmp_path):
     assert missing == ['cow'] and found['i'].labels.tolist() == [1, 2] and found['i'].boxes.tolist() == [list(A), list(B)]
 
 
+def test_class_name_with_a_slash_is_one_file(tmp_path):
+    voc_eval.write_detections(tmp_path, 'test', ('moniter/tv',), {'y/i': _found((A, 1, .9))})
+    assert [path.name for path in tmp_path.iterdir()] == ['comp4_det_test_moniter_tv.txt']
+    assert voc_eval.read_detections(tmp_path, 'test', ('moniter/tv',))[0]['i'].scores.tolist() == [.9]
+
+
 def test_bad_line_names_file_and_line(tmp_path):
     (tmp_path / 'comp4_det_test_cat.txt').write_text('i .5 1 1 2 2\ni .5 1\n')
     with pytest.raises(DataError, match="cat.txt, line 2: 'i .5 1' is not 'image score"):

@@ -2,7 +2,7 @@
 import cv2
 import numpy as np
 
-from datasets import tfrecord, voc
+from datasets import annotations, tfrecord
 
 CLASSES = ('cat', 'dog')
 
@@ -13,7 +13,7 @@ def write(folder, images, per_shard=4, encoded=None):
         for number in range(images):
             height, count = 20 + number % 3 * 10, number % 3
             data = cv2.imencode('.jpg', np.full([height, 40, 3], number * 10, np.uint8))[1].tobytes()
-            objects = voc.Objects(np.float32([[.1, .1, .5, .6], [.3, .2, .9, 1]])[:count], np.int64([1, 2])[:count],
+            objects = annotations.Objects(np.float32([[.1, .1, .5, .6], [.3, .2, .9, 1]])[:count], np.int64([1, 2])[:count],
                                   np.array([False, True])[:count], np.zeros(count, bool))
             writer.add(tfrecord.example((encoded or {}).get(number, data), height, 40, f'{number}.jpg', str(number), objects,
                                         CLASSES))

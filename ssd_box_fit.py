@@ -1,0 +1,142 @@
+"""Shows how well the default boxes of a backbone cover the objects of a record folder, and proposes a box set that may do better.
+
+    python3 ssd_box_fit.py --train_records=tfrecords_train --backbone_network=ssd_mobilenet_v1
+
+Reads configs/config_general.py. A script, as it needs both the records and the network's record, which know nothing of each
+other; the arithmetic is in nets/box_fit.py. Objects are taken as the records have them: augmentation makes them smaller
+(zoom-out) and larger (crop) in training.
+"""
+import itertools
+import typing
+
+from configs import load
+from configs.errors import UserError
+from configs.script import quiet, run
+
+with quiet():
+    import numpy as np
+
+    from datasets import DataError, tfrecord, visualize
+    from datasets.progress import Progress
+    from nets import anchors, backbones, box_fit, devices
+    from nets.spec import BackboneSpec
+    from preprocessing import damage
+
+# Gains of recall below this are not worth a box set of one's own.
+_WORTH_IT = 0.01
+
+
+def main():
+    config = load('ssd_box_fit', description=__doc__)
+    devices.prepare()
+
+    # 1 objects
+    index = tfrecord.read_index(config.train_records)
+    with damage.named(index, skippable=False):
+        images = list(_read(index))
+    boxes, labels = (np.concatenate([image[key] for image in images]) for key in ('boxes', 'labels'))
+    if not len(boxes):
+        raise UserError(f'{config.train_records} has no objects')
+
+    # 2 default boxes
+    spec = backbones.from_config_name(config.backbone_network, config.resnet_depth, config.default_box_set)
+    print(f'{len(boxes)} objects in {index.images} images of {config.train_records}; {config.backbone_network}, '
+          f'box set {spec.box_set}: {spec.num_default_boxes} default boxes')
+
+    # 3 coverage
+    overlaps = box_fit.best_overlaps(boxes, spec)
+    print(table(boxes, labels, overlaps, index.classes, spec.image_size))
+    visualize.plot_box_fit(boxes * spec.image_size, overlaps >= box_fit.THRESHOLD, anchors.layer_shapes(spec), config.output)
+    print(f'picture: {config.output}')
+
+    # 4 proposal
+    print('\n' + proposal(images, boxes, spec))
+
+
+def _read(index):
+    progress = Progress(index.images, 'images')
+    for image in tfrecord.objects(index):
+        progress.update()
+        yield image
+    progress.close()
+
+
+def table(boxes, labels, overlaps, classes, image_size) -> str:
+    """Objects, recall, share matched by force and mean best IoU: of all, by size and by class."""
+    sides = box_fit.object_sides(boxes)
+    small, large = (f'{edge * image_size:.0f}' for edge in (box_fit.SMALL, box_fit.LARGE))
+    rows = [('all', np.full(len(boxes), True)),
+            (f'small, below {small} pixels', sides < box_fit.SMALL),
+            (f'medium, {small} to {large} pixels', (sides >= box_fit.SMALL) & (sides < box_fit.LARGE)),
+            (f'large, from {large} pixels on', sides >= box_fit.LARGE),
+            *((name, labels == label) for label, name in enumerate(classes, start=1))]
+    width = max(len(name) for name, _ in rows)
+    lines = [f'{"":<{width}} objects  recall  by force  mean IoU']
+    for name, chosen in rows:
+        found = box_fit.coverage(overlaps[chosen])
+        lines.append(f'{name:<{width}} {found.objects:7d}' + (
+            f'  {found.recall:6.3f}  {1 - found.recall:8.3f}  {found.mean:8.3f}' if found.objects else ''))
+    return '\n'.join(lines)
+
+
+class Candidate(typing.NamedTuple):
+    """One row of the comparison. spec: chosen on all objects.  tried: chosen on every second image, None where it has none."""
+    title: str
+    spec: BackboneSpec
+    tried: BackboneSpec | None
+
+
+def proposal(images, boxes, spec) -> str:
+    """The box sets side by side, and how to get a better one."""
+    first, second = (np.concatenate([np.zeros((0, 4)), *(image['boxes'] for image in images[start::2])]) for start in (0, 1))
+    candidates = [Candidate(name, *[spec.with_box_set(name)] * 2) for name in spec.box_sets]
+    own = _free_name(spec)
+    for title, ratios in ((own, False), (f'{own}, with aspect ratios', True)):
+        tried = box_fit.propose(first, spec, own, ratios) if len(first) else None
+        candidates.append(Candidate(title, box_fit.propose(boxes, spec, own, ratios), tried))
+    lines = [f'{"box set":<24}  recall  mean IoU  recall on others', *(_row(one, boxes, second) for one in candidates),
+             f"recall on others: on every second image, where '{own}' is chosen on the rest"]
+    return '\n'.join(lines + _advice(spec, candidates, boxes))
+
+
+def _free_name(spec):
+    """'own', or where the record has that already, 'own_2', ..."""
+    names = itertools.chain(['own'], (f'own_{number}' for number in itertools.count(2)))
+    return next(name for name in names if name not in spec.box_sets)
+
+
+def _row(one, boxes, others):
+    found = box_fit.coverage(box_fit.best_overlaps(boxes, one.spec))
+    tried = f'{_recall(others, one.tried):.3f}' if one.tried and len(others) else '-'
+    return f'{one.title:<24}  {found.recall:6.3f}  {found.mean:8.3f}  {tried:>16}'
+
+
+def _recall(boxes, spec):
+    return box_fit.coverage(box_fit.best_overlaps(boxes, spec)).recall
+
+
+def _advice(spec, candidates, boxes):
+    """Lines. The candidates cost more from one to the next, so each must gain on what was taken before."""
+    best, lines = _recall(boxes, spec), []
+    for one in candidates:
+        if _recall(boxes, one.spec) - best >= _WORTH_IT:
+            best = _recall(boxes, one.spec)
+            lines += [f"'{one.title}' covers more:", *_instructions(one.spec, spec)]
+    return lines or [f"'{spec.box_set}' covers these objects as well as the others, within {_WORTH_IT}."]
+
+
+def _instructions(better, spec):
+    if better.box_set in spec.box_sets:
+        return [f'    --default_box_set={better.box_set}']
+    table_name = f'BOX_SETS_{512 if spec.image_size == 512 else 300}'
+    lines = [f'    --default_box_set={better.box_set}, with this line in {table_name} of nets/spec.py:',
+             f"        '{better.box_set}': {better.sizes},"]
+    if better.aspect_ratios != spec.aspect_ratios:
+        lines += [f'    and this one in the record of {spec.name} in nets/backbones/:',
+                  f'        aspect_ratios={better.aspect_ratios},',
+                  '    Detectors with other aspect ratios, such as the shipped one, then only serve to start a training from.']
+    return lines
+
+
+if __name__ == '__main__':
+    run(main, DataError)

@@ -1,0 +1,59 @@
+"""Which images are for training and which for test."""
+import json
+import pathlib
+
+import pytest
+
+from datasets import DataError, sources
+
+
+@pytest.fixture
+def room(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _coco(path, *ids):
+    path = pathlib.Path(path)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps({'images': [{'id': i, 'file_name': f'{i}.jpg'} for i in ids], 'annotations': [],
+                                'categories': [{'id': 1, 'name': 'cat'}]}))
+    return str(path)
+
+
+@pytest.mark.parametrize('path, image_set', [
+    ('instances_train2017.json', 'train'), ('instances_val2017.json', 'val'), ('trainval.json', 'trainval'),
+    ('Test.json', 'test'), ('train/_annotations.coco.json', 'train'), ('valid/_annotations.coco.json', 'valid'),
+    ('retrained.json', ''), ('interval.json', ''), ('test_project/all.json', ''), ('train/val.json', 'val')])
+def test_coco_files_are_called_after_their_set(room, path, image_set):
+    parts, notes = sources.named(sources.coco_files([_coco(path, 1)], []))
+    assert [(part.image_set, part.ids) for part in parts] == [(image_set, ['1'])] and notes == []
+    assert parts[0].label == f'{pathlib.Path(path).stem}/{image_set or "all"}'
+
+
+def test_image_folders_of_coco_files(room):
+    files = [_coco('a/train.json', 1), _coco('b/val.json', 2)]
+    for given, expected in (([], ['a', 'b']), (['a'], ['a', 'a']), (['b', 'a'], ['b', 'a'])):
+        assert [str(file.images) for file in sources.coco_files(files, given)] == expected
+    with pytest.raises(DataError, match='2 COCO files, but 3 image folders'):
+        sources.coco_files(files, ['a', 'a', 'a'])
+    with pytest.raises(DataError, match='no image folder at nowhere'):
+        sources.coco_files(files, ['nowhere'])
+
+
+def test_division_prints_its_sizes(room):
+    files = sources.coco_files([_coco('a.json', *range(8)), _coco('b.json', 1, 2)], ['.'])
+    parts, notes = sources.divided(files, 0.75, 1)
+    assert [(part.label, len(part.ids)) for part in parts] == [('a/train', 6), ('a/test', 2), ('b/train', 1), ('b/test', 1)]
+    assert notes == ['a: 6 images for training and 2 for test, split by seed 1',
+                     'b: 1 images for training and 1 for test, split by seed 1']
+    with pytest.raises(DataError, match='c: 1 images cannot be split'):
+        sources.divided(sources.coco_files([_coco('c.json', 1)], []), 0.75, 1)
+
+
+def test_lists_of_no_folder(room):
+    pathlib.Path('pictures').mkdir()
+    folders = sources.voc_folders(['pictures', 'pictures/'])
+    assert [folder.name for folder in folders] == ['pictures']
+    with pytest.raises(DataError, match='no image list at .*train.txt; lists there: none. Without lists: --split=0.8'):
+        sources.listed(folders, ['train'])
