@@ -6,8 +6,6 @@ Lists named train and trainval become tfrecords_train/, val and test tfrecords_t
 config_common.py. What cannot be used is left out and listed; nothing half-written is ever taken for whole.
 """
 import collections
-import concurrent.futures
-import itertools
 import os
 
 from configs import load
@@ -15,11 +13,13 @@ from configs.errors import UserError
 from configs.script import quiet, run
 
 with quiet():
-    from datasets import DataError, encoded_image, tfrecord, voc
+    from datasets import DataError, encoded_image, tfrecord, threads, voc
     from datasets.progress import Progress
 
 _TRAINING_LISTS = ('train', 'trainval')
 _SHOWN = 20
+# Examples that are made or wait to be written, at most.
+_UNDER_WAY = 64
 
 
 def main():
@@ -71,10 +71,13 @@ def convert(output: str, lists, classes, images_per_shard: int) -> int:
     # 2 examples, made by threads (decoding releases the interpreter's lock), and 3 records
     try:
         with tfrecord.Writer(output, classes, sets, images_per_shard) as writer:
-            for item in _in_threads(_example, images, classes, Progress(len(images), 'images')):
+            progress = Progress(len(images), 'images')
+            for item in threads.in_order(lambda image: _example(*image, classes), images, _UNDER_WAY):
                 report.add(item)
                 if item.example is not None:
                     writer.add(item.example)
+                progress.update()
+            progress.close()
             writer.add_text('refused.txt', ''.join(line + '\n' for line in report.refused))
             if problem := report.unusable():
                 raise _Unusable(f'{output}: {problem}; nothing written')
@@ -110,19 +113,6 @@ def _example(folder, image_id, classes) -> Converted:
     source = f'{os.path.basename(os.path.abspath(folder))}/{image_id}'
     item = tfrecord.example(image.encoded, image.height, image.width, path.name, source, usable, classes)
     return Converted(item, usable, list(usable.refused), image.reencoded, note)
-
-
-def _in_threads(function, images, classes, progress):
-    """function(folder, id, classes) of every image, in order, with a bounded number under way."""
-    images = iter(images)
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        waiting = collections.deque(pool.submit(function, *image, classes) for image in itertools.islice(images, 64))
-        while waiting:
-            result = waiting.popleft().result()
-            waiting.extend(pool.submit(function, *image, classes) for image in itertools.islice(images, 1))
-            progress.update()
-            yield result
-    progress.close()
 
 
 class Report:
