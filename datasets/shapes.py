@@ -8,21 +8,12 @@ import pathlib
 import cv2
 import numpy as np
 
+from datasets import voc_xml
+
 SHAPES = ('circle', 'square', 'triangle')
 # Image sides in pixels, and a shape's side in units of the image's shorter one.
 _IMAGE_SIDES = (200, 400)
 _SHAPE_SIDES = (0.2, 0.6)
-_XML = """<annotation>
-  <filename>{image_id}.jpg</filename>
-  <size><width>{width}</width><height>{height}</height><depth>3</depth></size>
-{objects}</annotation>
-"""
-_OBJECT = """  <object>
-    <name>{name}</name>
-    <difficult>{difficult}</difficult>
-    <bndbox><xmin>{xmin}</xmin><ymin>{ymin}</ymin><xmax>{xmax}</xmax><ymax>{ymax}</ymax></bndbox>
-  </object>
-"""
 
 
 def write_voc(folder, train: int = 60, test: int = 20, seed: int = 0):
@@ -84,9 +75,7 @@ def _mask(random, name, height, width):
 
 
 def _annotation(image_id, image, objects):
-    keys = ('name', 'ymin', 'xmin', 'ymax', 'xmax', 'difficult')
-    return _XML.format(image_id=image_id, width=image.shape[1], height=image.shape[0],
-                       objects=''.join(_OBJECT.format(**dict(zip(keys, item, strict=True))) for item in objects))
+    return voc_xml.annotation(f'{image_id}.jpg', *image.shape[:2], [(name, box, hard) for name, *box, hard in objects])
 
 
 def main(argv=None):
