@@ -32,6 +32,11 @@ def _one_of(*values):
     return Rule(str, lambda value: value in values, 'one of ' + ', '.join(values))
 
 
+def _some_of(*values):
+    return Rule(str, lambda text: {word.strip() for word in text.split(',')} <= {*values, ''},
+                f'one of {", ".join(values)}, or several, comma-separated')
+
+
 def _depth():
     return Rule(int, lambda value: value in (50, 101, 152), 'one of 50, 101, 152')
 
@@ -107,7 +112,9 @@ MODULES = {
     },
     'config_demo': {
         'image': _TEXT,
+        'format': _some_of('picture', 'video', 'json', 'xml'),
         'threshold': _number(0, 1),
+        'show_classes': _TEXT,
         'show': _SWITCH,
     },
 }

@@ -5,7 +5,7 @@ import os
 import cv2
 import numpy as np
 
-from datasets import DataError
+from datasets import DataError, files
 
 
 def colour(label: int) -> tuple[int, int, int]:
@@ -30,33 +30,42 @@ def draw_detections(image, boxes, labels, scores, classes) -> np.ndarray:
     return image
 
 
+def draw_caption(image, text) -> np.ndarray:
+    """A copy of image, uint8 [H, W, 3] RGB, with text in its upper left corner."""
+    image = np.ascontiguousarray(image).copy()
+    _draw_text(image, text, 0, 0, (40, 40, 40))
+    return image
+
+
 def _draw_box(image, corners, text, rgb):
-    """One rectangle, and its text on a filled strip that stays inside the image. Drawn in place."""
-    height, width = image.shape[:2]
-    size = max(0.35, min(height, width) / 900)
-    thick = max(1, round(min(height, width) / 250))
+    """One rectangle with its text above it. Drawn in place."""
+    thick = max(1, round(min(image.shape[:2]) / 250))
     ymin, xmin, ymax, xmax = (int(v) for v in corners)
     cv2.rectangle(image, (xmin, ymin), (xmax, ymax), rgb, thick, cv2.LINE_AA)
+    _draw_text(image, text, ymin, xmin, rgb)
+
+
+def _draw_text(image, text, bottom, left, rgb):
+    """Text on a strip of colour rgb that stays inside the image: above the row `bottom` where there is room, or else below."""
+    height, width = image.shape[:2]
+    size = max(0.35, min(height, width) / 900)
     (text_width, text_height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
     strip = text_height + base + 2
-    top = ymin - strip if ymin >= strip else min(max(ymin, 0), max(0, height - strip))
-    left = max(0, min(xmin, width - text_width - 4))
+    top = bottom - strip if bottom >= strip else min(max(bottom, 0), max(0, height - strip))
+    left = max(0, min(left, width - text_width - 4))
     cv2.rectangle(image, (left, top), (left + text_width + 4, top + strip), rgb, cv2.FILLED)
     ink = (0, 0, 0) if np.dot(rgb, (0.299, 0.587, 0.114)) > 110 else (255, 255, 255)
     cv2.putText(image, text, (left + 2, top + text_height + 1), cv2.FONT_HERSHEY_SIMPLEX, size, ink, 1, cv2.LINE_AA)
 
 
 def save_image(path, image):
-    """Writes uint8 RGB [H, W, 3] in the format of the path's ending; DataError where that does not work."""
-    folder = os.path.dirname(path)
-    if folder and not os.path.isdir(folder):
-        raise DataError(f'{path} cannot be written: there is no folder {folder}')
+    """Writes uint8 RGB [H, W, 3] in the format of the path's ending; makes its folder. DataError where that does not work."""
     try:
-        written = cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        _, encoded = cv2.imencode(os.path.splitext(path)[1], cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     except cv2.error:
         raise DataError(f'{path} cannot be written: OpenCV knows no format of that ending; use .png or .jpg') from None
-    if not written:
-        raise DataError(f'{path} cannot be written')
+    with files.writing(path), open(path, 'wb') as file:
+        file.write(encoded)
 
 
 def plot_precision_recall(result, path):
