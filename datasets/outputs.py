@@ -247,7 +247,10 @@ def _json_line(result) -> str:
 
 
 class _Mp4:
-    """A video of drawn frames, at the source's rate, without sound. A camera's frames last as long as they did."""
+    """A video of drawn frames, at the source's rate, without sound. A camera's frames last as long as they did.
+
+    MPEG-4 has even sides: OpenCV leaves out the last row or column of an odd one.
+    """
 
     def __init__(self, path_of, rate):
         self._path, self._rate, self._writer, self._frames = path_of('', ''), rate, None, 0

@@ -136,6 +136,13 @@ def test_video_and_frames(room):
     assert [line['frame'] for line in lines] == [0, 1, 2, 3, 4] and lines[0]['image'] == 'clip.mp4'
 
 
+def test_odd_sides_of_a_video(room):
+    writer = outputs._Mp4(lambda *_: 'odd.mp4', rate=10.)
+    writer.add(_result(sources.Item(np.zeros((49, 65, 3), np.uint8), 'odd', 'odd_0', 0)))
+    writer.close()
+    assert read_video('odd.mp4')[0][0].shape == (48, 64, 3)
+
+
 def test_slow_motion_rates_that_mpeg4_cannot_have(room):
     writer = outputs._Mp4(lambda *_: 'slow.mp4', rate=119.973)
     writer.add(_result(sources.Item(np.zeros((48, 64, 3), np.uint8), 'slow', 'slow_0', 0)))
