@@ -17,7 +17,6 @@ import numpy as np
 
 from datasets import DataError, files, pictures, sources, visualize, voc_xml
 
-FORMATS = ('picture', 'video', 'json', 'xml')
 # Endings of an output file. Others that OpenCV writes are pictures.
 _FORMAT_OF = {'.mp4': 'video', '.json': 'json', '.jsonl': 'json', '.xml': 'xml'}
 _ENDING_OF = {'picture': '.png', 'video': '.mp4', 'json': '.jsonl', 'xml': '.xml'}
@@ -84,7 +83,8 @@ class Tally:
 
 
 def choose_formats(wanted: str, output: str, moving: bool) -> tuple[str, ...]:
-    """wanted: some of FORMATS, comma-separated; '': what the output's ending says, or else video or picture, as the source is.
+    """wanted: some of picture, video, json, xml, comma-separated; '': what the output's ending says, or else video for what moves
+    and picture for what does not.
 
     DataError where the output's ending and the source do not go with them.
     """
