@@ -1,110 +1,147 @@
-"""Detects objects in one picture: draws them, writes a picture, prints a table.
+"""Detects objects in pictures, videos and cameras; draws them, or writes them as JSON lines or VOC XML.
 
-    python3 ssd_demo.py                                 # the photograph that comes with matplotlib
+    python3 ssd_demo.py                                     # the photograph that comes with matplotlib
     python3 ssd_demo.py picture.jpg --threshold=0.5
+    python3 ssd_demo.py holidays --batch_size=8             # all pictures of a folder; 'holidays/*.png' for some, in quotes
+    python3 ssd_demo.py clip.mp4 --show_classes=person,dog  # a video; 0 is the first camera
+    python3 ssd_demo.py holidays --format=picture,json,xml --output=found
 
 Reads configs/config_general.py, config_common.py and config_demo.py.
 """
+import difflib
 import functools
-import os
-import sys
-
-import cv2
-import numpy as np
-from matplotlib import cbook
 
 from configs import load
 from configs.errors import UserError
 from configs.script import quiet, run
 
 with quiet():
-    from datasets import DataError, shapes, visualize
+    from datasets import DataError, inputs, outputs
+    from datasets.inputs import counted
+    from datasets.progress import Progress
+    from datasets.window import Unavailable, Window, has_display
     from nets import backbones, checkpoint, detector, devices
+    from nets.learning import StopRequest
     from nets.slim_compat import tf
     from preprocessing import normalize, pipeline
+
+_REFUSED_SHOWN = 20
 
 
 def main():
     config = load('ssd_demo', positional='image', description=__doc__)
     devices.prepare()
+    source = inputs.find(config.image)
+    written = outputs.Outputs(source, config.output, outputs.choose_formats(config.format, config.output, source.moving))
     spec = backbones.from_config_name(config.backbone_network, config.resnet_depth, config.default_box_set)
-    name, picture = (config.image, read_picture(config.image)) if config.image else sample_picture()
     prefix = detector.find(config.checkpoint, spec)
-    print(f'{name}; {config.backbone_network} of {prefix}')
+    print(f'{source}; {config.backbone_network} of {prefix}')
 
     # 1 placeholder for the input image: fed in step 4, traced once for every height and width
     placeholder = tf.TensorSpec([None, None, 3], tf.uint8, name='image')
 
     # 2 preprocessing
+    @tf.function(input_signature=[placeholder], autograph=False)
     def preprocess(image):
-        return pipeline.resize_image(image, spec.image_size)[None]
+        return pipeline.resize_image(image, spec.image_size)
 
     # 3 SSD model
     model, classes = detector.load(spec, prefix, config.precision)
+    shown = labels_to_show(config.show_classes, classes)
     detect = detector.Detector(
         model, functools.partial(normalize.normalize, pixels=spec.pixels), score_threshold=config.threshold,
         nms_threshold=config.nms_threshold, top_k=config.nms_top_k, keep_top_k=config.keep_top_k)
 
-    # 4 inference
-    network = tf.function(lambda image: detect(preprocess(image)), input_signature=[placeholder], autograph=False)
-    detections = network(picture)
+    # 4 inference in batches, traced once for every size of a batch; threads read and preprocess ahead of it
+    network = tf.function(detect, autograph=False, input_signature=[
+        tf.TensorSpec([None, spec.image_size, spec.image_size, 3], tf.uint8, name='images')])
+    batches = inputs.batches(source, preprocess, config.batch_size)
+    detected = ((items, network(tf.stack(images))) for items, images in batches)
 
-    # 5 postprocessing: rows that hold something, boxes in pixels
-    count = int(detections.counts[0])
-    boxes, scores, labels = (values[0, :count].numpy() for values in
-                             (detections.boxes, detections.scores, detections.classes))
-    print(_table(boxes, scores, labels, classes, picture.shape))
+    # 5 postprocessing: of each picture the rows that hold something, of the classes to show
+    results = (result for items, detections in detected for result in split(items, detections, classes, shown))
 
     # 6 visualization
-    drawn = visualize.draw_detections(picture, boxes, labels, scores, classes)
-    stem = os.path.splitext(os.path.basename(name))[0]
-    output = config.output or f'{stem}_detections.png'
-    visualize.save_image(output, drawn)
-    print(f'written: {output}')
-    if config.show:
-        _show(drawn, stem)
+    tally = outputs.Tally(warm_up=config.batch_size)
+    with StopRequest() as stop, written:
+        if source.several:
+            draw_all(results, source, written, tally, stop, config.show)
+        else:
+            only = draw_one(results, written, tally)
+    code = report(source, written, tally, stop.name)
+    if code == 0 and not source.several and config.show and has_display() and (window := open_window(source.name)):
+        window.hold(only.drawn)
+    return code
 
 
-def sample_picture():
-    """-> (name, uint8 RGB [H, W, 3]): a photograph of a person that matplotlib brings along, or else a drawn scene."""
-    path = str(cbook.get_sample_data('grace_hopper.jpg', asfileobj=False))
-    if os.path.isfile(path):
-        return path, read_picture(path)
-    print('no picture given, and no sample photograph in this matplotlib: a drawn scene instead')
-    return 'drawn_scene', shapes.picture(np.random.default_rng(1))[0]
+def labels_to_show(names: str, classes) -> frozenset[int]:
+    """Labels, from 1, of comma-separated class names; of all classes where there are none."""
+    wanted = [name.strip() for name in names.split(',') if name.strip()] or classes
+    for name in wanted:
+        if name not in classes:
+            near = difflib.get_close_matches(name, classes, n=3, cutoff=0.4)
+            raise UserError(f"show_classes: '{name}' is no class of this detector; " +
+                            (f'nearest: {", ".join(near)}' if near else f'it knows {", ".join(classes)}'))
+    return frozenset(classes.index(name) + 1 for name in wanted)
 
 
-def read_picture(path):
-    """Any format OpenCV reads -> uint8 RGB [H, W, 3], turned upright by its EXIF orientation."""
-    if not os.path.isfile(path):
-        raise UserError(f'no picture at {path}')
-    # IMREAD_COLOR gives three 8-bit channels of any file, and follows the EXIF orientation.
-    picture = cv2.imread(path, cv2.IMREAD_COLOR)
-    if picture is None:
-        raise UserError(f'{path} is no picture that OpenCV reads')
-    return cv2.cvtColor(picture, cv2.COLOR_BGR2RGB)
+def split(items, detections, classes, shown):
+    """A batch's items and nets.postprocess.Detections -> one outputs.Result per item."""
+    batch = (values.numpy() for values in detections)
+    for item, boxes, scores, labels, count in zip(items, *batch, strict=True):
+        kept = [number for number in range(count) if labels[number] in shown]
+        yield outputs.Result(item, boxes[kept], labels[kept], scores[kept], classes)
 
 
-def _table(boxes, scores, labels, classes, shape):
-    """One line per detection: name, score, and the box in pixels of the picture."""
-    lines = ['1 object' if len(boxes) == 1 else f'{len(boxes)} objects']
-    if len(boxes):
-        lines.append(f'{"class":<16} score  xmin  ymin  xmax  ymax')
-    for box, score, label in zip(boxes, scores, labels, strict=True):
-        ymin, xmin, ymax, xmax = (round(float(v * side)) for v, side in zip(box, (*shape[:2], *shape[:2]), strict=True))
-        lines.append(f'{classes[label - 1]:<16} {score:5.2f} {xmin:5d} {ymin:5d} {xmax:5d} {ymax:5d}')
-    return '\n'.join(lines)
+def draw_all(results, source, written, tally, stop, show):
+    """Many pictures, or frames: progress on the terminal, and frames in a window; until that is closed or a signal comes."""
+    window = open_window(source.name) if show and source.moving else None
+    progress = Progress(source.total, source.noun + 's')
+    for result in results:
+        written.add(result)
+        tally.add(result)
+        progress.reach(tally.results + len(source.refused))
+        if stop.name or (window and not window.show(result.drawn)):
+            break
+    progress.reach(tally.results + len(source.refused))
+    progress.close()
 
 
-def _show(drawn, title):
-    """A window, where there is a display and this OpenCV has windows (its headless build has none)."""
-    if not (os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY') or sys.platform in ('win32', 'darwin')):
-        return
+def draw_one(results, written, tally):
+    """One picture: a table on the terminal. -> its Result; None where it cannot be read."""
+    for result in results:
+        print(result.table())
+        written.add(result)
+        tally.add(result)
+        return result
+
+
+def open_window(title):
+    """-> Window, or None and one line that says why there is none."""
     try:
-        cv2.imshow(title, cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR))
-        cv2.waitKey(0)
-    except cv2.error:
-        print('this OpenCV has no windows; install opencv-python to see one')
+        return Window(title)
+    except Unavailable as reason:
+        print(f'no window: {reason}')
+        return None
+
+
+def report(source, written, tally, signal) -> int:
+    """Says what was found, left out and written; returns the exit code. What is left out matters to it where nothing else is."""
+    if tally.results and source.several:
+        print(tally.summary(source.noun))
+    if source.several and source.refused:
+        print(f'{len(source.refused)} of {source.total} pictures left out:')
+        print('\n'.join('  ' + line for line in source.refused[:_REFUSED_SHOWN]))
+        if len(source.refused) > _REFUSED_SHOWN:
+            print(f'  ... and {len(source.refused) - _REFUSED_SHOWN} more')
+    for line in written.written():
+        print(f'written: {line}')
+    if signal:
+        print(f'interrupted after {counted(tally.results, source.noun)}' + (f' of {source.total}' if source.total else ''))
+        return 130
+    if not tally.results:
+        raise DataError(f'no picture of {source.name} can be read' if source.several else source.refused[0])
+    return 0
 
 
 if __name__ == '__main__':

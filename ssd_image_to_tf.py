@@ -8,20 +8,20 @@ Lists named train and trainval become tfrecords_train/, val and test tfrecords_t
 config_common.py. What cannot be used is left out and listed; nothing half-written is ever taken for whole.
 """
 import collections
-import concurrent.futures
-import itertools
 
 from configs import load
 from configs.errors import UserError
 from configs.script import quiet, run
 
 with quiet():
-    from datasets import DataError, annotations, encoded_image, sources, tfrecord, voc
+    from datasets import DataError, annotations, encoded_image, sources, tfrecord, threads, voc
     from datasets.progress import Progress
 
 _SHOWN = 20
 # The value of classes_file that takes the names of the annotations.
 FOUND = 'found'
+# Examples that are made or wait to be written, at most.
+_UNDER_WAY = 64
 
 
 def main():
@@ -123,10 +123,13 @@ def convert(output: str, parts, classes, images_per_shard: int):
     # 2 examples, made by threads (decoding releases the interpreter's lock), and 3 records
     try:
         with tfrecord.Writer(output, classes, sets, images_per_shard) as writer:
-            for item in _in_threads(_example, images, classes, Progress(len(images), 'images')):
+            progress = Progress(len(images), 'images')
+            for item in threads.in_order(lambda image: _example(*image, classes), images, _UNDER_WAY):
                 report.add(item)
                 if item.example is not None:
                     writer.add(item.example)
+                progress.update()
+            progress.close()
             writer.add_text('refused.txt', ''.join(line + '\n' for line in report.refused))
             writer.add_text('classes.txt', ''.join(name + '\n' for name in classes))
             if problem := report.unusable():
@@ -166,18 +169,6 @@ def _plain(text) -> str:
     """One line of UTF-8: names in annotations may hold anything."""
     return ' '.join(str(text).splitlines()).encode(errors='backslashreplace').decode()
 
-
-def _in_threads(function, images, classes, progress):
-    """function(source, id, classes) of every image, in order, with a bounded number under way."""
-    images = iter(images)
-    with concurrent.futures.ThreadPoolExecutor() as pool:
-        waiting = collections.deque(pool.submit(function, *image, classes) for image in itertools.islice(images, 64))
-        while waiting:
-            result = waiting.popleft().result()
-            waiting.extend(pool.submit(function, *image, classes) for image in itertools.islice(images, 1))
-            progress.update()
-            yield result
-    progress.close()
 
 
 class Report:

@@ -155,7 +155,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _unknown(word, known):
     if not word.startswith('--'):
-        return f"unexpected argument '{word}'; write --key=value (--help lists the keys)"
+        return f"unexpected argument '{word}'; write --key=value, and patterns in quotes (--help lists the keys)"
     key = word[2:].split('=')[0]
     return f"unknown key '{key}'{_nearest(key, known)} (--help lists them)"
 

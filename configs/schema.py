@@ -30,6 +30,11 @@ def _one_of(*values):
     return Rule(type(values[0]), lambda value: value in values, 'one of ' + ', '.join(map(str, values)), values)
 
 
+def _some_of(*values):
+    return Rule(str, lambda text: {word.strip() for word in text.split(',')} <= {*values, ''},
+                f'one of {", ".join(values)}, or several, comma-separated')
+
+
 _TEXT = Rule(str, lambda value: True, 'text')
 _NAMED = Rule(str, lambda value: bool(value.strip()), 'text that is not empty')
 _SWITCH = Rule(bool, lambda value: True, 'True or False')
@@ -106,7 +111,9 @@ MODULES = {
     },
     'config_demo': {
         'image': _TEXT,
+        'format': _some_of('picture', 'video', 'json', 'xml'),
         'threshold': _number(0, 1),
+        'show_classes': _TEXT,
         'show': _SWITCH,
     },
 }

@@ -12,23 +12,12 @@ import tempfile
 import cv2
 import numpy as np
 
-from datasets import manual, voc
+from datasets import manual, voc, voc_xml
 
 SHAPES = ('circle', 'square', 'triangle')
 # Image sides in pixels, and a shape's side in units of the image's shorter one.
 _IMAGE_SIDES = (200, 400)
 _SHAPE_SIDES = (0.2, 0.6)
-_XML = """<annotation>
-  <filename>{image_id}.jpg</filename>
-  <size><width>{width}</width><height>{height}</height><depth>3</depth></size>
-{objects}</annotation>
-"""
-_OBJECT = """  <object>
-    <name>{name}</name>
-    <difficult>{difficult}</difficult>
-    <bndbox><xmin>{xmin}</xmin><ymin>{ymin}</ymin><xmax>{xmax}</xmax><ymax>{ymax}</ymax></bndbox>
-  </object>
-"""
 
 
 def write_voc(folder, train: int = 60, test: int = 20, seed: int = 0, size=None):
@@ -94,9 +83,7 @@ def _mask(random, name, height, width):
 
 def annotation(image_id, size, objects) -> str:
     """The XML of an image. size: (height, width).  objects: as `picture` returns them."""
-    keys = ('name', 'ymin', 'xmin', 'ymax', 'xmax', 'difficult')
-    return _XML.format(image_id=image_id, height=size[0], width=size[1],
-                       objects=''.join(_OBJECT.format(**dict(zip(keys, item, strict=True))) for item in objects))
+    return voc_xml.annotation(f'{image_id}.jpg', *size, [(name, box, hard) for name, *box, hard in objects])
 
 
 def write_pictures(folder, count: int, seed: int = 0):

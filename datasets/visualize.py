@@ -6,7 +6,7 @@ import os
 import cv2
 import numpy as np
 
-from datasets import DataError
+from datasets import DataError, files
 
 # Scalars of a training that are drawn, and what they are called there.
 _CURVES = {'loss': 'loss, L2 penalty included', 'confidence': 'confidence loss', 'localization': 'localization loss',
@@ -35,39 +35,48 @@ def draw_detections(image, boxes, labels, scores, classes) -> np.ndarray:
     return image
 
 
+def draw_caption(image, text) -> np.ndarray:
+    """A copy of image, uint8 [H, W, 3] RGB, with text in its upper left corner."""
+    image = np.ascontiguousarray(image).copy()
+    _draw_text(image, text, 0, 0, (40, 40, 40))
+    return image
+
+
 def draw_box(image, corners, text, rgb, below=False, weight=1.):
     """One rectangle, and its text on a filled strip over it, or under it, that stays inside the image. Drawn in place.
 
     corners: ymin, xmin, ymax, xmax in pixels.  weight: makes lines and letters larger.
     """
-    height, width = image.shape[:2]
-    size = weight * max(0.35, min(height, width) / 900)
-    thick = max(1, round(weight * min(height, width) / 250))
+    thick = max(1, round(weight * min(image.shape[:2]) / 250))
     ymin, xmin, ymax, xmax = (int(v) for v in corners)
     cv2.rectangle(image, (xmin, ymin), (xmax, ymax), rgb, thick, cv2.LINE_AA)
+    _draw_text(image, text, ymax if below else ymin, xmin, rgb, below, weight)
+
+
+def _draw_text(image, text, row, left, rgb, below=False, weight=1.):
+    """Text on a strip of colour rgb that stays inside the image: above a row, or below it."""
+    height, width = image.shape[:2]
+    size = weight * max(0.35, min(height, width) / 900)
     (text_width, text_height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
     strip = text_height + base + 2
     if below:
-        top = ymax if ymax + strip <= height else max(0, min(ymax, height) - strip)
+        top = row if row + strip <= height else max(0, min(row, height) - strip)
     else:
-        top = ymin - strip if ymin >= strip else min(max(ymin, 0), max(0, height - strip))
-    left = max(0, min(xmin, width - text_width - 4))
+        top = row - strip if row >= strip else min(max(row, 0), max(0, height - strip))
+    left = max(0, min(left, width - text_width - 4))
     cv2.rectangle(image, (left, top), (left + text_width + 4, top + strip), rgb, cv2.FILLED)
     ink = (0, 0, 0) if np.dot(rgb, (0.299, 0.587, 0.114)) > 110 else (255, 255, 255)
     cv2.putText(image, text, (left + 2, top + text_height + 1), cv2.FONT_HERSHEY_SIMPLEX, size, ink, 1, cv2.LINE_AA)
 
 
 def save_image(path, image):
-    """Writes uint8 RGB [H, W, 3] in the format of the path's ending; DataError where that does not work."""
-    folder = os.path.dirname(path)
-    if folder and not os.path.isdir(folder):
-        raise DataError(f'{path} cannot be written: there is no folder {folder}')
+    """Writes uint8 RGB [H, W, 3] in the format of the path's ending; makes its folder. DataError where that does not work."""
     try:
-        written = cv2.imwrite(str(path), cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        _, encoded = cv2.imencode(os.path.splitext(path)[1], cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     except cv2.error:
         raise DataError(f'{path} cannot be written: OpenCV knows no format of that ending; use .png or .jpg') from None
-    if not written:
-        raise DataError(f'{path} cannot be written')
+    with files.writing(path), open(path, 'wb') as file:
+        file.write(encoded)
 
 
 def plot_precision_recall(entry) -> bytes:
@@ -103,7 +112,7 @@ def plot_training(rows, path):
         axis.tick_params(labelsize=7)
         axis.set_ylim(bottom=0)
         axis.grid(alpha=0.3)
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=110, format='png')
 
 
 def _plot_curve(axis, steps, values):
@@ -156,12 +165,5 @@ def plot_box_fit(boxes, covered, layers, path):
         axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter('{x:g}')
         axis.set_minor_locator(ticker.NullLocator())
-    _save(figure, path)
-
-
-def _save(figure, path):
-    try:
-        os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
-        figure.savefig(path, dpi=110)
-    except (OSError, ValueError) as error:
-        raise DataError(f'{path} cannot be written: {str(error).splitlines()[0]}') from None
+    with files.writing(path):
+        figure.savefig(path, dpi=110, format='png')

@@ -150,34 +150,7 @@ def test_loss_that_is_not_finite_names_step_and_images(room):
 def test_an_evaluation_counts_although_its_log_cannot_be_written(tmp_path, capsys):
     (tmp_path / 'file').write_text('')
     ssd_test._note(str(tmp_path / 'file'), voc_eval.evaluate({}, {}, ('cat',)), {'step': 1})
-    assert re.match('not noted: .*file/evaluations.jsonl cannot be written: ', capsys.readouterr().err)
-
-
-def test_demo_reads_gray_alpha_and_turned_pictures(room, tmp_path):
-    from PIL import Image
-    Image.new('L', (30, 20)).save(tmp_path / 'gray.png')
-    Image.new('RGBA', (30, 20)).save(tmp_path / 'alpha.png')
-    turned = Image.new('RGB', (30, 20))
-    exif = turned.getexif()
-    exif[0x0112] = 6  # turn by 90 degrees
-    turned.save(tmp_path / 'turned.jpg', exif=exif)
-    assert ssd_demo.read_picture(str(tmp_path / 'gray.png')).shape == (20, 30, 3)
-    assert ssd_demo.read_picture(str(tmp_path / 'alpha.png')).shape == (20, 30, 3)
-    assert ssd_demo.read_picture(str(tmp_path / 'turned.jpg')).shape == (30, 20, 3)
-
-
-def test_demo_refuses_what_is_no_picture(room, tmp_path):
-    (tmp_path / 'text.jpg').write_text('hello')
-    with pytest.raises(UserError, match='text.jpg is no picture that OpenCV reads'):
-        ssd_demo.read_picture(str(tmp_path / 'text.jpg'))
-
-
-def test_demo_without_a_picture_draws_one_where_matplotlib_brings_none(room, monkeypatch):
-    name, picture = ssd_demo.sample_picture()
-    assert name.endswith('grace_hopper.jpg') and picture.shape == (600, 512, 3)
-    monkeypatch.setattr(ssd_demo.cbook, 'get_sample_data', lambda *_, **__: 'nowhere.jpg')
-    name, picture = ssd_demo.sample_picture()
-    assert name == 'drawn_scene' and picture.ndim == 3 and picture.dtype == np.uint8
+    assert re.match('.*file/evaluations.jsonl cannot be written: ', capsys.readouterr().err)
 
 
 def test_damaged_records_stop_a_training_or_are_left_out(room, capsys):

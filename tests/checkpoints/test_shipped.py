@@ -6,8 +6,7 @@ import pathlib
 import numpy as np
 import pytest
 
-import ssd_demo
-from datasets import voc
+from datasets import pictures, voc
 from nets import backbones, checkpoint, detector
 from preprocessing import normalize, pipeline
 
@@ -27,7 +26,7 @@ def test_it_knows_the_classes_of_voc_and_finds_a_person():
     spec = backbones.get('mobilenet_v1')
     model, classes = detector.load(spec, checkpoint.find(FOLDER / 'shipped'))
     assert classes == voc.CLASSES
-    name, picture = ssd_demo.sample_picture()
+    name, picture = pictures.sample()
     if name == 'drawn_scene':
         pytest.skip('this matplotlib brings no photograph')
     detect = detector.Detector(model, lambda images: normalize.normalize(images, spec.pixels), score_threshold=.5)

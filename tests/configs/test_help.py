@@ -19,10 +19,8 @@ def test_every_key_stands_once_under_its_module(script, monkeypatch, capsys):
     text = _help(script, monkeypatch, capsys)
     for key in vars(configs.load(script, [])):
         assert text.count(f'\n  --{key}=') == 1
-    own = configs.SCRIPTS[script][-1]
     places = [text.index(f'\nconfigs/{name}.py:\n') for name in configs.SCRIPTS[script]]
     assert places == sorted(places)
-    assert text.index(f'\nconfigs/{own}.py:\n') > text.index('--backbone_network=')
 
 
 @pytest.mark.parametrize('columns', [50, 80, 160])

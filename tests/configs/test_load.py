@@ -53,6 +53,12 @@ def test_positional_argument():
         configs.load('ssd_demo', ['cat.jpg', 'dog.jpg'], positional='image')
 
 
+def test_key_with_several_values():
+    assert configs.load('ssd_demo', ['--format=json, picture']).format == 'json, picture'
+    with pytest.raises(configs.UserError, match="'json,pictur' is not one of picture, video, json, xml, or several"):
+        configs.load('ssd_demo', ['--format=json,pictur'])
+
+
 def test_config_is_read_only():
     with pytest.raises(AttributeError, match='read-only'):
         configs.load('ssd_train', []).batch_size = 3

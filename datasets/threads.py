@@ -1,0 +1,23 @@
+"""Work that threads do ahead of their consumer: decoding releases the interpreter's lock."""
+import collections
+import concurrent.futures
+import itertools
+
+
+def in_order(function, items, under_way: int, workers: int | None = None):
+    """Yields function(item) of every item, in order.
+
+    Args:
+        items: may be endless; the consumer then stops.  under_way: results that are computed or wait to be taken, at most.
+        workers: threads; None: as many as Python finds useful. One alone calls function strictly in the order of the items.
+    """
+    items = iter(items)
+    pool = concurrent.futures.ThreadPoolExecutor(workers)
+    try:
+        waiting = collections.deque(pool.submit(function, item) for item in itertools.islice(items, under_way))
+        while waiting:
+            result = waiting.popleft().result()
+            waiting.extend(pool.submit(function, item) for item in itertools.islice(items, 1))
+            yield result
+    finally:
+        pool.shutdown(cancel_futures=True)
