@@ -18,7 +18,7 @@ from configs.errors import UserError
 from configs.script import quiet, run
 
 with quiet():
-    from datasets import DataError, shapes, visualize
+    from datasets import DataError, shapes, visualize, voc
     from nets import backbones, checkpoint, detector, devices
     from nets.slim_compat import tf
     from preprocessing import normalize, pipeline
@@ -30,7 +30,8 @@ def main():
     spec = backbones.from_config_name(config.backbone_network, config.resnet_depth, config.default_box_set)
     name, picture = (config.image, read_picture(config.image)) if config.image else sample_picture()
     prefix = detector.find(config.checkpoint, spec)
-    print(f'{name}; {config.backbone_network} of {prefix}')
+    spec, note = checkpoint.record_of(prefix, spec)
+    print(f'{name}; {note or f"ssd_{spec.name} of {prefix}"}')
 
     # 1 placeholder for the input image: fed in step 4, traced once for every height and width
     placeholder = tf.TensorSpec([None, None, 3], tf.uint8, name='image')
@@ -40,7 +41,8 @@ def main():
         return pipeline.resize_image(image, spec.image_size)[None]
 
     # 3 SSD model
-    model, classes = detector.load(spec, prefix, config.precision)
+    names = voc.read_class_list(config.classes_file) if config.classes_file else voc.CLASSES
+    model, classes = detector.load(spec, prefix, config.precision, names)
     detect = detector.Detector(
         model, functools.partial(normalize.normalize, pixels=spec.pixels), score_threshold=config.threshold,
         nms_threshold=config.nms_threshold, top_k=config.nms_top_k, keep_top_k=config.keep_top_k)

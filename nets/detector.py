@@ -65,7 +65,7 @@ def load(spec: BackboneSpec, prefix: str, precision: str = 'float32', classes=No
 def _check_facts(facts, spec, prefix):
     """The facts beside a checkpoint must be those of the configured network."""
     expected = {'backbone_network': 'ssd_' + spec.name, 'image_size': spec.image_size, 'default_box_set': spec.box_set,
-                'imagenet_scope': spec.imagenet.scope}
+                'imagenet_scope': spec.imagenet.scope, 'conventions': spec.conventions}
     for key, value in expected.items():
         if key in facts and facts[key] != value:
             raise checkpoint.CheckpointError(f'{prefix} was trained with {key} {facts[key]}, configured is {value}')

@@ -111,7 +111,7 @@ def test_from_scratch(room, capsys):
 @pytest.mark.parametrize('script, arguments, message', [
     (ssd_train, ['--train_records=nowhere'], 'record folder nowhere does not exist'),
     (ssd_train, ['--training_mode=finetune_new_ssd_step1', '--output=new', '--backbone_network=ssd_vgg_300'],
-     'no ImageNet checkpoint at checkpoints/vgg_300/vgg_16.ckpt; get it from http'),
+     'no ImageNet checkpoint at checkpoints/vgg_300/vgg_16.ckpt; python3 -m checkpoints.fetch vgg_300 fetches it'),
     (ssd_train, ['--training_mode=finetune_existing_ssd', '--checkpoint=nowhere', '--output=new'], 'no checkpoint at nowhere'),
     (ssd_test, ['--checkpoint=nowhere'], 'no checkpoint at nowhere'),
     (ssd_test, ['--backbone_network=ssd_vgg_300'],
