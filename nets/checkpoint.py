@@ -126,16 +126,16 @@ def record_of(prefix, spec: BackboneSpec) -> tuple[BackboneSpec, str]:
         CheckpointError: the checkpoint is not readable, or follows a published SSD that is not known here.
     """
     facts = read_description(prefix)
-    if facts:
-        name, how = facts.get('conventions'), 'follows'
-    else:
-        name, how = getattr(read(prefix), 'name', ''), 'is'
-    if not name or facts and facts.get('backbone_network') != 'ssd_' + spec.name:
+    reader = None if facts else read(prefix)
+    if isinstance(reader, published.TranslatedReader):
+        return reader.record.spec, f'{prefix} is {reader.text()}'
+    name = facts.get('conventions')
+    if not name or facts.get('backbone_network') != 'ssd_' + spec.name:
         return spec, ''
     if name not in published.records():
         raise CheckpointError(f"{prefix} follows '{name}'; known are {', '.join(published.records())}")
     record = published.records()[name]
-    return record.spec, f'{prefix} {how} {record.text()}'
+    return record.spec, f'{prefix} follows {record.text()}'
 
 
 def variable_name(variable) -> str:

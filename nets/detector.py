@@ -58,7 +58,9 @@ def load(spec: BackboneSpec, prefix: str, precision: str = 'float32', classes=No
     if result.fresh or result.mismatched:
         raise checkpoint.CheckpointError(
             f'{prefix} does not fit ssd_{spec.name} with {len(classes)} classes: '
-            f'{_first(result.mismatched, "of another shape")}{_first(result.fresh, "missing")}')
+            f'{_first(result.mismatched, "of another shape")}{_first(result.fresh, "missing")}'
+            + ('' if facts else f'It has no {checkpoint.DESCRIPTION} beside it; classes other than those of VOC are named to '
+                                'ssd_demo.py with --classes_file=FILE'))
     return model, classes
 
 

@@ -99,7 +99,7 @@ class TranslatedReader:
     """Reads a published SSD like `tf.train.CheckpointReader`. What has no counterpart here keeps its own name."""
 
     def __init__(self, reader, record: PublishedSSD):
-        self.name, self.record, self._reader = record.name, record, reader
+        self.record, self._reader = record, reader
         self._shapes = reader.get_variable_to_shape_map()
 
     def get_variable_to_shape_map(self) -> dict[str, list[int]]:
@@ -112,6 +112,11 @@ class TranslatedReader:
         """Outputs per box of its heads, background included."""
         head = f'ssd/{self.record.spec.head_layers[0]}/logits/biases'
         return self._shapes[self.record.variables[head]][0] // self.record.spec.boxes_per_cell[0]
+
+    def text(self) -> str:
+        """What it is, and the settings that follow, in words."""
+        classes = self.num_classes - 1
+        return f'{self.record.text()}; {classes} classes' + (' (VOC)' if classes == 20 else '')
 
     def has_tensor(self, name) -> bool:
         return name in self.get_variable_to_shape_map()

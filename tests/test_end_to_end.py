@@ -17,6 +17,7 @@ import ssd_train
 from configs.errors import UserError
 from datasets import DataError, shapes, tfrecord
 from nets import backbones, checkpoint, learning, ssd
+from tests.nets import published_networks
 
 BACKBONE = 'mobilenet_v1'
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -101,6 +102,24 @@ def test_existing_ssd_for_other_classes(room, capsys):
     assert _train('finetune_existing_ssd', 1, '--checkpoint=' + prefix, '--output=adapted') == 0
     text = capsys.readouterr().out
     assert 'restored 167 variables' in text and 'ssd/extra_1/logits/weights (3, 3, 512, 126) -> (3, 3, 512, 24)' in text
+
+
+def test_published_ssd_and_a_training_that_starts_from_it(room, capsys):
+    # Its own names, and no word about backbone or default boxes: what it is settles them, and the training keeps them.
+    values = published_networks.values('balancap_ssd_300_vgg')
+    prefix = checkpoint.save('published', 0, values)
+    says = 'balancap_ssd_300_vgg: backbone_network ssd_vgg_300, default boxes coco'
+    assert _call(ssd_demo, '--checkpoint=published', '--output=found.png', '--threshold=0.99', '--show=false') == 0
+    assert f'{prefix} is {says}' in capsys.readouterr().out
+    assert _call(ssd_train, '--training_mode=finetune_existing_ssd', '--checkpoint=published', '--max_steps=1', '--batch_size=1',
+                 '--output=from_published', '--default_box_set=voc') == 0
+    text = capsys.readouterr().out
+    assert f'{prefix} is {says}' in text and 'restored 59 variables' in text
+    assert 'ssd/conv7/logits/weights (3, 3, 1024, 126) -> (3, 3, 1024, 24)' in text
+    kernel = checkpoint.read('from_published/model.ckpt-1').get_tensor('vgg_16/conv1/conv1_1/weights')
+    np.testing.assert_allclose(kernel, values['ssd_300_vgg/conv1/conv1_1/weights'], atol=1e-4)
+    assert _call(ssd_test, '--backbone_network=ssd_vgg_300', '--checkpoint=from_published', '--max_images=1') == 0
+    assert f'from_published/model.ckpt-1 follows {says}' in capsys.readouterr().out
 
 
 def test_from_scratch(room, capsys):

@@ -36,7 +36,9 @@ def random_checkpoint(request, tmp_path_factory):
 
 
 def _loaded(name, prefix):
-    spec, _ = checkpoint.record_of(prefix, backbones.get('mobilenet_v1'))
+    spec, note = checkpoint.record_of(prefix, backbones.get('mobilenet_v1'))
+    assert note.startswith(f'{prefix} is {name}: ') and note.endswith(
+        '; 1 classes' if OUTPUTS[name] == 2 else '; 20 classes (VOC)')
     model, _ = detector.load(spec, prefix, classes=[f'class {i}' for i in range(1, OUTPUTS[name])])
     return model
 
