@@ -4,9 +4,12 @@ import time
 
 
 class Progress:
-    """Progress(total, label).update(n) ... .close(). On a terminal the line is rewritten; in a file, one line every 10 s."""
+    """Progress(total, label).update(n) ... .close(). On a terminal the line is rewritten; in a file, one line every 10 s.
 
-    def __init__(self, total: int, label: str, stream=None):
+    total: None where it is not known.
+    """
+
+    def __init__(self, total: int | None, label: str, stream=None):
         self.total, self.label, self.stream = total, label, stream or sys.stderr
         self.done, self.start = 0, time.monotonic()
         self._terminal = self.stream.isatty()
@@ -30,9 +33,11 @@ class Progress:
     def _show(self, now):
         spent = now - self.start
         pace = self.done / max(spent, 1e-9)
-        left = (self.total - self.done) / pace if self.done else 0
-        share = self.done / max(1, self.total)
-        bar = ('#' * round(20 * share)).ljust(20, '.')
-        line = f'[{bar}] {self.done}/{self.total} {self.label}, {pace:.1f}/s, {left:.0f} s left'
+        line = f'{self.done} {self.label}, {pace:.1f}/s'
+        if self.total is not None:
+            left = (self.total - self.done) / pace if self.done else 0
+            share = self.done / max(1, self.total)
+            bar = ('#' * round(20 * share)).ljust(20, '.')
+            line = f'[{bar}] {self.done}/{self.total} {self.label}, {pace:.1f}/s, {left:.0f} s left'
         self.stream.write(f'\r{line}   ' if self._terminal else f'{line}\n')
         self.stream.flush()

@@ -34,7 +34,7 @@ class PublishedSSD:
     weights, biases: what it calls a layer's two variables.  scale: its L2 norm's scale, behind `scope`.
     cell, offsets: its order of the boxes in a cell, and of the four offsets.  bgr: it takes blue, green, red.
     batch_norm_epsilon: of the batch norm between convolution and relu that a checkpoint of this kind may hold; it is folded.
-    file, url: the checkpoint's name, and where it is published.  by_hand: that page asks a person.
+    url: where it is published.  file: its name in that archive; '' where the url is a page that asks a person.
     """
     name: str
     spec: BackboneSpec
@@ -46,9 +46,8 @@ class PublishedSSD:
     cell: tuple[str, ...]
     offsets: tuple[str, ...]
     bgr: bool
-    file: str
     url: str
-    by_hand: bool = False
+    file: str = ''
     batch_norm_epsilon: float = 0.
 
     @functools.cached_property
@@ -196,8 +195,7 @@ def _balancap_300():
 
 def _balancap_512():
     return _balancap('balancap_ssd_512_vgg', 'ssd_512_vgg', backbones.get('vgg_512'), 'conv4x4',
-                     file='VGG_VOC0712_SSD_512x512_ft_iter_120000.ckpt',
-                     url='https://drive.google.com/open?id=0B0qPCUZ-3YwWT1RCLVZNN3RTVEU', by_hand=True)
+                     url='https://drive.google.com/open?id=0B0qPCUZ-3YwWT1RCLVZNN3RTVEU')
 
 
 def _hikapok():
@@ -223,5 +221,4 @@ def _hikapok():
                                               conventions='hikapok_ssd300'),
         'ssd300', layers, weights='kernel', biases='bias', scale='conv4_3_scale/weights',
         cell=('sqrt(min*max)', 'min', '2', '3', '1/2', '1/3'), offsets=('cy', 'cx', 'h', 'w'), bgr=True,
-        file='model.ckpt-120000', url='https://drive.google.com/open?id=1sr3khWzrXZtcS5mmkQDL00y07Rj7erW5', by_hand=True,
-        batch_norm_epsilon=1e-5)
+        url='https://drive.google.com/open?id=1sr3khWzrXZtcS5mmkQDL00y07Rj7erW5', batch_norm_epsilon=1e-5)
