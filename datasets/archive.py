@@ -4,7 +4,6 @@ import os
 import pathlib
 import shutil
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -32,10 +31,10 @@ def unpack(archive, folder, target: Callable[[str], str | None], last: Callable[
         DataError: the archive is damaged, has a member that would land outside, or grows beyond all measure; nothing is unpacked.
     """
     archive, folder = pathlib.Path(archive), pathlib.Path(folder)
-    staging = None
+    staging = folder / f'.unpacking-{archive.name}'
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        staging = pathlib.Path(tempfile.mkdtemp(prefix='.unpacking-', dir=folder))
+        shutil.rmtree(staging, ignore_errors=True)  # what a killed process left
+        staging.mkdir(parents=True)
         paths = _extract(archive, staging, target)
         for path in sorted(paths, key=lambda path: (last(path), path)):
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
@@ -47,8 +46,7 @@ def unpack(archive, folder, target: Callable[[str], str | None], last: Callable[
     except OSError as error:
         raise DataError(f'{archive} cannot be unpacked into {folder}: {error.strerror or error}') from None
     finally:
-        if staging:
-            shutil.rmtree(staging, ignore_errors=True)
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def _extract(archive, staging, target):

@@ -60,6 +60,13 @@ def test_replaces_files_and_leaves_others(tmp_path):
     assert sorted(each.name for each in tmp_path.iterdir()) == ['a.tar', 'mine', 'one']
 
 
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    (tmp_path / 'out/.unpacking-a.tar').mkdir(parents=True)
+    (tmp_path / 'out/.unpacking-a.tar/half').write_bytes(b'half')
+    archive.unpack(_tar(tmp_path / 'a.tar', ('one', b'1')), tmp_path / 'out', _all)
+    assert _tree(tmp_path / 'out') == {'one': b'1'}
+
+
 def test_empty(tmp_path):
     assert archive.unpack(_tar(tmp_path / 'a.tar'), tmp_path / 'out', _all) == []
 
