@@ -16,7 +16,7 @@ from configs.errors import UserError
 from configs.script import quiet, run
 
 with quiet():
-    from datasets import DataError, inputs, outputs
+    from datasets import DataError, inputs, outputs, voc
     from datasets.inputs import counted
     from datasets.progress import Progress
     from datasets.window import Unavailable, Window, has_display
@@ -35,7 +35,8 @@ def main():
     written = outputs.Outputs(source, config.output, outputs.choose_formats(config.format, config.output, source.moving))
     spec = backbones.from_config_name(config.backbone_network, config.resnet_depth, config.default_box_set)
     prefix = detector.find(config.checkpoint, spec)
-    print(f'{source}; {config.backbone_network} of {prefix}')
+    spec, note = checkpoint.record_of(prefix, spec)
+    print(f'{source}; {note or f"ssd_{spec.name} of {prefix}"}')
 
     # 1 placeholder for the input image: fed in step 4, traced once for every height and width
     placeholder = tf.TensorSpec([None, None, 3], tf.uint8, name='image')
@@ -46,7 +47,8 @@ def main():
         return pipeline.resize_image(image, spec.image_size)
 
     # 3 SSD model
-    model, classes = detector.load(spec, prefix, config.precision)
+    names = voc.read_class_list(config.classes_file) if config.classes_file else voc.CLASSES
+    model, classes = detector.load(spec, prefix, config.precision, names)
     shown = labels_to_show(config.show_classes, classes)
     detect = detector.Detector(
         model, functools.partial(normalize.normalize, pixels=spec.pixels), score_threshold=config.threshold,

@@ -28,6 +28,9 @@ def main():
     spec = backbones.from_config_name(config.backbone_network, config.resnet_depth, config.default_box_set)
     prefix = detector.find(config.checkpoint, spec)
     print(f'{index.images} test images from {config.test_records}; checkpoint {prefix}')
+    spec, note = checkpoint.record_of(prefix, spec)
+    if note:
+        print(note)
 
     # 2 preprocessing: resized batches, nothing random
     batches = pipeline.evaluation_batches(index, spec.image_size, config.batch_size, max_images=config.max_images)

@@ -38,12 +38,16 @@ with quiet():
 def main():
     config = load('ssd_train', description=__doc__)
     spec = backbones.from_config_name(config.backbone_network, config.resnet_depth, config.default_box_set)
-    folder = config.output or f'checkpoints/{config.backbone_network}'
+    spec, note = starting_point.record(config.training_mode, spec, config.output, config.checkpoint, config.restart)
+    folder = config.output or f'checkpoints/ssd_{spec.name}'
     tf.keras.utils.set_random_seed(config.seed)
     devices.prepare(config.deterministic, config.xla)
     strategy = distribution.strategy(config.distribution)
     share = distribution.share(strategy, config.batch_size, config.accumulate)
     say = print if distribution.is_chief(strategy) else _silent
+
+    if note:
+        say(note)
 
     # 1 data preparation: what the records hold, and where the weights come from
     index = tfrecord.read_index(config.train_records, cut_allowed=config.damaged_records == 'skip')
@@ -81,7 +85,7 @@ def main():
         accumulate=config.accumulate, average=config.weight_average, negative_ratio=config.negative_ratio, strategy=strategy)
     _refuse_idle(frozen, model)
     say(starting_point.apply(start, trainer, spec))
-    say(f'{config.backbone_network}: {checkpoint.parameters(model.variables):,} parameters, '
+    say(f'ssd_{spec.name}: {checkpoint.parameters(model.variables):,} parameters, '
           f'{checkpoint.parameters(trainer.variables):,} learn; {spec.num_default_boxes} default boxes; '
         f'{_devices(strategy)}, {share} images each')
 

@@ -1,6 +1,8 @@
 """Writes the weights of a trained detector alone, to be handed on: no optimizer slots, moving averages in place of the weights.
 
     python3 -m checkpoints.publish checkpoints/ssd_mobilenet_v1/best checkpoints/ssd_mobilenet_v1/shipped --dtype=float16
+
+A published SSD of another project (see nets/published.py) is written under this project's names.
 """
 import os
 import sys
@@ -10,42 +12,55 @@ import numpy as np
 from configs.script import quiet, run
 
 with quiet():
-    from datasets import manual
-    from nets import checkpoint
+    from datasets import DataError, manual, voc
+    from nets import checkpoint, published, starting_point
 
 _TYPES = ('float32', 'float16')
 # Facts of model.json that go with the weights. Others, such as paths of the machine that trained, stay behind.
 _FACTS = ('backbone_network', 'imagenet_scope', 'image_size', 'default_box_set', 'classes')
-# These too, where they are: older trainings did not write them.
-_LATER_FACTS = ('default_boxes',)
+# These too, where they are: older trainings did not write them, and most have the usual conventions.
+_LATER_FACTS = ('default_boxes', 'conventions')
 
 
-def publish(source, folder, dtype: str = 'float16') -> str:
+def publish(source, folder, dtype: str = 'float16', classes=voc.CLASSES) -> str:
     """Writes folder/model.ckpt-<step> and folder/model.json; returns the prefix.
 
     Args:
         source: as nets.checkpoint.find takes it.
         dtype: of the file. Loaded, weights are float32 again; float16 keeps 11 significant bits, from 6e-8 to 65504.
+        classes: names, for a published SSD of another project.
 
     Raises:
         CheckpointError: source is missing or unreadable, holds values that dtype cannot, or folder has a checkpoint already.
     """
     prefix = checkpoint.find(source)
-    facts = checkpoint.read_description(prefix)
+    reader = checkpoint.read(prefix)
+    facts = checkpoint.read_description(prefix) or _facts_of_published(reader, prefix, classes)
     if missing := [key for key in _FACTS if key not in facts]:
         raise checkpoint.CheckpointError(f'{prefix} has no {checkpoint.DESCRIPTION} with {", ".join(missing)} beside it')
     if found := checkpoint.newest(folder):
         raise checkpoint.CheckpointError(f'{found} is there already; remove it, or name another folder')
-    weights = {name: _converted(name, value, dtype, prefix) for name, value in _weights(prefix).items()}
+    weights = {name: _converted(name, value, dtype, prefix) for name, value in _weights(reader, prefix).items()}
     written = checkpoint.save(folder, checkpoint.step_of(prefix), weights)
     checkpoint.write_description(folder, **{key: facts[key] for key in _FACTS + _LATER_FACTS if key in facts})
     return written
 
 
-def _weights(prefix):
+def _facts_of_published(reader, prefix, classes):
+    """What model.json would say of another project's published SSD; {} of any other checkpoint."""
+    if not isinstance(reader, published.TranslatedReader):
+        return {}
+    if reader.num_classes != len(classes) + 1:
+        raise checkpoint.CheckpointError(f'{prefix} has {reader.num_classes - 1} classes, not {len(classes)}; '
+                                         'name them with --classes_file=FILE (one per line)')
+    return starting_point.describe(reader.record.spec, starting_point.EXISTING, classes)
+
+
+def _weights(reader, prefix):
     """{variable name: array} of the model: averages where there are any, without what an optimizer holds."""
-    reader = checkpoint.read(prefix)
     names = reader.get_variable_to_shape_map()
+    if isinstance(reader, published.TranslatedReader):
+        names = reader.record.variables
     slots = (checkpoint.MOMENTUM, checkpoint.AVERAGE)
     return {name: checkpoint.tensor(reader, prefix, name + checkpoint.AVERAGE if name + checkpoint.AVERAGE in names else name)
             for name in names if name != 'global_step' and not name.endswith(slots)}
@@ -66,11 +81,14 @@ def main(argv=None):
                         help='Checkpoint: a prefix (.../model.ckpt-1000), its .index file or its folder (then the newest).')
     parser.add_argument('folder', help='Folder that is written; it must hold no checkpoint yet.')
     parser.add_argument('--dtype', choices=_TYPES, default='float16', help='Number format of the file.')
+    parser.add_argument('--classes_file', metavar='FILE',
+                        help='Class names of a published SSD of another project, one per line. Empty: those of VOC.')
     options = parser.parse_args(sys.argv[1:] if argv is None else argv)
-    prefix = publish(options.source, options.folder, options.dtype)
+    classes = voc.read_class_list(options.classes_file) if options.classes_file else voc.CLASSES
+    prefix = publish(options.source, options.folder, options.dtype, classes)
     size = sum(os.path.getsize(prefix + ending) for ending in checkpoint.ENDINGS)
     print(f'{prefix}: {size / 1e6:.1f} MB')
 
 
 if __name__ == '__main__':
-    run(main, checkpoint.CheckpointError)
+    run(main, checkpoint.CheckpointError, DataError)

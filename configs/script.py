@@ -42,4 +42,7 @@ def run(main, *mistakes):
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         code = 130
+    except BrokenPipeError:  # who read the output, such as `head`, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 141
     sys.exit(code)

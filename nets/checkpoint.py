@@ -12,7 +12,10 @@ import re
 import shutil
 
 import numpy as np
-import tensorflow as tf
+
+from nets import published
+from nets.slim_compat import tf
+from nets.spec import BackboneSpec
 
 NAME = 'model.ckpt'
 DESCRIPTION = 'model.json'
@@ -100,11 +103,39 @@ def step_of(prefix) -> int:
 
 
 def read(prefix):
-    """-> tf.train.CheckpointReader; CheckpointError where the files are not a whole checkpoint."""
+    """-> tf.train.CheckpointReader, or its like for a published SSD, which has this project's names (see nets.published).
+
+    CheckpointError where the files are not a whole checkpoint.
+    """
     try:
-        return tf.train.load_checkpoint(prefix)
+        return published.translated(tf.train.load_checkpoint(prefix))
     except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
         raise CheckpointError(f'{prefix} is not a readable checkpoint: {str(error).splitlines()[0]}') from None
+
+
+def record_of(prefix, spec: BackboneSpec) -> tuple[BackboneSpec, str]:
+    """The record that a checkpoint's weights need -> (record, one line that says so; '' where it is the given one).
+
+    A published SSD brings its own record, and so does a training that began with one.
+
+    Args:
+        prefix: as `find` returns it.
+        spec: the configured record.
+
+    Raises:
+        CheckpointError: the checkpoint is not readable, or follows a published SSD that is not known here.
+    """
+    facts = read_description(prefix)
+    reader = None if facts else read(prefix)
+    if isinstance(reader, published.TranslatedReader):
+        return reader.record.spec, f'{prefix} is {reader.text()}'
+    name = facts.get('conventions')
+    if not name or facts.get('backbone_network') != 'ssd_' + spec.name:
+        return spec, ''
+    if name not in published.records():
+        raise CheckpointError(f"{prefix} follows '{name}'; known are {', '.join(published.records())}")
+    record = published.records()[name]
+    return record.spec, f'{prefix} follows {record.text()}'
 
 
 def variable_name(variable) -> str:

@@ -58,14 +58,16 @@ def load(spec: BackboneSpec, prefix: str, precision: str = 'float32', classes=No
     if result.fresh or result.mismatched:
         raise checkpoint.CheckpointError(
             f'{prefix} does not fit ssd_{spec.name} with {len(classes)} classes: '
-            f'{_first(result.mismatched, "of another shape")}{_first(result.fresh, "missing")}')
+            f'{_first(result.mismatched, "of another shape")}{_first(result.fresh, "missing")}'
+            + ('' if facts else f'It has no {checkpoint.DESCRIPTION} beside it; classes other than those of VOC are named to '
+                                'ssd_demo.py with --classes_file=FILE'))
     return model, classes
 
 
 def _check_facts(facts, spec, prefix):
     """The facts beside a checkpoint must be those of the configured network."""
     expected = {'backbone_network': 'ssd_' + spec.name, 'image_size': spec.image_size, 'default_box_set': spec.box_set,
-                'default_boxes': spec.box_facts, 'imagenet_scope': spec.imagenet.scope}
+                'default_boxes': spec.box_facts, 'imagenet_scope': spec.imagenet.scope, 'conventions': spec.conventions}
     for key, value in expected.items():
         if key in facts and facts[key] != value:
             raise checkpoint.CheckpointError(f'{prefix} was trained with {key} {facts[key]}, configured is {value}')

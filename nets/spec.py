@@ -66,6 +66,7 @@ class BackboneSpec:
     l2_norm: feature layer -> initial scale, for layers that are L2-normalised over channels.
     imagenet: the published classifier.
     parameters: exact number of backbone parameters that the SSD uses, moving statistics included.
+    conventions: the published SSD whose pixels, padding and default boxes this record has (see nets.published); '': its own.
     """
     name: str
     builder: Callable
@@ -83,6 +84,7 @@ class BackboneSpec:
     steps: tuple[float, ...] = ()
     box_set: str = 'coco'
     l2_norm: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    conventions: str = ''
 
     def __post_init__(self):
         if not self.steps:

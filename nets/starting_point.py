@@ -8,7 +8,7 @@ import os
 import pathlib
 import shutil
 
-from nets import checkpoint, training_log
+from nets import backbones, checkpoint, training_log
 from nets.checkpoint import CheckpointError
 from nets.choices import EXISTING, SCRATCH, STEP1, STEP2
 
@@ -24,6 +24,17 @@ class Start:
     resumed: bool = False
     imagenet: bool = False
     origin: str | None = None
+
+
+def record(mode: str, spec, folder: str, given: str, restart: bool):
+    """The record that a training follows -> (BackboneSpec, one line that says so, '' where it is the configured one).
+
+    That of the checkpoint it will start from, or be resumed from (see `nets.checkpoint.record_of`). Arguments as for `choose`;
+    a folder of '' is the default one.
+    """
+    own = None if restart else checkpoint.newest(folder or f'checkpoints/ssd_{spec.name}')
+    prefix = checkpoint.find(given) if given else own or _earlier(mode, spec, folder)
+    return checkpoint.record_of(prefix, spec) if prefix else (spec, '')
 
 
 def choose(mode: str, spec, folder: str, given: str, restart: bool, facts: dict) -> Start:
@@ -93,19 +104,28 @@ def imagenet_checkpoint(spec) -> str:
     try:
         return checkpoint.find(path)
     except CheckpointError:
-        raise CheckpointError(f'no ImageNet checkpoint at {path}; get it from {spec.imagenet.url} and unpack it there, '
-                              'or name one with --checkpoint=PATH') from None
+        raise CheckpointError(f'no ImageNet checkpoint at {path}; python3 -m checkpoints.fetch {backbones.weights_name(spec)} '
+                              f'fetches it (from {spec.imagenet.url}), or name one with --checkpoint=PATH') from None
 
 
 def _trained_before(mode, spec, folder):
     """The SSD that step 2 or a fine-tuning starts from when the user names none."""
+    if prefix := _earlier(mode, spec, folder):
+        return prefix
+    before = f'train {STEP1} first' if mode == STEP2 else 'fetch a published SSD (python3 -m checkpoints.fetch --list)'
+    raise CheckpointError(f'no checkpoint to start from in {" or ".join(_places(mode, spec, folder))}; {before}, '
+                          'or name one with --checkpoint=PATH')
+
+
+def _earlier(mode, spec, folder) -> str | None:
+    """The newest checkpoint of the places where `mode` looks for an SSD."""
+    newest = checkpoint.newest if mode == STEP2 else checkpoint.newest_or_shipped
+    return next(filter(None, map(newest, _places(mode, spec, folder))), None)
+
+
+def _places(mode, spec, folder):
     default = f'checkpoints/ssd_{spec.name}'
-    places = [f'{folder}/{STEP1}', default, f'{default}/{STEP1}'] if mode == STEP2 else [default]
-    for place in places:
-        if prefix := checkpoint.newest(place) if mode == STEP2 else checkpoint.newest_or_shipped(place):
-            return prefix
-    before = f'train {STEP1} first' if mode == STEP2 else 'put an SSD checkpoint there'
-    raise CheckpointError(f'no checkpoint to start from in {" or ".join(places)}; {before}, or name one with --checkpoint=PATH')
+    return {STEP2: [f'{folder or default}/{STEP1}', default, f'{default}/{STEP1}'], EXISTING: [default]}.get(mode, [])
 
 
 def _move_aside(folder, name) -> str:
@@ -132,7 +152,8 @@ def _after_move(prefix, folder, moved):
 def describe(spec, mode: str, classes) -> dict:
     """What model.json says of a training, beside where it started from."""
     return {'backbone_network': 'ssd_' + spec.name, 'imagenet_scope': spec.imagenet.scope, 'image_size': spec.image_size,
-            'default_box_set': spec.box_set, 'default_boxes': spec.box_facts, 'training_mode': mode, 'classes': list(classes)}
+            'default_box_set': spec.box_set, 'default_boxes': spec.box_facts, 'conventions': spec.conventions,
+            'training_mode': mode, 'classes': list(classes)}
 
 
 def apply(start: Start, trainer, spec) -> str:

@@ -1,13 +1,14 @@
 """Pixel conventions: what each family of ImageNet weights was trained on. One table, each entry with its inverse.
 
 Source: tensorflow/models research/slim, preprocessing/vgg_preprocessing.py and inception_preprocessing.py; which backbone
-takes which stands in the backbone's record.
+takes which stands in the backbone's record. 'caffe': weiliu89/caffe, branch ssd, examples/ssd/ssd_pascal.py.
 """
 import tensorflow as tf
 
 # Name -> (mean colour RGB, scale): normalised = (pixel - mean) * scale.
 _CONVENTIONS = {
     'vgg': ((123.68, 116.78, 103.94), 1.0),          # RGB minus ImageNet's mean; -124 .. 151
+    'caffe': ((123., 117., 104.), 1.0),               # the same mean in whole numbers, as SSD's own weights have it
     'inception': ((127.5, 127.5, 127.5), 1 / 127.5),  # -1 .. 1
 }
 PIXELS = tuple(_CONVENTIONS)

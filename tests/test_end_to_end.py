@@ -18,6 +18,7 @@ import ssd_train
 from configs.errors import UserError
 from datasets import DataError, shapes, tfrecord, voc_eval
 from nets import backbones, checkpoint, learning, ssd, training_log
+from tests.nets import published_networks
 
 BACKBONE = 'mobilenet_v1'
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -119,6 +120,24 @@ def test_existing_ssd_for_other_classes(room, capsys):
     assert 'restored 167 variables' in text and 'ssd/extra_1/logits/weights (3, 3, 512, 126) -> (3, 3, 512, 24)' in text
 
 
+def test_published_ssd_and_a_training_that_starts_from_it(room, capsys):
+    # Its own names, and no word about backbone or default boxes: what it is settles them, and the training keeps them.
+    values = published_networks.values('balancap_ssd_300_vgg')
+    prefix = checkpoint.save('published', 0, values)
+    says = 'balancap_ssd_300_vgg: backbone_network ssd_vgg_300, default boxes coco'
+    assert _call(ssd_demo, '--checkpoint=published', '--output=found.png', '--threshold=0.99', '--show=false') == 0
+    assert f'{prefix} is {says}' in capsys.readouterr().out
+    assert _call(ssd_train, '--training_mode=finetune_existing_ssd', '--checkpoint=published', '--max_steps=1', '--batch_size=1',
+                 '--output=from_published', '--default_box_set=voc') == 0
+    text = capsys.readouterr().out
+    assert f'{prefix} is {says}' in text and 'restored 59 variables' in text
+    assert 'ssd/conv7/logits/weights (3, 3, 1024, 126) -> (3, 3, 1024, 24)' in text
+    kernel = checkpoint.read('from_published/model.ckpt-1').get_tensor('vgg_16/conv1/conv1_1/weights')
+    np.testing.assert_allclose(kernel, values['ssd_300_vgg/conv1/conv1_1/weights'], atol=1e-4)
+    assert _call(ssd_test, '--backbone_network=ssd_vgg_300', '--checkpoint=from_published', '--max_images=1') == 0
+    assert f'from_published/model.ckpt-1 follows {says}' in capsys.readouterr().out
+
+
 def test_from_scratch(room, capsys):
     assert _train('from_scratch', 1, '--output=scratch') == 0
     assert 'all variables start fresh' in capsys.readouterr().out
@@ -127,7 +146,7 @@ def test_from_scratch(room, capsys):
 @pytest.mark.parametrize('script, arguments, message', [
     (ssd_train, ['--train_records=nowhere'], 'record folder nowhere does not exist'),
     (ssd_train, ['--training_mode=finetune_new_ssd_step1', '--output=new', '--backbone_network=ssd_vgg_300'],
-     'no ImageNet checkpoint at checkpoints/vgg_300/vgg_16.ckpt; get it from http'),
+     'no ImageNet checkpoint at checkpoints/vgg_300/vgg_16.ckpt; python3 -m checkpoints.fetch vgg_300 fetches it'),
     (ssd_train, ['--training_mode=finetune_existing_ssd', '--checkpoint=nowhere', '--output=new'], 'no checkpoint at nowhere'),
     (ssd_test, ['--checkpoint=nowhere'], 'no checkpoint at nowhere'),
     (ssd_test, ['--backbone_network=ssd_vgg_300'],

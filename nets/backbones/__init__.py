@@ -36,6 +36,11 @@ def get(name: str, depth: int | None = None) -> BackboneSpec:
     return module.spec(name)
 
 
+def weights_name(spec: BackboneSpec) -> str:
+    """What checkpoints.fetch calls a record's ImageNet weights: its name, for the ResNets with the depth."""
+    return spec.imagenet.scope if spec.name.startswith('resnet') else spec.name
+
+
 def from_config_name(name: str, depth: int, box_set: str) -> BackboneSpec:
     """The record for the configuration's values: 'ssd_<name>', ResNet depth, set of default box sizes."""
     return get(name.removeprefix('ssd_'), depth).with_box_set(box_set)

@@ -106,7 +106,7 @@ def spec(name):
         imagenet=ImageNetCheckpoint(
             file='inception_resnet_v2_2016_08_30.ckpt',
             scope='InceptionResnetV2',
-            url='http://download.tensorflow.org/models/inception_resnet_v2_2016_08_30.tar.gz',
+            url='https://storage.googleapis.com/download.tensorflow.org/models/inception_resnet_v2_2016_08_30.tar.gz',
         ),
         parameters=54_336_736,
     )

@@ -99,7 +99,7 @@ def spec(name):
         imagenet=ImageNetCheckpoint(
             file='inception_v4.ckpt',
             scope='InceptionV4',
-            url='http://download.tensorflow.org/models/inception_v4_2016_09_09.tar.gz',
+            url='https://storage.googleapis.com/download.tensorflow.org/models/inception_v4_2016_09_09.tar.gz',
         ),
         parameters=41_174_400,
     )

@@ -52,7 +52,7 @@ def spec(name):
         imagenet=ImageNetCheckpoint(
             file='mobilenet_v1_1.0_224.ckpt',
             scope='MobilenetV1',
-            url='http://download.tensorflow.org/models/mobilenet_v1_2018_08_02/mobilenet_v1_1.0_224.tgz',
+            url='https://storage.googleapis.com/download.tensorflow.org/models/mobilenet_v1_2018_08_02/mobilenet_v1_1.0_224.tgz',
         ),
         parameters=1_627_840,
     )

@@ -69,7 +69,7 @@ def spec(name, depth, builder, feature_layers, pixels, parameters, date):
         imagenet=ImageNetCheckpoint(
             file=f'{name}_{depth}.ckpt',
             scope=f'{name}_{depth}',
-            url=f'http://download.tensorflow.org/models/{name}_{depth}_{date}.tar.gz',
+            url=f'https://storage.googleapis.com/download.tensorflow.org/models/{name}_{depth}_{date}.tar.gz',
         ),
         parameters=parameters[depth],
     )

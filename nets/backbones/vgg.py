@@ -30,7 +30,7 @@ def _reduce_biases(biases):
 _IMAGENET = ImageNetCheckpoint(
     file='vgg_16.ckpt',
     scope='vgg_16',
-    url='http://download.tensorflow.org/models/vgg_16_2016_08_28.tar.gz',
+    url='https://storage.googleapis.com/download.tensorflow.org/models/vgg_16_2016_08_28.tar.gz',
     derive={
         'vgg_16/conv6/weights': ('vgg_16/fc6/weights', _reduce_fc6),
         'vgg_16/conv6/biases': ('vgg_16/fc6/biases', _reduce_biases),

@@ -49,7 +49,8 @@ def test_step1_takes_the_classifier_from_its_folder():
 
 def test_missing_classifier_names_path_and_source():
     with pytest.raises(checkpoint.CheckpointError,
-                       match='no ImageNet checkpoint at checkpoints/mobilenet_v1/.*ckpt; get it from http'):
+                       match='no ImageNet checkpoint at checkpoints/mobilenet_v1/.*ckpt; '
+                             'python3 -m checkpoints.fetch mobilenet_v1 fetches it .from http'):
         _choose(STEP1)
 
 
@@ -123,7 +124,7 @@ def test_existing_takes_what_lies_in_its_folder():
     _trained('checkpoints/ssd_mobilenet_v1', STEP2)
     start = _choose(EXISTING, folder='checkpoints/ssd_mobilenet_v1')
     assert start.prefix == f'checkpoints/ssd_mobilenet_v1/{STEP2}/model.ckpt-10' and start.step == 0
-    with pytest.raises(checkpoint.CheckpointError, match='put an SSD checkpoint there'):
+    with pytest.raises(checkpoint.CheckpointError, match='fetch a published SSD'):
         _choose(EXISTING, folder='out')
 
 

@@ -9,6 +9,7 @@ from preprocessing import normalize
 @pytest.mark.parametrize('pixels, colour, expected', [
     ('vgg', [0, 0, 0], [-123.68, -116.78, -103.94]),
     ('vgg', [255, 255, 255], [131.32, 138.22, 151.06]),
+    ('caffe', [255, 0, 128], [132, -117, 24]),
     ('inception', [0, 0, 0], [-1, -1, -1]),
     ('inception', [255, 51, 204], [1, -.6, .6]),
 ])
@@ -44,5 +45,5 @@ def test_half_precision_is_rounded_once():
 
 
 def test_unknown_convention_lists_the_known():
-    with pytest.raises(ValueError, match="'caffe'; known: vgg, inception"):
-        normalize.mean_colour('caffe')
+    with pytest.raises(ValueError, match="'torch'; known: vgg, caffe, inception"):
+        normalize.mean_colour('torch')

@@ -1,0 +1,82 @@
+"""Downloads the PASCAL VOC archives and unpacks them where ssd_image_to_tf.py looks. Interrupted, it goes on where it was.
+
+    python3 -m datasets.fetch voc2007 voc2012     # into VOCdevkit/VOC2007 and VOCdevkit/VOC2012
+
+voc2007 is trainval and test, voc2012 is trainval (the annotations of its test set are not published).
+"""
+import dataclasses
+import os
+import pathlib
+import sys
+
+from configs.script import run
+from datasets import DataError, manual
+from datasets.archive import unpack
+from datasets.download import download
+
+_SERVER = 'http://host.robots.ox.ac.uk/pascal/VOC/'
+_ROOT = 'VOCdevkit/'  # all members of the archives lie in it
+
+
+@dataclasses.dataclass(frozen=True)
+class Archive:
+    """url, md5: of the archive.  image_list: a file of it, below VOCdevkit, that is unpacked last."""
+    url: str
+    md5: str
+    image_list: str
+
+
+# MD5: torchvision/datasets/voc.py (DATASET_YEAR_DICT).
+ARCHIVES = {
+    'voc2007': (
+        Archive(_SERVER + 'voc2007/VOCtrainval_06-Nov-2007.tar', 'c52e279531787c972589f7e41ab4ae64',
+                'VOC2007/ImageSets/Main/trainval.txt'),
+        Archive(_SERVER + 'voc2007/VOCtest_06-Nov-2007.tar', 'b6e924de25625d8de591ea690078ad9f',
+                'VOC2007/ImageSets/Main/test.txt'),
+    ),
+    'voc2012': (
+        Archive(_SERVER + 'voc2012/VOCtrainval_11-May-2012.tar', '6cd6e144f989b92b3379bac3b3de84fd',
+                'VOC2012/ImageSets/Main/trainval.txt'),
+    ),
+}
+
+
+def fetch(archive: Archive, folder, keep: bool = False, **options) -> bool:
+    """Downloads and unpacks one archive into `folder`, the VOCdevkit; returns whether there was anything to do.
+
+    Args:
+        keep: leave the archive.  options: of datasets.download.download.
+
+    Raises:
+        DataError: it cannot be had; the line says what to do.
+    """
+    folder = pathlib.Path(folder)
+    if (folder / archive.image_list).exists():
+        return False
+    file = download(archive.url, folder / os.path.basename(archive.url), archive.md5, **options)
+    unpack(file, folder, _below_root, last=lambda path: 'ImageSets' in path)
+    if not (folder / archive.image_list).exists():
+        raise DataError(f'{file} holds no {_ROOT}{archive.image_list}; remove it, and look what {archive.url} gives')
+    if not keep:
+        file.unlink()
+    return True
+
+
+def _below_root(name):
+    return name.removeprefix(_ROOT) if name.startswith(_ROOT) else None
+
+
+def main(argv=None):
+    parser = manual.parser('python3 -m datasets.fetch', __doc__)
+    parser.add_argument('names', nargs='+', choices=tuple(ARCHIVES), metavar='NAME', help=' or '.join(ARCHIVES) + '.')
+    parser.add_argument('--folder', default='VOCdevkit', metavar='FOLDER', help='Where VOC2007 and VOC2012 are to lie.')
+    parser.add_argument('--keep', action='store_true', help='Leave the archives where they were downloaded to.')
+    options = parser.parse_args(sys.argv[1:] if argv is None else argv)
+    for name in options.names:
+        for archive in ARCHIVES[name]:
+            fresh = fetch(archive, options.folder, options.keep)
+            print(f'{name}: {options.folder}/{archive.image_list}' + ('' if fresh else ' is there already'))
+
+
+if __name__ == '__main__':
+    run(main, DataError)

@@ -1,0 +1,140 @@
+"""Archives that are what they should be, damaged ones, and those made to do harm."""
+import io
+import tarfile
+import zipfile
+
+import pytest
+
+from datasets import DataError, archive
+
+
+def _tar(path, *members, mode='w:gz'):
+    """members: (name, bytes), or a TarInfo of something that is no file."""
+    with tarfile.open(path, mode) as file:
+        for member in members:
+            if isinstance(member, tarfile.TarInfo):
+                file.addfile(member)
+            else:
+                info = tarfile.TarInfo(member[0])
+                info.size, info.mode = len(member[1]), 0o4777
+                file.addfile(info, io.BytesIO(member[1]))
+    return path
+
+
+def _special(name, kind, link=''):
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, link
+    return info
+
+
+def _all(name):
+    return name
+
+
+def _tree(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob('*') if path.is_file()}
+
+
+@pytest.mark.parametrize('mode', ['w', 'w:gz'])
+def test_tar(tmp_path, mode):
+    path = _tar(tmp_path / 'a.tar', ('./one', b'1'), ('deep/two', b'2'), ('deep/three', b'3'), mode=mode)
+    found = archive.unpack(path, tmp_path / 'out', lambda name: None if name == 'deep/three' else name)
+    assert sorted(found) == ['deep/two', 'one'] and _tree(tmp_path / 'out') == {'one': b'1', 'deep/two': b'2'}
+    assert (tmp_path / 'out/one').stat().st_mode & 0o7000 == 0
+
+
+def test_zip(tmp_path):
+    with zipfile.ZipFile(tmp_path / 'a.zip', 'w') as file:
+        file.mkdir('deep') if hasattr(file, 'mkdir') else file.writestr('deep/', '')
+        file.writestr('deep/one', b'1')
+    assert archive.unpack(tmp_path / 'a.zip', tmp_path / 'out', _all) == ['deep/one']
+    assert _tree(tmp_path / 'out') == {'deep/one': b'1'}
+
+
+def test_replaces_files_and_leaves_others(tmp_path):
+    (tmp_path / 'one').write_bytes(b'old')
+    (tmp_path / 'mine').write_bytes(b'mine')
+    path = _tar(tmp_path / 'a.tar', ('one', b'1'))
+    archive.unpack(path, tmp_path, _all)
+    assert (tmp_path / 'one').read_bytes() == b'1' and (tmp_path / 'mine').read_bytes() == b'mine'
+    assert sorted(each.name for each in tmp_path.iterdir()) == ['a.tar', 'mine', 'one']
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    (tmp_path / 'out/.unpacking-a.tar').mkdir(parents=True)
+    (tmp_path / 'out/.unpacking-a.tar/half').write_bytes(b'half')
+    archive.unpack(_tar(tmp_path / 'a.tar', ('one', b'1')), tmp_path / 'out', _all)
+    assert _tree(tmp_path / 'out') == {'one': b'1'}
+
+
+def test_empty(tmp_path):
+    assert archive.unpack(_tar(tmp_path / 'a.tar'), tmp_path / 'out', _all) == []
+
+
+def test_order_of_moving(tmp_path, monkeypatch):
+    moved = []
+    replace = archive.os.replace
+    monkeypatch.setattr(archive.os, 'replace', lambda source, target: (moved.append(target.name), replace(source, target)))
+    path = _tar(tmp_path / 'a.tar', ('a.index', b'1'), ('b.data', b'2'))
+    archive.unpack(path, tmp_path / 'out', _all, last=lambda path: path.endswith('.index'))
+    assert moved == ['b.data', 'a.index']
+
+
+@pytest.mark.parametrize('name', ['../evil', '/etc/evil', 'a/../../evil', '..\\evil', 'C:evil'])
+@pytest.mark.parametrize('kind', ['tar', 'zip'])
+def test_members_that_lead_outside(tmp_path, name, kind):
+    if kind == 'tar':
+        _tar(tmp_path / 'a', ('good', b'1'), (name, b'2'))
+    else:
+        with zipfile.ZipFile(tmp_path / 'a', 'w') as file:
+            file.writestr('good', b'1')
+            file.writestr(name, b'2')
+    with pytest.raises(DataError, match='evil., which would land outside its folder; nothing is unpacked'):
+        archive.unpack(tmp_path / 'a', tmp_path / 'out', _all)
+    assert _tree(tmp_path / 'out') == {} and list((tmp_path / 'out').iterdir()) == []
+    assert not (tmp_path / 'evil').exists()
+
+
+@pytest.mark.parametrize('kind', [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
+def test_links_and_devices_are_left_out(tmp_path, kind):
+    # A link to the outside, and a file that would be written through it.
+    path = _tar(tmp_path / 'a.tar', _special('way', kind, str(tmp_path / 'outside')), ('way/evil', b'2'), ('good', b'1'))
+    (tmp_path / 'outside').mkdir()
+    archive.unpack(path, tmp_path / 'out', _all)
+    assert _tree(tmp_path / 'out') == {'way/evil': b'2', 'good': b'1'} and not list((tmp_path / 'outside').iterdir())
+    assert not (tmp_path / 'out/way').is_symlink()
+
+
+def test_growth_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, '_SLACK', 1000)
+    path = _tar(tmp_path / 'a.tar', ('good', b'1'), ('zeros', bytes(1_000_000)))
+    with pytest.raises(DataError, match='a.tar grows beyond 0 MB when unpacked'):
+        archive.unpack(path, tmp_path / 'out', lambda name: None if name == 'zeros' else name)
+    assert _tree(tmp_path / 'out') == {}
+
+
+def _flip(data, place):
+    return data[:place] + bytes([data[place] ^ 1]) + data[place + 1:]
+
+
+@pytest.mark.parametrize('damage', [
+    lambda data: data[:len(data) // 2], lambda data: b'<html>not found</html>', lambda data: b'',
+    lambda data: _flip(data, 300), lambda data: _flip(data, len(data) // 2), lambda data: _flip(data, len(data) * 2 // 3)],
+    ids=['half', 'page', 'empty', 'bit', 'another bit', 'and another'])
+@pytest.mark.parametrize('kind', ['tar', 'zip'])
+def test_damaged(tmp_path, damage, kind):
+    noise = bytes(i * i * 7 % 251 for i in range(20_000))
+    if kind == 'tar':
+        _tar(tmp_path / 'a', ('good', b'1'), ('more', noise))
+    else:
+        with zipfile.ZipFile(tmp_path / 'a', 'w', zipfile.ZIP_DEFLATED) as file:
+            file.writestr('more', noise)
+    (tmp_path / 'a').write_bytes(damage((tmp_path / 'a').read_bytes()))
+    with pytest.raises(DataError, match='a is damaged, or no tar or zip archive .*; remove it and run this again'):
+        archive.unpack(tmp_path / 'a', tmp_path / 'out', _all)
+    assert _tree(tmp_path / 'out') == {}
+
+
+def test_missing(tmp_path):
+    with pytest.raises(DataError, match='none cannot be unpacked into .*: No such file'):
+        archive.unpack(tmp_path / 'none', tmp_path / 'out', _all)
