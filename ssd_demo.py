@@ -42,7 +42,7 @@ def main():
     # 3 SSD model
     model, classes = detector.load(spec, prefix, config.precision)
     detect = detector.Detector(
-        model, functools.partial(normalize.normalize, pixels=spec.pixels), score_threshold=config.threshold,
+        model, functools.partial(normalize.normalize, pixels=spec.pixels), folded=True, score_threshold=config.threshold,
         nms_threshold=config.nms_threshold, top_k=config.nms_top_k, keep_top_k=config.keep_top_k)
 
     # 4 inference
