@@ -19,6 +19,7 @@ SCRIPTS = {
     'ssd_train': ('config_general', 'config_common', 'config_train'),
     'ssd_test': ('config_general', 'config_common', 'config_test'),
     'ssd_demo': ('config_general', 'config_common', 'config_demo'),
+    'ssd_export': ('config_general', 'config_common', 'config_export'),
 }
 # Keys that a script has beside those of its modules.
 _EXTRA = {'ssd_image_to_tf': {'output': ('', 'Folder that receives the records. Empty: tfrecords_train/ for train and '

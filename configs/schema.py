@@ -8,6 +8,7 @@ from nets import backbones
 TRAINING_MODES = ('finetune_new_ssd_step1', 'finetune_new_ssd_step2', 'finetune_existing_ssd', 'from_scratch')
 DISTRIBUTIONS = ('one', 'mirrored', 'multi_worker')
 PRECISIONS = ('float32', 'bfloat16', 'float16')
+EXPORT_FORMATS = ('saved_model', 'tflite_float32', 'tflite_float16')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,6 +31,11 @@ def _number(low, high=None, above=False):
 
 def _one_of(*values):
     return Rule(str, lambda value: value in values, 'one of ' + ', '.join(values))
+
+
+def _some_of(*values):
+    return Rule(str, lambda text: set(text.split(',')) <= set(values),
+                f'one of {", ".join(values)}, or several, comma-separated')
 
 
 def _depth():
@@ -109,6 +115,11 @@ MODULES = {
         'image': _TEXT,
         'threshold': _number(0, 1),
         'show': _SWITCH,
+    },
+    'config_export': {
+        'output': _TEXT,
+        'formats': _some_of(*EXPORT_FORMATS),
+        'overwrite': _SWITCH,
     },
 }
 RULES = {key: rule for rules in MODULES.values() for key, rule in rules.items()}
