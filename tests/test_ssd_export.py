@@ -85,6 +85,16 @@ def test_saved_model_takes_batches(saved_model, expected):
     _check({key: values[1] for key, values in found.items()}, expected['small.png'])
 
 
+def test_an_earlier_export_is_replaced(room, monkeypatch, capsys):
+    with export.staged('again', overwrite=False) as stage:
+        export.write_labels(stage, ['old'])
+    monkeypatch.setattr(ssd_export, '_photograph', lambda: pathlib.Path('small.png').read_bytes())
+    assert _export('--output=again', '--formats=tflite_float16', '--overwrite=True') == 0
+    assert sorted(os.listdir('again')) == ['detector_float16.tflite', 'labels.txt']
+    line = r'detector_float16.tflite: 12.8 MB, largest difference from the detector 0\.0\d+, in \d'
+    assert re.search(line, capsys.readouterr().out)
+
+
 def test_class_names_are_in_all_places(saved_model):
     assert [name.decode() for name in saved_model['labels']()['labels'].numpy()] == list(voc.CLASSES)
     for place in (FOLDER, f'{FOLDER}/saved_model/assets'):
@@ -124,8 +134,14 @@ def test_mistakes(room, arguments, message):
     assert '\n' not in str(error.value) and not os.path.exists('new')
 
 
-def test_a_file_that_computes_something_else_is_not_written(room, monkeypatch):
-    monkeypatch.setitem(ssd_export.TOLERANCES, 'tflite_float16', 0.)
-    with pytest.raises(export.ExportError, match='tflite_float16 differs by .*, more than 0; nothing is written'):
-        _export('--output=new', '--formats=tflite_float16')
-    assert not [name for name in os.listdir('.') if name.startswith('new')]
+def test_what_computes_something_else_is_refused_unless_rounded():
+    none = {'boxes': np.zeros([0, 4]), 'scores': np.zeros(0), 'classes': np.zeros(0), 'counts': 0}
+    one = {'boxes': np.array([[0, 0, 1, 1]]), 'scores': np.array([.9]), 'classes': np.array([1]), 'counts': 1}
+    near = one | {'scores': np.array([.9005])}
+    with pytest.raises(export.ExportError, match='tflite_float32 differs by inf from the detector, .*; nothing is written'):
+        ssd_export._compared('tflite_float32', none, one, .01)
+    with pytest.raises(export.ExportError, match='saved_model differs by 0.0005 from the detector, more than 0.0001'):
+        ssd_export._compared('saved_model', near, one, .01)
+    assert ssd_export._compared('tflite_float32', near, one, .01).endswith('from the detector 0.0005, in 1 detections')
+    assert ssd_export._compared('tflite_float16', none, one, .01).startswith('its detections are not all those of the detector')
+    assert 'nothing on the photograph' in ssd_export._compared('saved_model', none, none, .01)
