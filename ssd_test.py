@@ -42,7 +42,7 @@ def main():
 
     # 4 inference and 5 postprocessing
     detect = detector.Detector(
-        model, functools.partial(normalize.normalize, pixels=spec.pixels), score_threshold=config.score_threshold,
+        model, functools.partial(normalize.normalize, pixels=spec.pixels), folded=True, score_threshold=config.score_threshold,
         nms_threshold=config.nms_threshold, top_k=config.nms_top_k, keep_top_k=config.keep_top_k)
     total = min(config.max_images or index.images, index.images)
     with damage.named(index, skippable=False):

@@ -23,6 +23,7 @@ SCRIPTS = {
     'ssd_train': ('config_general', 'config_common', 'config_train'),
     'ssd_test': ('config_general', 'config_common', 'config_test'),
     'ssd_demo': ('config_general', 'config_common', 'config_demo'),
+    'ssd_export': ('config_general', 'config_common', 'config_export'),
 }
 _EPILOG = ('Defaults stand in configs/: edit them there, or give --key=value. Exit code: 0 when done, 2 for a mistake, which one '
            'line names, 130 when interrupted.')

@@ -31,8 +31,8 @@ def _one_of(*values):
 
 
 def _some_of(*values):
-    return Rule(str, lambda text: {word.strip() for word in text.split(',')} <= {*values, ''},
-                f'one of {", ".join(values)}, or several, comma-separated')
+    return Rule(str, lambda text: {word.strip() for word in text.split(',')} <= set(values),
+                f'one of {", ".join(filter(None, values))}, or several, comma-separated')
 
 
 _TEXT = Rule(str, lambda value: True, 'text')
@@ -111,10 +111,15 @@ MODULES = {
     },
     'config_demo': {
         'image': _TEXT,
-        'format': _some_of('picture', 'video', 'json', 'xml'),
+        'format': _some_of('', 'picture', 'video', 'json', 'xml'),
         'threshold': _number(0, 1),
         'show_classes': _TEXT,
         'show': _SWITCH,
+    },
+    'config_export': {
+        'output': _TEXT,
+        'formats': _some_of(*choices.EXPORT_FORMATS),
+        'overwrite': _SWITCH,
     },
 }
 RULES = {key: rule for rules in MODULES.values() for key, rule in rules.items()}

@@ -37,12 +37,17 @@ def _decode(path, flags):
 
 def sample():
     """-> (name, uint8 RGB [H, W, 3]): a photograph of a person that matplotlib brings along, or else a drawn scene."""
-    from matplotlib import cbook
-    path = str(cbook.get_sample_data('grace_hopper.jpg', asfileobj=False))
-    if os.path.isfile(path):
+    if path := photograph():
         return path, read(path)
     print('no picture given, and no sample photograph in this matplotlib: a drawn scene instead')
     return 'drawn_scene', shapes.picture(np.random.default_rng(1))[0]
+
+
+def photograph() -> str | None:
+    """Path of the photograph that matplotlib brings along; None where it brings none."""
+    from matplotlib import cbook
+    path = str(cbook.get_sample_data('grace_hopper.jpg', asfileobj=False))
+    return path if os.path.isfile(path) else None
 
 
 def in_folder(folder) -> list[str]:

@@ -1,4 +1,4 @@
-"""The words that choose what a training does: for the code that acts on them, and for configurations. No TensorFlow."""
+"""The words that choose what is done: for the code that acts on them, and for configurations. No TensorFlow."""
 
 # Training modes (nets.starting_point).
 STEP1, STEP2 = 'finetune_new_ssd_step1', 'finetune_new_ssd_step2'
@@ -10,3 +10,5 @@ DISTRIBUTIONS = ('one', 'mirrored', 'multi_worker')
 PRECISIONS = ('float32', 'bfloat16', 'float16')
 # Courses of the learning rate (nets.learning.Schedule).
 SCHEDULES = ('steps', 'cosine')
+# What a detector is exported as (nets.export).
+EXPORT_FORMATS = ('saved_model', 'tflite_float32', 'tflite_float16')

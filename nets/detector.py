@@ -1,27 +1,35 @@
 """A trained SSD as one function: uint8 images in, detections out. What test, demo and export share."""
-from nets import anchors, checkpoint, postprocess, ssd
+from nets import anchors, checkpoint, folding, postprocess, ssd
 from nets.slim_compat import tf
 from nets.spec import BackboneSpec
 
 
 class Detector(tf.Module):
-    """detector(images) -> nets.postprocess.Detections, for uint8 images [B, S, S, 3].
+    """detector(images) -> nets.postprocess.Detections, for uint8 images [B, S, S, 3]; traced once for every B.
 
     Args:
         model: nets.ssd.SSD.
         normalize: uint8 images -> the model's pixel convention.
+        folded: computes with the model's weights as they are now, faster (see nets.folding). False: with its variables.
         limits: score_threshold, nms_threshold, top_k and keep_top_k of nets.postprocess.detect.
     """
 
-    def __init__(self, model: ssd.SSD, normalize, **limits):
+    def __init__(self, model: ssd.SSD, normalize, folded: bool = False, **limits):
         super().__init__(name='detector')
         self.model, self.normalize, self.limits = model, normalize, limits
         self.defaults = anchors.default_boxes(model.spec)
+        signature = tf.TensorSpec([None, model.spec.image_size, model.spec.image_size, 3], tf.uint8, name='images')
+        self.network = folding.fold(self._network, signature) if folded else self._network
+        self._detect = tf.function(self._detections, input_signature=[signature], autograph=False)
 
-    @tf.function(reduce_retracing=True, autograph=False)
     def __call__(self, images):
-        logits, offsets = self.model(self.normalize(images), False)
-        return postprocess.detect(logits, offsets, self.defaults, **self.limits)
+        return self._detect(images)
+
+    def _network(self, images):
+        return self.model(self.normalize(images), False)
+
+    def _detections(self, images):
+        return postprocess.detect(*self.network(images), self.defaults, **self.limits)
 
 
 def find(given: str, spec: BackboneSpec) -> str:

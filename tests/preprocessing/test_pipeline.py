@@ -157,3 +157,17 @@ def test_pictures_of_some_images(tmp_path):
     assert {name: picture.shape for name, picture in found.items()} == {'1': (30, 40, 3), '4': (30, 40, 3)}
     assert found['4'].dtype == np.uint8 and abs(found['4'].mean() - 40) < 1
     assert pipeline.pictures(index, []) == {}
+
+
+@pytest.mark.parametrize('ending, channels', [('.jpg', 3), ('.jpg', 1), ('.png', 3), ('.png', 4), ('.png', 1), ('.bmp', 3)])
+def test_decoded_pictures_have_the_pixels_of_opencv(ending, channels):
+    random = np.random.default_rng(0).integers(0, 256, [12, 16, channels]).astype(np.uint8)
+    encoded = cv2.imencode(ending, cv2.resize(random, (75, 50)))[1].tobytes()
+    expected = cv2.cvtColor(cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    np.testing.assert_array_equal(pipeline.decode_picture(encoded), expected)
+
+
+@pytest.mark.parametrize('encoded', [b'', b'hello', b'\xff\xd8\xff and no more'])
+def test_other_bytes_are_no_picture(encoded):
+    with pytest.raises(tf.errors.InvalidArgumentError):
+        pipeline.decode_picture(encoded)

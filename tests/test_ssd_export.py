@@ -1,0 +1,146 @@
+"""The exported files of the shipped detector give what the demo's path gives, and run without this repository."""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+import ssd_export
+from configs.errors import UserError
+from datasets import pictures, voc
+from nets import backbones, checkpoint, detector, export
+from nets.slim_compat import tf
+from preprocessing import normalize, pipeline
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+SHIPPED = ROOT / 'checkpoints/ssd_mobilenet_v1/shipped'
+FOLDER = 'exported/ssd_mobilenet_v1'
+
+
+@pytest.fixture(scope='module')
+def room(tmp_path_factory):
+    """A folder with the export, two photographs and what the demo's path finds on them, with live weights."""
+    folder = tmp_path_factory.mktemp('export')
+    before = os.getcwd()
+    os.chdir(folder)
+    assert _export() == 0
+    name, picture = pictures.sample()
+    if name == 'drawn_scene':
+        pytest.skip('this matplotlib brings no photograph')
+    pathlib.Path('picture.jpg').write_bytes(pathlib.Path(name).read_bytes())
+    cv2.imwrite('small.png', cv2.cvtColor(cv2.resize(picture, (200, 150)), cv2.COLOR_RGB2BGR))
+    yield folder
+    os.chdir(before)
+
+
+@pytest.fixture(scope='module')
+def expected(room):
+    """{picture: arrays by name} as ssd_demo.py computes them, at the export's score threshold."""
+    spec = backbones.get('mobilenet_v1')
+    model, _ = detector.load(spec, checkpoint.find(SHIPPED))
+    detect = detector.Detector(model, lambda images: normalize.normalize(images, spec.pixels))
+    found = {name: detect(pipeline.resize_image(pictures.read(name), 300)[None]) for name in ('picture.jpg', 'small.png')}
+    return {name: {key: values[0].numpy() for key, values in each._asdict().items()} for name, each in found.items()}
+
+
+@pytest.fixture(scope='module')
+def saved_model(room):
+    return tf.saved_model.load(f'{FOLDER}/saved_model').signatures
+
+
+def _export(*arguments):
+    argv = sys.argv
+    sys.argv = ['ssd_export.py', f'--checkpoint={SHIPPED}', *arguments]
+    try:
+        return ssd_export.main() or 0
+    finally:
+        sys.argv = argv
+
+
+def _check(found, expected):
+    assert set(found) == {'boxes', 'scores', 'classes', 'counts'} and expected['counts'] > 5
+    for key, values in expected.items():
+        np.testing.assert_allclose(found[key], values, atol=1e-4)
+
+
+@pytest.mark.parametrize('name', ['picture.jpg', 'small.png'])
+def test_saved_model_equals_the_demo(name, saved_model, expected):
+    _check(saved_model['pixels'](tf.constant(pictures.read(name))), expected[name])
+    _check(saved_model['bytes'](tf.io.read_file(name)), expected[name])
+
+
+def test_saved_model_takes_batches(saved_model, expected):
+    encoded = tf.stack([tf.io.read_file(name) for name in expected])
+    for signature in ('bytes_batch', 'serving_default'):
+        found = saved_model[signature](encoded)
+        for number, each in enumerate(expected.values()):
+            _check({key: values[number] for key, values in found.items()}, each)
+    several = np.stack([pictures.read('small.png')] * 2)
+    found = saved_model['pixels_batch'](tf.constant(several))
+    _check({key: values[1] for key, values in found.items()}, expected['small.png'])
+
+
+def test_an_earlier_export_is_replaced(room, monkeypatch, capsys):
+    with export.staged('again', overwrite=False) as stage:
+        export.write_labels(stage, ['old'])
+    monkeypatch.setattr(ssd_export, '_photograph', lambda: pathlib.Path('small.png').read_bytes())
+    assert _export('--output=again', '--formats=tflite_float16', '--overwrite=True') == 0
+    assert sorted(os.listdir('again')) == ['detector_float16.tflite', 'labels.txt']
+    line = r'detector_float16.tflite: 12.8 MB, largest difference from the detector 0\.0\d+, in \d'
+    assert re.search(line, capsys.readouterr().out)
+
+
+def test_class_names_are_in_all_places(saved_model):
+    assert [name.decode() for name in saved_model['labels']()['labels'].numpy()] == list(voc.CLASSES)
+    for place in (FOLDER, f'{FOLDER}/saved_model/assets'):
+        assert pathlib.Path(place, 'labels.txt').read_text().split() == list(voc.CLASSES)
+
+
+@pytest.mark.parametrize('weights, tolerance', [('float32', 1e-4), ('float16', .02)])
+def test_tflite_equals_the_demo(weights, tolerance, expected):
+    path = f'{FOLDER}/detector_{weights}.tflite'
+    for name, each in expected.items():
+        found = export.run_tflite(path, pipeline.resize_image(pictures.read(name), 300)[None])
+        assert found['boxes'].shape == (200, 4) and found['classes'].dtype == np.int32
+        largest, count = export.difference(found, each, .01)
+        assert largest < tolerance and count
+    assert os.path.getsize(path) < (27e6 if weights == 'float32' else 14e6)
+
+
+def test_the_readme_loads_it_without_this_repository(room):
+    code = re.search(r'```python\n(import tensorflow.*?)```', (ROOT / 'README.md').read_text(), re.DOTALL)[1]
+    assert code.count('\n') == 5
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=room)
+    assert re.search(r"^person 0\.9\d \[0\.07 0\.17 0\.92 0\.95\]$", done.stdout, re.MULTILINE), done.stdout + done.stderr
+
+
+@pytest.mark.parametrize('arguments, message', [
+    ([], f'{FOLDER} is not empty; .*--overwrite=True'),
+    (['--formats=onnx'], "formats: 'onnx' is not one of saved_model, tflite_float32, tflite_float16, or several"),
+    (['--formats='], "formats: '' is not one of"),
+    (['--checkpoint=nowhere', '--output=new'], 'no checkpoint at nowhere'),
+    (['--output=picture.jpg'], 'picture.jpg is a file'),
+    (['--output=.', '--overwrite=True'], r'\. holds no earlier export \(no labels.txt\), and is not overwritten'),
+    (['--output=new', '--precision=bfloat16'], 'precision bfloat16 is for the SavedModel alone; give --formats=saved_model'),
+])
+def test_mistakes(room, arguments, message):
+    with pytest.raises((UserError, ValueError), match=message) as error:
+        _export(*arguments)
+    assert '\n' not in str(error.value) and not os.path.exists('new')
+
+
+def test_what_computes_something_else_is_refused_unless_rounded():
+    none = {'boxes': np.zeros([0, 4]), 'scores': np.zeros(0), 'classes': np.zeros(0), 'counts': 0}
+    one = {'boxes': np.array([[0, 0, 1, 1]]), 'scores': np.array([.9]), 'classes': np.array([1]), 'counts': 1}
+    near = one | {'scores': np.array([.9005])}
+    with pytest.raises(export.ExportError, match='tflite_float32 differs by inf from the detector, .*; nothing is written'):
+        ssd_export._compared('tflite_float32', none, one, .01)
+    with pytest.raises(export.ExportError, match='saved_model differs by 0.0005 from the detector, more than 0.0001'):
+        ssd_export._compared('saved_model', near, one, .01)
+    assert ssd_export._compared('tflite_float32', near, one, .01).endswith('from the detector 0.0005, in 1 detections')
+    assert ssd_export._compared('tflite_float16', none, one, .01).startswith('its detections are not all those of the detector')
+    assert 'nothing on the photograph' in ssd_export._compared('saved_model', none, none, .01)
