@@ -160,7 +160,8 @@ def pictures(index, ids) -> dict:
         return {}
     wanted = tf.constant(list(ids), tf.string)
     records = _records([str(file) for file in index.files])
-    records = records.filter(lambda serialized: tf.reduce_any(tfrecord.parse(serialized)['id'] == wanted)).map(decode)
+    records = records.filter(lambda serialized: tf.reduce_any(tfrecord.parse(serialized)['id'] == wanted)) \
+        .map(lambda serialized: decode(serialized, len(index.classes)))
     return {record['id'].numpy().decode(): record['image'].numpy() for record in records}
 
 
