@@ -2,10 +2,11 @@
 
     python3 benchmarks/fuzz.py --cases=500
 
-For each kind (annotations, images, records, class lists, configurations, checkpoints) so many cases are made from sound files,
-the same ones for the same seed, and given to the scripts' own code in a process of its own. A case may be accepted or refused;
-a refusal is one line that names the file. Reported are the counts, the largest memory beyond the start, and every case that did
-neither: `--kinds=xml --first=17 --cases=1` repeats that one, with `--keep=FOLDER` its files stay.
+For each kind (annotations of VOC and COCO, images for conversion and demo, records, class lists, configurations, checkpoints) so
+many cases are made from sound files, the same ones for the same seed, and given to the scripts' own code in a process of its own.
+A case may be accepted or refused; a refusal is one line, and what is printed names the file. Reported are the counts, the largest
+memory beyond the start, and every case that did neither: `--kinds=xml --first=17 --cases=1` repeats that one, with
+`--keep=FOLDER` its files stay.
 """
 import argparse
 import collections
@@ -147,21 +148,22 @@ def one(kind, folder, seed, case) -> tuple[str, str]:
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
             accepted = use()
     except fuzz_cases.REFUSALS as error:
-        return _refusal(str(error), named)
+        return _refusal(str(error), printed.getvalue(), named)
     except Exception as error:  # whatever else comes is what this looks for
         where = traceback.extract_tb(error.__traceback__)[-1]
         return 'failed', f'{type(error).__name__}: {error} ({os.path.basename(where.filename)}:{where.lineno})'[:300]
     finally:
         os.chdir(here)
-    return ('accepted', '') if accepted else _refusal(printed.getvalue(), named, lines=True)
+    return ('accepted', '') if accepted else _refusal('', printed.getvalue(), named)
 
 
-def _refusal(text, named, lines=False):
-    if not lines and '\n' in text:
-        return 'failed', f'refused in several lines: {text!r}'[:300]
-    if named and not any(name in text for name in named):
-        return 'failed', f'refused without the name of {named[0]}: {text[-250:]!r}'
-    return 'refused', text[-200:]
+def _refusal(error, printed, named):
+    """error: the line that ends the script.  printed: all that it printed before."""
+    if '\n' in error:
+        return 'failed', f'refused in several lines: {error!r}'[:300]
+    if named and not any(name in printed + error for name in named):
+        return 'failed', f'refused without the name of {named[0]}: {(printed + error)[-250:]!r}'
+    return 'refused', (printed + error)[-200:]
 
 
 if __name__ == '__main__':

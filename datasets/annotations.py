@@ -7,6 +7,7 @@ import abc
 import collections
 import dataclasses
 import difflib
+import ntpath
 import pathlib
 import unicodedata
 
@@ -141,6 +142,16 @@ def class_list(names, origin: str) -> tuple[str, ...]:
         if name != name.strip() or not is_one_line(name) or name.startswith('#'):
             raise DataError(f'{origin} has the class name {name!r}, which a list with one name per line cannot hold')
     return tuple(names)
+
+
+def name_problem(name) -> str:
+    """Why a text is not the name of a file inside a folder; '' where it is."""
+    if not isinstance(name, str) or not is_one_line(name):
+        return 'is none'
+    drive, rest = ntpath.splitdrive(name)
+    if drive or rest.startswith(('/', '\\')) or '..' in rest.replace('\\', '/').split('/'):
+        return 'reaches outside the folder'
+    return ''
 
 
 def is_one_line(text: str) -> bool:

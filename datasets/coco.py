@@ -9,7 +9,6 @@ another overlap (of the detection's area alone).
 """
 import collections
 import json
-import ntpath
 import os
 import pathlib
 import posixpath
@@ -70,7 +69,7 @@ class Instances(annotations.Source):
     def read(self, image_id):
         row, where = self._images[image_id], f'{self.path}: image {image_id}'
         name = row.get('file_name')
-        if problem := _name_problem(name):
+        if problem := annotations.name_problem(name):
             raise DataError(f'{where}: file name {name!r} {problem}')
         path = self.images / name
         if not os.path.isfile(path):
@@ -104,7 +103,7 @@ class Instances(annotations.Source):
         owners = {}
         for key, row in self._images.items():
             name = row.get('file_name')
-            first = key if _name_problem(name) else owners.setdefault(posixpath.normpath(name), key)
+            first = key if annotations.name_problem(name) else owners.setdefault(posixpath.normpath(name), key)
             if first != key:
                 raise DataError(f'{self.path}: images {first} and {key} are the same file {name}')
 
@@ -150,16 +149,6 @@ def _by_id(content, key, path) -> dict[str, dict]:
 def _order(key: str):
     """Numbers by value, then other ids by the alphabet."""
     return (0, int(key), '') if key.lstrip('-').isdecimal() else (1, 0, key)
-
-
-def _name_problem(name) -> str:
-    """Why a file name is not one inside the image folder; '' where it is."""
-    if not isinstance(name, str) or not annotations.is_one_line(name):
-        return 'is none'
-    drive, rest = ntpath.splitdrive(name)
-    if drive or rest.startswith(('/', '\\')) or '..' in rest.replace('\\', '/').split('/'):
-        return 'reaches outside the image folder'
-    return ''
 
 
 def _box(value) -> tuple[float, ...] | None:

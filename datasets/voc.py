@@ -4,14 +4,16 @@ VOC's pixel coordinates are 1-based and inclusive: a box xmin..xmax covers the p
 xmin - 1 to xmax. Here it becomes ((xmin - 1) / width, xmax / width), so that a box over the whole image is exactly 0..1.
 """
 import pathlib
-from xml.etree import ElementTree
 
 import numpy as np
+from defusedxml import DefusedXmlException, ElementTree
 
 from datasets import DataError, annotations
 
 CLASSES = ('aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow', 'diningtable', 'dog', 'horse',
            'motorbike', 'person', 'pottedplant', 'sheep', 'sofa', 'train', 'tvmonitor')
+# Of one annotation; a thousand objects are 0.3 MiB.
+_MOST_BYTES = 16 << 20
 _ENDINGS = ('.jpg', '.jpeg', '.JPG', '.JPEG', '.png', '.PNG', '.bmp')
 
 
@@ -97,7 +99,11 @@ def image_ids(folder, image_set: str) -> list[str]:
         lines = path.read_text(encoding='utf-8').splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f'image list {path} cannot be read: {_reason(error)}') from None
-    return list(dict.fromkeys(line.split()[0] for line in lines if line.strip()))
+    ids = list(dict.fromkeys(line.split()[0] for line in lines if line.strip()))
+    for image_id in ids:
+        if problem := annotations.name_problem(image_id):
+            raise DataError(f"image list {path}: '{image_id}' {problem}")
+    return ids
 
 
 def image_path(folder, image_id: str) -> pathlib.Path:
@@ -121,18 +127,27 @@ def read_xml(folder, image_id: str) -> tuple[list[RawObject], tuple[int, int] | 
     DataError names a file that is missing or malformed.
     """
     path = annotation_path(folder, image_id)
-    try:
-        root = ElementTree.parse(path).getroot()
-    except FileNotFoundError:
-        raise DataError(f'{path}: annotation is missing') from None
-    except (ElementTree.ParseError, OSError, ValueError) as error:
-        raise DataError(f'{path}: malformed XML: {_reason(error)}') from None
+    root = _parsed(path)
     try:
         objects = [_raw_object(element) for element in root.findall('object')]
         size = root.find('size')
         return objects, (int(size.findtext('height')), int(size.findtext('width'))) if size is not None else None
     except (TypeError, ValueError, AttributeError, OverflowError):
         raise DataError(f'{path}: malformed XML: an object without name or box, or a number that is none') from None
+
+
+def _parsed(path):
+    """The root of an XML file; DataError for one that is missing, malformed, too large, or defines entities."""
+    try:
+        if path.stat().st_size <= _MOST_BYTES:
+            return ElementTree.parse(path, forbid_dtd=True).getroot()
+    except FileNotFoundError:
+        raise DataError(f'{path}: annotation is missing') from None
+    except DefusedXmlException:
+        raise DataError(f'{path}: malformed XML: a document type, which could define entities, is not read') from None
+    except (ElementTree.ParseError, OSError, ValueError, LookupError) as error:
+        raise DataError(f'{path}: malformed XML: {_reason(error)}') from None
+    raise DataError(f'{path}: more than {_MOST_BYTES >> 20} MiB is no annotation')
 
 
 def _raw_object(element) -> RawObject:

@@ -97,7 +97,7 @@ def test_annotations_of_images_that_are_not_listed(load):
 @pytest.mark.parametrize('name', ['../a.jpg', '/etc/passwd', 'sub/../../a.jpg', 'C:\\a.jpg', 'c:a.jpg', '\\\\host\\a.jpg',
                                   'sub\\..\\..\\a.jpg', '\\a.jpg'])
 def test_file_names_that_reach_outside(load, name):
-    with pytest.raises(DataError, match='train.json: image 7: file name .* reaches outside the image folder') as error:
+    with pytest.raises(DataError, match='train.json: image 7: file name .* reaches outside the folder') as error:
         load(images=[IMAGE | {'file_name': name}]).read('7')
     assert '\n' not in str(error.value)
 

@@ -158,3 +158,28 @@ def test_folder_that_is_none_or_empty(tmp_path):
         voc.Folder('nowhere')
     with pytest.raises(DataError, match=r'no annotation \(\*.xml\) in'):
         voc.Folder(tmp_path).image_ids()
+
+
+@pytest.mark.parametrize('head', ['<!DOCTYPE a [<!ENTITY n "cat">]>', '<!DOCTYPE a [<!ENTITY n SYSTEM "file:///etc/passwd">]>',
+                                  '<!DOCTYPE a SYSTEM "a.dtd">'])
+def test_entities_are_not_read(tmp_path, head):
+    (tmp_path / 'Annotations').mkdir()
+    (tmp_path / 'Annotations/1.xml').write_text(head + '<annotation><object><name>&n;</name></object></annotation>')
+    with pytest.raises(DataError, match='1.xml: malformed XML: a document type'):
+        voc.read_xml(tmp_path, '1')
+
+
+def test_huge_annotations_are_not_read(tmp_path):
+    (tmp_path / 'Annotations').mkdir()
+    with open(tmp_path / 'Annotations/1.xml', 'wb') as file:
+        file.truncate(17 << 20)
+    with pytest.raises(DataError, match='1.xml: more than 16 MiB is no annotation'):
+        voc.read_xml(tmp_path, '1')
+
+
+@pytest.mark.parametrize('image_id', ['../1', '/etc/passwd', 'a/../../b', 'C:1'])
+def test_lists_stay_in_their_folder(tmp_path, image_id):
+    (tmp_path / 'ImageSets/Main').mkdir(parents=True)
+    (tmp_path / 'ImageSets/Main/train.txt').write_text(f'1\n{image_id}\n')
+    with pytest.raises(DataError, match='train.txt: .* reaches outside the folder'):
+        voc.image_ids(tmp_path, 'train')
