@@ -56,7 +56,7 @@ def picture(case: Case, rows, classes, image) -> np.ndarray:
 
     rows: datasets.voc_eval.Rows.  image: uint8 RGB [H, W, 3].
     """
-    boxes = [rows.boxes[case.detection]] * (case.detection >= 0) + [rows.object_boxes[case.object]] * (case.object >= 0)
+    boxes = [table[row] for table, row in ((rows.boxes, case.detection), (rows.object_boxes, case.object)) if row >= 0]
     top, left, bottom, right = _window(_edges(np.array(boxes)), *image.shape[:2])
     scale = _SIDE / max(bottom - top, right - left)
     size = max(1, round((right - left) * scale)), max(1, round((bottom - top) * scale))

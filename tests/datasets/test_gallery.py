@@ -57,3 +57,10 @@ def test_jpeg_keeps_the_colours():
     image = np.full([16, 16, 3], (200, 100, 0), np.uint8)
     decoded = cv2.imdecode(np.frombuffer(gallery.jpeg(image), np.uint8), cv2.IMREAD_COLOR)
     assert np.abs(decoded[8, 8].astype(int) - (0, 100, 200)).max() < 5
+
+
+def test_images_without_any_object():
+    truths = {'a': GroundTruth(np.zeros([0, 4]), np.zeros(0, int), np.zeros(0, bool))}
+    wrong = error_kinds.analyse({'a': Detection(np.array([CAT], float), np.array([1]), np.array([.9]))}, truths, CLASSES).wrong
+    [case] = gallery.worst(wrong, CLASSES, 5)
+    assert gallery.picture(case, wrong.rows, CLASSES, np.zeros([400, 400, 3], np.uint8)).shape == (360, 360, 3)
