@@ -98,12 +98,13 @@ def training_as_run(spec, options):
 
 def inference(spec, options):
     """(d) From uint8 images of the network's size to the boxes after non-maximum suppression."""
-    return _pace(functools.partial(detector.Detector(_model(spec, options), _pixels(spec)), _images(spec, options)), options)
+    detect = detector.Detector(_model(spec, options), _pixels(spec), folded=True)
+    return _pace(functools.partial(detect, _images(spec, options)), options)
 
 
 def jpeg_to_boxes(spec, options):
     """(e) From a record's JPEG to the boxes, as ssd_test.py does it."""
-    detect = detector.Detector(_model(spec, options), _pixels(spec))
+    detect = detector.Detector(_model(spec, options), _pixels(spec), folded=True)
     index = tfrecord.read_index(options.records)
     batches = iter(pipeline.evaluation_batches(index, spec.image_size, options.batch_size,
                                                max_images=index.images // options.batch_size * options.batch_size).repeat())
