@@ -85,8 +85,8 @@ def class_list(classes_file: str, parts) -> tuple[str, ...]:
 def _found_classes(parts):
     counts = annotations.count_classes(_readable(parts))
     if not counts:
-        names = ', '.join(sorted({part.source.name for part in parts}))
-        raise UserError(f'the annotations of {names} name no class: there is no readable object')
+        paths = ', '.join(sorted({str(part.source.path) for part in parts}))
+        raise UserError(f'{paths}: the annotations name no class: there is no readable object')
     classes = annotations.class_list(sorted(filter(None, counts)), 'the set of annotations')
     print(f'{len(classes)} classes in the annotations: {_counted(counts)}')
     return classes

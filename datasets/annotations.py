@@ -57,9 +57,10 @@ class Annotation:
 class Source(abc.ABC):
     """Annotated images of one origin.
 
-    name: the records call an image <name>/<image id>.  classes: names that belong to this origin.
+    name: the records call an image <name>/<image id>.  path: of the file or folder.  classes: names that belong to this origin.
     """
     name: str
+    path: pathlib.Path
     classes: tuple[str, ...]
 
     @abc.abstractmethod

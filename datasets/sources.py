@@ -45,7 +45,7 @@ def listed(folders: list[voc.Folder], image_sets) -> tuple[list[Part], list[str]
     for image_set in image_sets:
         for folder in folders:
             try:
-                parts.append(Part(folder, image_set, voc.image_ids(folder.folder, image_set)))
+                parts.append(Part(folder, image_set, voc.image_ids(folder.path, image_set)))
             except DataError as error:
                 problems.append(str(error))
     if set(image_sets) - {part.image_set for part in parts}:

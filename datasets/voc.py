@@ -39,24 +39,24 @@ class Folder(annotations.Source):
 
     def __init__(self, folder):
         """DataError where there is no such folder."""
-        self.folder = pathlib.Path(folder)
-        if not self.folder.is_dir():
+        self.path = pathlib.Path(folder)
+        if not self.path.is_dir():
             raise DataError(f'no VOC folder at {folder}')
-        self.name = self.folder.resolve().name
+        self.name = self.path.resolve().name
 
     def image_ids(self):
-        found = sorted(_stems(_part(self.folder, 'Annotations'), ('.xml',)))
+        found = sorted(_stems(_part(self.path, 'Annotations'), ('.xml',)))
         if not found:
-            raise DataError(f'no annotation (*.xml) in {_part(self.folder, "Annotations")}')
+            raise DataError(f'no annotation (*.xml) in {_part(self.path, "Annotations")}')
         return found
 
     def read(self, image_id):
-        objects, size = read_xml(self.folder, image_id)
-        return annotations.Annotation(image_path(self.folder, image_id), objects, size,
-                                      str(annotation_path(self.folder, image_id)))
+        objects, size = read_xml(self.path, image_id)
+        return annotations.Annotation(image_path(self.path, image_id), objects, size,
+                                      str(annotation_path(self.path, image_id)))
 
     def notes(self):
-        pictures = _part(self.folder, 'JPEGImages')
+        pictures = _part(self.path, 'JPEGImages')
         without = sorted(_stems(pictures, _ENDINGS) - set(self.image_ids()))
         if not without:
             return []
