@@ -2,7 +2,10 @@
 
     python3 -m checkpoints.publish checkpoints/ssd_mobilenet_v1/best checkpoints/ssd_mobilenet_v1/shipped --dtype=float16
 
-A published SSD of another project (see nets/published.py) is written under this project's names.
+A published SSD of another project (see nets/published.py) is written under this project's names. Trainings of one network that
+started from each other can be mixed, which often finds better weights than each of them (Wortsman et al. 2022, "Model soups"):
+
+    python3 -m checkpoints.publish first/model.ckpt-2600 mixed --mix second/model.ckpt-4000=0.5 --mix third/model.ckpt-400=0.25
 """
 import os
 import sys
@@ -22,16 +25,18 @@ _FACTS = ('backbone_network', 'imagenet_scope', 'image_size', 'default_box_set',
 _LATER_FACTS = ('default_boxes', 'conventions')
 
 
-def publish(source, folder, dtype: str = 'float16', classes=voc.CLASSES) -> str:
+def publish(source, folder, dtype: str = 'float16', classes=voc.CLASSES, mix=()) -> str:
     """Writes folder/model.ckpt-<step> and folder/model.json; returns the prefix.
 
     Args:
         source: as nets.checkpoint.find takes it.
         dtype: of the file. Loaded, weights are float32 again; float16 keeps 11 significant bits, from 6e-8 to 65504.
         classes: names, for a published SSD of another project.
+        mix: (source, share) of others, whose weights are averaged with those of source; that has the share that is left of 1.
 
     Raises:
-        CheckpointError: source is missing or unreadable, holds values that dtype cannot, or folder has a checkpoint already.
+        CheckpointError: a source is missing, unreadable or of another network, holds values that dtype cannot, or folder has a
+            checkpoint already.
     """
     prefix = checkpoint.find(source)
     reader = checkpoint.read(prefix)
@@ -40,10 +45,24 @@ def publish(source, folder, dtype: str = 'float16', classes=voc.CLASSES) -> str:
         raise checkpoint.CheckpointError(f'{prefix} has no {checkpoint.DESCRIPTION} with {", ".join(missing)} beside it')
     if found := checkpoint.newest(folder):
         raise checkpoint.CheckpointError(f'{found} is there already; remove it, or name another folder')
-    weights = {name: _converted(name, value, dtype, prefix) for name, value in _weights(reader, prefix).items()}
+    weights = _mixed(_weights(reader, prefix), prefix, mix)
+    weights = {name: _converted(name, value, dtype, prefix) for name, value in weights.items()}
     written = checkpoint.save(folder, checkpoint.step_of(prefix), weights)
     checkpoint.write_description(folder, **{key: facts[key] for key in _FACTS + _LATER_FACTS if key in facts})
     return written
+
+
+def _mixed(weights, prefix, mix):
+    """Weighted mean of the weights and those of others."""
+    result = {name: (1 - sum(share for _, share in mix)) * value for name, value in weights.items()} if mix else weights
+    for source, share in mix:
+        other = checkpoint.find(source)
+        values = _weights(checkpoint.read(other), other)
+        if {name: value.shape for name, value in values.items()} != {name: value.shape for name, value in weights.items()}:
+            raise checkpoint.CheckpointError(f'{other} is of another network than {prefix}')
+        for name, value in values.items():
+            result[name] = result[name] + share * value
+    return result
 
 
 def _facts_of_published(reader, prefix, classes):
@@ -75,17 +94,27 @@ def _converted(name, value, dtype, prefix):
     return converted
 
 
+def _share(text):
+    """'PATH=SHARE' -> (path, share)."""
+    path, _, share = text.rpartition('=')
+    if not path or not 0 < float(share) < 1:
+        raise ValueError
+    return path, float(share)
+
+
 def main(argv=None):
     parser = manual.parser('python3 -m checkpoints.publish', __doc__)
-    parser.add_argument('source', 
+    parser.add_argument('source',
                         help='Checkpoint: a prefix (.../model.ckpt-1000), its .index file or its folder (then the newest).')
     parser.add_argument('folder', help='Folder that is written; it must hold no checkpoint yet.')
     parser.add_argument('--dtype', choices=_TYPES, default='float16', help='Number format of the file.')
     parser.add_argument('--classes_file', metavar='FILE',
                         help='Class names of a published SSD of another project, one per line. Empty: those of VOC.')
+    parser.add_argument('--mix', metavar='CHECKPOINT=SHARE', action='append', type=_share, default=[],
+                        help='Another training of the same network, and its share of the mean, 0..1. May be given several times.')
     options = parser.parse_args(sys.argv[1:] if argv is None else argv)
     classes = voc.read_class_list(options.classes_file) if options.classes_file else voc.CLASSES
-    prefix = publish(options.source, options.folder, options.dtype, classes)
+    prefix = publish(options.source, options.folder, options.dtype, classes, options.mix)
     size = sum(os.path.getsize(prefix + ending) for ending in checkpoint.ENDINGS)
     print(f'{prefix}: {size / 1e6:.1f} MB')
 

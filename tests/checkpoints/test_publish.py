@@ -51,3 +51,19 @@ def test_refusals(tmp_path):
     bare = checkpoint.save(tmp_path / 'bare', 1, {'a': np.zeros(1)})
     with pytest.raises(checkpoint.CheckpointError, match='has no model.json with backbone_network'):
         publish.publish(bare, tmp_path / 'other')
+
+
+def test_mixed_trainings(tmp_path):
+    first, second = _training(tmp_path / 'first', [3., 1.]), _training(tmp_path / 'second', [7., 3.])
+    prefix = publish.publish(first, tmp_path / 'shipped', 'float32', mix=[(second, .25)])
+    np.testing.assert_array_equal(checkpoint.read(prefix).get_tensor('net/weights'), np.array([4., 1.5], 'f'))
+    other = checkpoint.save(tmp_path / 'other', 1, {'net/weights': np.zeros(3, 'f'), 'net/biases': np.zeros(1, 'f')})
+    with pytest.raises(checkpoint.CheckpointError, match='other/model.ckpt-1 is of another network than .*first/model.ckpt-40'):
+        publish.publish(first, tmp_path / 'again', mix=[(other, .5)])
+
+
+def test_shares_of_the_command_line():
+    assert publish._share('a=b/model.ckpt-1=0.25') == ('a=b/model.ckpt-1', .25)
+    for text in ('a', 'a=', 'a=x', 'a=1', '=0.5', 'a=-1'):
+        with pytest.raises(ValueError):
+            publish._share(text)
