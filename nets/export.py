@@ -8,6 +8,8 @@ import shutil
 import warnings
 
 import numpy as np
+from flatbuffers import flexbuffers
+from tensorflow.lite.tools import flatbuffer_utils
 
 from nets import boxes as box_ops
 from nets import postprocess
@@ -17,6 +19,8 @@ from nets.slim_compat import tf
 LABELS = 'labels.txt'
 # Detections that score this or more count in a comparison; weaker ones swap places and survive suppression by chance.
 _SURE = 0.1
+# Nor do those count that score at most this more than the last of a full list, which is the last by chance.
+_NEAR_LAST = 1e-3
 
 
 class ExportError(ValueError):
@@ -134,8 +138,22 @@ def write_tflite(path: str, detect: Detector, half: bool):
     if half:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
+    content = _with_option(converter.convert(), detections_per_class=detect.limits['keep_top_k'])
     with open(path, 'wb') as file:
-        file.write(converter.convert())
+        file.write(content)
+
+
+def _with_option(content, **options):
+    """A TFLite file whose one custom operation has further options.
+
+    The converter passes on a fixed list of them, without detections_per_class, which then is 100.
+    """
+    model = flatbuffer_utils.convert_bytearray_to_object(content)
+    operator, = (operator for operator in model.subgraphs[0].operators
+                 if operator.customOptions is not None and len(operator.customOptions))
+    options = flexbuffers.Loads(bytes(operator.customOptions)) | options
+    operator.customOptions = np.frombuffer(flexbuffers.Dumps(options), np.uint8)
+    return flatbuffer_utils.convert_object_to_bytearray(model)
 
 
 def run_saved_model(folder: str, encoded: bytes) -> dict:
@@ -163,10 +181,9 @@ def _postprocess(detect):
     """
     count, limits = detect.limits['keep_top_k'], detect.limits
     y, x, height, width = (1 / variance for variance in box_ops.VARIANCES)
-    attributes = {'max_detections': count, 'max_classes_per_detection': 1, 'detections_per_class': count,
-                  'use_regular_nms': True, 'nms_score_threshold': float(limits['score_threshold']),
-                  'nms_iou_threshold': float(limits['nms_threshold']), 'y_scale': y, 'x_scale': x, 'h_scale': height,
-                  'w_scale': width, 'num_classes': detect.model.num_classes - 1}
+    attributes = {'max_detections': count, 'max_classes_per_detection': 1, 'use_regular_nms': True,
+                  'nms_score_threshold': float(limits['score_threshold']), 'nms_iou_threshold': float(limits['nms_threshold']),
+                  'y_scale': y, 'x_scale': x, 'h_scale': height, 'w_scale': width, 'num_classes': detect.model.num_classes - 1}
     name = 'name: "TFLite_Detection_PostProcess" ' + ' '.join(map(_attribute, attributes, attributes.values()))
 
     @tf.function(experimental_implements=name)
@@ -187,10 +204,16 @@ def difference(one, other, score_threshold: float) -> tuple[float, int]:
     Each sure detection of either is compared with the nearest of the other's of its class, in its four corners and its score.
     Infinite where there is none.
     """
-    bound = max(_SURE, score_threshold * 1.05)
-    one, other = (_rows(found) for found in (one, other))
-    sure = [(row, rows) for rows, against in ((other, one), (one, other)) for row in against if row[1] >= bound]
-    return max((_nearest(*pair) for pair in sure), default=0.), len([row for row in one if row[1] >= bound])
+    bound = max(_SURE, score_threshold * 1.05, *map(_last, (one, other)))
+    one, other = _rows(one), _rows(other)
+    pairs = [(row, rows) for each, rows in ((one, other), (other, one)) for row in each if row[1] >= bound]
+    return max((_nearest(*pair) for pair in pairs), default=0.), int((one[:, 1] >= bound).sum())
+
+
+def _last(found):
+    """Score from which on detections are sure to be in a list; 0 where it is not full."""
+    scores = np.asarray(found['scores'])
+    return float(scores[-1]) + _NEAR_LAST if 0 < len(scores) == int(found['counts']) else 0.
 
 
 def _rows(found):

@@ -28,12 +28,19 @@ CAT, DOG = (8, .9, .1, .2, .5, .6), (12, .8, .3, .3, .4, .4)
     ([], [], 0, 0),
 ])
 def test_difference(one, other, largest, count):
-    found = export.difference(_found(*one), _found(*other, padding=0), score_threshold=.01)
+    found = export.difference(_found(*one), _found(*other), score_threshold=.01)
     assert found == (pytest.approx(largest), count)
 
 
 def test_scores_at_the_threshold_do_not_count():
     assert export.difference(_found(CAT, (12, .51, 0, 0, 1, 1)), _found(CAT), score_threshold=.5) == (0, 1)
+
+
+def test_the_last_of_a_full_list_does_not_count():
+    full = _found(CAT, (12, .4, 0, 0, 1, 1), padding=0)
+    assert export.difference(full, _found(CAT, (15, .4, 0, 0, .5, .5), padding=0), score_threshold=.01) == (0, 1)
+    assert export.difference(full, _found(CAT), score_threshold=.01) == (0, 1)
+    assert export.difference(full, _found((12, .4, 0, 0, 1, 1)), score_threshold=.01) == (float('inf'), 1)
 
 
 def test_folder_appears_whole_and_replaces_an_earlier_one(tmp_path):
