@@ -53,7 +53,7 @@ def main():
     with export.staged(output, config.overwrite) as stage:
         labels = export.write_labels(stage, classes)
         for form in formats:
-            # 3 one file or folder per format
+            # 3 files: one, or a folder, per format
             path = os.path.join(stage, _name(form))
             if form == 'saved_model':
                 export.write_saved_model(path, detect, pipeline.decode_picture, resize, classes, labels)
