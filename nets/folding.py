@@ -2,7 +2,7 @@
 
 Batch norm in inference mode is y = (x - mean) * gamma / sqrt(variance + epsilon) + beta. Where x comes from a convolution without
 bias, the factor goes into the kernel and the rest is a bias. In float32 TensorFlow joins the two by itself while it runs, but not
-for depth-wise convolutions, and not in bfloat16. docs/speed.md has the figures.
+for depth-wise convolutions, and not in bfloat16. docs/inference.md has the figures.
 
 One network must not be folded: TensorFlow 2.21's own optimiser breaks a depth-wise convolution whose bias leads straight into a
 sum. With an activation between, as all backbones here have it, it does not.
