@@ -8,11 +8,10 @@
 
 Reads configs/config_general.py, config_common.py and config_demo.py.
 """
-import difflib
 import functools
 
 from configs import load
-from configs.errors import UserError
+from configs.errors import UserError, nearest
 from configs.script import quiet, run
 
 with quiet():
@@ -47,18 +46,15 @@ def main():
         return pipeline.resize_image(image, spec.image_size)
 
     # 3 SSD model
-    names = voc.read_class_list(config.classes_file) if config.classes_file else voc.CLASSES
-    model, classes = detector.load(spec, prefix, config.precision, names)
+    model, classes = detector.load(spec, prefix, config.precision, voc.class_names(config.classes_file))
     shown = labels_to_show(config.show_classes, classes)
     detect = detector.Detector(
         model, functools.partial(normalize.normalize, pixels=spec.pixels), folded=True, score_threshold=config.threshold,
         nms_threshold=config.nms_threshold, top_k=config.nms_top_k, keep_top_k=config.keep_top_k)
 
-    # 4 inference in batches, traced once for every size of a batch; threads read and preprocess ahead of it
-    network = tf.function(detect, autograph=False, input_signature=[
-        tf.TensorSpec([None, spec.image_size, spec.image_size, 3], tf.uint8, name='images')])
+    # 4 inference in batches; threads read and preprocess ahead of it
     batches = inputs.batches(source, preprocess, config.batch_size)
-    detected = ((items, network(tf.stack(images))) for items, images in batches)
+    detected = ((items, detect(tf.stack(images))) for items, images in batches)
 
     # 5 postprocessing: of each picture the rows that hold something, of the classes to show
     results = (result for items, detections in detected for result in split(items, detections, classes, shown))
@@ -81,9 +77,8 @@ def labels_to_show(names: str, classes) -> frozenset[int]:
     wanted = [name.strip() for name in names.split(',') if name.strip()] or classes
     for name in wanted:
         if name not in classes:
-            near = difflib.get_close_matches(name, classes, n=3, cutoff=0.4)
-            raise UserError(f"show_classes: '{name}' is no class of this detector; " +
-                            (f'nearest: {", ".join(near)}' if near else f'it knows {", ".join(classes)}'))
+            raise UserError(f"show_classes: '{name}' is no class of this detector"
+                            + (nearest(name, classes) or f'; it knows {", ".join(classes)}'))
     return frozenset(classes.index(name) + 1 for name in wanted)
 
 

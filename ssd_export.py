@@ -38,8 +38,7 @@ def main():
     print(note or f'ssd_{spec.name} of {prefix}')
 
     # 1 SSD model: fixed weights, batch norm folded into the convolutions
-    names = voc.read_class_list(config.classes_file) if config.classes_file else voc.CLASSES
-    model, classes = detector.load(spec, prefix, config.precision, names)
+    model, classes = detector.load(spec, prefix, config.precision, voc.class_names(config.classes_file))
     detect = detector.Detector(
         model, functools.partial(normalize.normalize, pixels=spec.pixels), folded=True, score_threshold=config.score_threshold,
         nms_threshold=config.nms_threshold, top_k=config.nms_top_k, keep_top_k=config.keep_top_k)

@@ -22,6 +22,7 @@ from configs.script import quiet, run  # noqa: E402
 with quiet():
     import numpy as np
 
+    from datasets import manual
     from nets import backbones, detector, ssd
     from preprocessing import normalize
 
@@ -45,11 +46,11 @@ def main():
 
 def _options():
     words = functools.partial(str.split, sep=',')
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument('--backbones', default=','.join(backbones.names()), type=words, help='comma-separated; default: all')
-    parser.add_argument('--precisions', default='float32,bfloat16', type=words, help='comma-separated')
-    parser.add_argument('--batch_size', type=int, default=8)
-    parser.add_argument('--seconds', type=float, default=10, help='measured per row, at least three turns')
+    parser = manual.parser('python3 benchmarks/folding.py', __doc__)
+    parser.add_argument('--backbones', default=','.join(backbones.names()), type=words, help='Comma-separated.')
+    parser.add_argument('--precisions', default='float32,bfloat16', type=words, help='Comma-separated.')
+    parser.add_argument('--batch_size', type=int, default=8, help='Images.')
+    parser.add_argument('--seconds', type=float, default=10, help='Seconds measured per row, at least three turns.')
     parser.add_argument('--one', action='store_true', help=argparse.SUPPRESS)
     options = parser.parse_args()
     for name in options.backbones:

@@ -5,12 +5,11 @@
     python3 -m checkpoints.fetch balancap_ssd_300_vgg     # then --checkpoint=checkpoints/balancap_ssd_300_vgg
 """
 import dataclasses
-import difflib
 import os
 import re
 import sys
 
-from configs.errors import UserError
+from configs.errors import UserError, nearest
 from configs.script import quiet, run
 
 with quiet():
@@ -102,8 +101,7 @@ def main(argv=None):
     everything = known()
     for name in options.names:
         if name not in everything:
-            near = difflib.get_close_matches(name, everything, n=3, cutoff=0.4)
-            raise UserError(f"nothing is known as '{name}'{'; nearest: ' + ', '.join(near) if near else ''} (--list lists all)")
+            raise UserError(f"nothing is known as '{name}'{nearest(name, everything)} (--list lists all)")
     if options.list or not options.names:
         print(table(everything))
     for name in options.names:

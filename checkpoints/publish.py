@@ -113,8 +113,7 @@ def main(argv=None):
     parser.add_argument('--mix', metavar='CHECKPOINT=SHARE', action='append', type=_share, default=[],
                         help='Another training of the same network, and its share of the mean, 0..1. May be given several times.')
     options = parser.parse_args(sys.argv[1:] if argv is None else argv)
-    classes = voc.read_class_list(options.classes_file) if options.classes_file else voc.CLASSES
-    prefix = publish(options.source, options.folder, options.dtype, classes, options.mix)
+    prefix = publish(options.source, options.folder, options.dtype, voc.class_names(options.classes_file), options.mix)
     size = sum(os.path.getsize(prefix + ending) for ending in checkpoint.ENDINGS)
     print(f'{prefix}: {size / 1e6:.1f} MB')
 

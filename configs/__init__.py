@@ -4,7 +4,6 @@
 """
 import argparse
 import dataclasses
-import difflib
 import importlib
 import inspect
 import re
@@ -12,7 +11,7 @@ import sys
 import types
 
 from configs import comments
-from configs.errors import UserError
+from configs.errors import UserError, nearest
 from configs.schema import MODULES, RULES
 from datasets.manual import Formatter
 
@@ -104,7 +103,7 @@ def _section(name) -> Section:
     values = {key: value for key, value in vars(module).items() if not key.startswith('_') and not inspect.ismodule(value)}
     for key in values:
         if key not in RULES:
-            raise UserError(f"configs/{name}.py: unknown key '{key}'{_nearest(key, RULES)}")
+            raise UserError(f"configs/{name}.py: unknown key '{key}'{nearest(key, RULES)}")
     source = inspect.getsource(module)
     _refuse_double(source, name)
     heading = inspect.getdoc(module).split('\n\n')[0]
@@ -158,12 +157,7 @@ def _unknown(word, known):
     if not word.startswith('--'):
         return f"unexpected argument '{word}'; write --key=value, and patterns in quotes (--help lists the keys)"
     key = word[2:].split('=')[0]
-    return f"unknown key '{key}'{_nearest(key, known)} (--help lists them)"
-
-
-def _nearest(key, known):
-    near = difflib.get_close_matches(key, known, n=3, cutoff=0.4)
-    return f"; nearest: {', '.join(near)}" if near else ''
+    return f"unknown key '{key}'{nearest(key, known)} (--help lists them)"
 
 
 def _parse(key, text):
@@ -183,5 +177,5 @@ def _check(key, value):
     if isinstance(value, bool) and rule.type is not bool:
         right_type = False
     if not right_type or not rule.allows(value):
-        near = _nearest(value, [str(choice) for choice in rule.choices]) if isinstance(value, str) else ''
+        near = nearest(value, [str(choice) for choice in rule.choices]) if isinstance(value, str) else ''
         raise UserError(f'{key}: {value!r} is not {rule.what}{near}')

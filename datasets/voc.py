@@ -83,6 +83,11 @@ def read_class_list(path) -> tuple[str, ...]:
     return annotations.class_list([line for line in lines if line and not line.startswith('#')], f'class list {path}')
 
 
+def class_names(path) -> tuple[str, ...]:
+    """The names of a class list (see `read_class_list`), or where none is given ('' or None) the 20 of VOC."""
+    return read_class_list(path) if path else CLASSES
+
+
 def image_ids(folder, image_set: str) -> list[str]:
     """The ids listed in <folder>/ImageSets/Main/<image_set>.txt, in its order, each once.
 

@@ -349,7 +349,7 @@ def command_line(prog: str, description: str):
 
 def read_both(options):
     """What the options of `command_line` name -> (classes, ground truths, detections, classes whose file is missing)."""
-    classes = voc.read_class_list(options.classes) if options.classes else voc.CLASSES
+    classes = voc.class_names(options.classes)
     truths = read_ground_truths(voc_folder(options.voc), options.image_set, classes)
     return classes, truths, *read_detections(options.detections, options.image_set, classes)
 

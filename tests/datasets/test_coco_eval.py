@@ -6,25 +6,14 @@ import pytest
 
 from datasets import DataError, coco_eval
 from datasets.voc_eval import Detection, GroundTruth
+from tests.datasets.rows import found_of, truth_of
 
 CLASSES = ('cat', 'dog')
 BOX = (1, 1, 40, 40)  # 1,600 pixels: medium
 
 
-def _truth(*rows):
-    """rows: (box, label, difficult)."""
-    return GroundTruth(np.array([r[0] for r in rows], float).reshape(-1, 4), np.array([r[1] for r in rows], int),
-                       np.array([r[2] for r in rows], bool))
-
-
-def _found(*rows):
-    """rows: (box, label, score)."""
-    return Detection(np.array([r[0] for r in rows], float).reshape(-1, 4), np.array([r[1] for r in rows], int),
-                     np.array([r[2] for r in rows], float))
-
-
 def _numbers(detections, truths):
-    return coco_eval.evaluate({'i': _found(*detections)}, {'i': _truth(*truths)}, CLASSES).of_class('cat')
+    return coco_eval.evaluate({'i': found_of(*detections)}, {'i': truth_of(*truths)}, CLASSES).of_class('cat')
 
 
 def test_a_box_that_overlaps_by_80_percent_is_right_at_seven_thresholds():
@@ -69,24 +58,24 @@ def test_an_unmatched_detection_of_another_area_is_excused():
 
 def test_a_hundred_detections_per_image_and_class():
     detections = [((201, 201, 240, 240), 1, .9)] * 100 + [((1, 1, 40, 40), 2, .5), (BOX, 1, .1)]
-    result = coco_eval.evaluate({'i': _found(*detections)}, {'i': _truth((BOX, 1, False), (BOX, 2, False))}, CLASSES)
+    result = coco_eval.evaluate({'i': found_of(*detections)}, {'i': truth_of((BOX, 1, False), (BOX, 2, False))}, CLASSES)
     assert result.of_class('cat')['AP'] == 0 and result.of_class('dog')['AP'] == 1
 
 
 def test_class_without_objects_is_absent_and_not_in_the_mean():
-    result = coco_eval.evaluate({'i': _found((BOX, 1, .9), (BOX, 2, .9))}, {'i': _truth((BOX, 1, False))}, CLASSES)
+    result = coco_eval.evaluate({'i': found_of((BOX, 1, .9), (BOX, 2, .9))}, {'i': truth_of((BOX, 1, False))}, CLASSES)
     assert np.isnan(list(result.of_class('dog').values())).all() and result.summary()['AP'] == 1
 
 
 def test_no_detections_and_no_objects():
-    numbers = coco_eval.evaluate({}, {'i': _truth((BOX, 1, False))}, CLASSES).summary()
+    numbers = coco_eval.evaluate({}, {'i': truth_of((BOX, 1, False))}, CLASSES).summary()
     assert numbers['AP'] == numbers['AR100'] == 0
-    assert np.isnan(list(coco_eval.evaluate({}, {'i': _truth()}, CLASSES).summary().values())).all()
+    assert np.isnan(list(coco_eval.evaluate({}, {'i': truth_of()}, CLASSES).summary().values())).all()
 
 
 def test_detections_of_strange_images_are_refused():
     with pytest.raises(DataError, match='not in the image set, first x'):
-        coco_eval.evaluate({'x': _found()}, {}, CLASSES)
+        coco_eval.evaluate({'x': found_of()}, {}, CLASSES)
 
 
 def _random(seed):

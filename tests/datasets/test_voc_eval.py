@@ -8,22 +8,11 @@ import numpy as np
 import pytest
 
 from datasets import DataError, voc, voc_eval
-from datasets.voc_eval import Detection, GroundTruth
+from datasets.voc_eval import Detection
+from tests.datasets.rows import found_of, truth_of
 
 REFERENCE = pathlib.Path(__file__).resolve().parents[3] / 'shared/voc_eval_reference'
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-
-
-def _truth(*rows):
-    """rows: (box, label, difficult)."""
-    return GroundTruth(np.array([r[0] for r in rows], float).reshape(-1, 4), np.array([r[1] for r in rows], int),
-                       np.array([r[2] for r in rows], bool))
-
-
-def _found(*rows):
-    """rows: (box, label, score)."""
-    return Detection(np.array([r[0] for r in rows], float).reshape(-1, 4), np.array([r[1] for r in rows], int),
-                     np.array([r[2] for r in rows], float))
 
 
 A, B = (1, 1, 10, 10), (21, 21, 30, 30)
@@ -66,25 +55,25 @@ def _curve(detections, truths):
 
 
 def test_duplicates_are_wrong():
-    entry = _curve({'i': _found((A, 1, .9), (A, 1, .8), (B, 1, .7))}, {'i': _truth((A, 1, False), (B, 1, False))})
+    entry = _curve({'i': found_of((A, 1, .9), (A, 1, .8), (B, 1, .7))}, {'i': truth_of((A, 1, False), (B, 1, False))})
     assert entry.precision.tolist() == [1, .5, pytest.approx(2 / 3)] and entry.recall.tolist() == [.5, .5, 1]
 
 
 def test_difficult_objects_are_neither_right_nor_wrong():
-    entry = _curve({'i': _found((A, 1, .9), (A, 1, .8), (B, 1, .7))}, {'i': _truth((A, 1, True), (B, 1, False))})
+    entry = _curve({'i': found_of((A, 1, .9), (A, 1, .8), (B, 1, .7))}, {'i': truth_of((A, 1, True), (B, 1, False))})
     assert entry.ground_truths == 1 and entry.ap == 1
     assert entry.recall.tolist() == [0, 0, 1]
 
 
 def test_overlap_of_half_is_not_enough():
     # 10 of 20 pixels: IoU exactly .5.
-    entry = _curve({'i': _found(((1, 1, 1, 10), 1, .9))}, {'i': _truth(((1, 1, 1, 20), 1, False))})
+    entry = _curve({'i': found_of(((1, 1, 1, 10), 1, .9))}, {'i': truth_of(((1, 1, 1, 20), 1, False))})
     assert entry.ap == 0
 
 
 def test_order_is_by_score_over_all_images():
-    truths = {'i': _truth((A, 1, False)), 'j': _truth((A, 1, False))}
-    entry = _curve({'i': _found((B, 1, .5), (A, 1, .3)), 'j': _found((A, 1, .4))}, truths)
+    truths = {'i': truth_of((A, 1, False)), 'j': truth_of((A, 1, False))}
+    entry = _curve({'i': found_of((B, 1, .5), (A, 1, .3)), 'j': found_of((A, 1, .4))}, truths)
     assert entry.precision.tolist() == [0, .5, pytest.approx(2 / 3)]
 
 
@@ -93,64 +82,64 @@ def test_equal_scores_rank_in_the_order_of_the_file(tmp_path):
     (tmp_path / 'comp4_det_test_cat.txt').write_text('i .1 1 1 9 9\nj .1 1 1 9 9\n')
     (tmp_path / 'comp4_det_test_dog.txt').write_text('j .5 1 1 10 10\ni .5 21 21 30 30\n')
     found, _ = voc_eval.read_detections(tmp_path, 'test', ('cat', 'dog'))
-    result = voc_eval.evaluate(found, {'i': _truth(), 'j': _truth((A, 2, False))}, ('cat', 'dog'))
+    result = voc_eval.evaluate(found, {'i': truth_of(), 'j': truth_of((A, 2, False))}, ('cat', 'dog'))
     assert result.classes[1].precision.tolist() == [1, .5]
 
 
 def test_best_f1():
     # Right, wrong, right, right of 4 objects: F1 .4, .33, .57, .75.
     boxes = [(20 * i + 1, 1, 20 * i + 10, 10) for i in range(4)]
-    truths = {'i': _truth(*((box, 1, False) for box in boxes))}
-    found = _found((boxes[0], 1, .9), ((1, 101, 10, 110), 1, .8), (boxes[1], 1, .7), (boxes[2], 1, .6))
+    truths = {'i': truth_of(*((box, 1, False) for box in boxes))}
+    found = found_of((boxes[0], 1, .9), ((1, 101, 10, 110), 1, .8), (boxes[1], 1, .7), (boxes[2], 1, .6))
     assert _curve({'i': found}, truths).best_f1() == pytest.approx((.6, .75, .75, .75))
     # A threshold keeps all of equal scores or none: after the first alone F1 would be 1.
-    tied = _found((boxes[0], 1, .5), (B, 1, .5), (B, 1, .5))
-    assert _curve({'i': tied}, {'i': _truth((boxes[0], 1, False))}).best_f1() == pytest.approx((.5, 1 / 3, 1, .5))
+    tied = found_of((boxes[0], 1, .5), (B, 1, .5), (B, 1, .5))
+    assert _curve({'i': tied}, {'i': truth_of((boxes[0], 1, False))}).best_f1() == pytest.approx((.5, 1 / 3, 1, .5))
 
 
 def test_best_f1_where_nothing_is_found_or_nothing_is_there():
-    nothing = _curve({'i': _found((B, 1, .9))}, {'i': _truth((A, 1, False))}).best_f1()
+    nothing = _curve({'i': found_of((B, 1, .9))}, {'i': truth_of((A, 1, False))}).best_f1()
     assert np.isnan(nothing.threshold) and nothing[1:] == (0, 0, 0)
-    assert _curve({}, {'i': _truth((A, 1, False))}).best_f1()[1:] == (0, 0, 0)
-    assert np.isnan(_curve({'i': _found((A, 1, .9))}, {'i': _truth((A, 2, False))}).best_f1()).all()
+    assert _curve({}, {'i': truth_of((A, 1, False))}).best_f1()[1:] == (0, 0, 0)
+    assert np.isnan(_curve({'i': found_of((A, 1, .9))}, {'i': truth_of((A, 2, False))}).best_f1()).all()
 
 
 def test_the_same_curves_by_another_metric():
-    detections, truths = {'i': _found((A, 1, .9), (A, 1, .8), (B, 1, .7))}, {'i': _truth((A, 1, False), (B, 1, False))}
+    detections, truths = {'i': found_of((A, 1, .9), (A, 1, .8), (B, 1, .7))}, {'i': truth_of((A, 1, False), (B, 1, False))}
     area = voc_eval.evaluate(detections, truths, ('cat', 'dog'), '07').by('area')
     assert area.metric == 'area' and area.classes[0].ap == pytest.approx((1 + 2 / 3) / 2)
     assert np.isnan(area.classes[1].ap)
 
 
 def test_class_without_objects_is_not_in_the_mean():
-    result = voc_eval.evaluate({'i': _found((A, 1, .9), (A, 2, .9))}, {'i': _truth((A, 1, False))}, ('cat', 'dog'))
+    result = voc_eval.evaluate({'i': found_of((A, 1, .9), (A, 2, .9))}, {'i': truth_of((A, 1, False))}, ('cat', 'dog'))
     assert np.isnan(result.classes[1].ap) and result.mean_ap == 1
     assert 'no objects, not in the mean: dog' in voc_eval.table(result)
 
 
 def test_no_detections():
-    result = voc_eval.evaluate({}, {'i': _truth((A, 1, False))}, ('cat', 'dog'))
+    result = voc_eval.evaluate({}, {'i': truth_of((A, 1, False))}, ('cat', 'dog'))
     assert result.classes[0].ap == 0 and result.mean_ap == 0
 
 
 def test_no_objects_at_all():
-    assert np.isnan(voc_eval.evaluate({}, {'i': _truth()}, ('cat',)).mean_ap)
+    assert np.isnan(voc_eval.evaluate({}, {'i': truth_of()}, ('cat',)).mean_ap)
 
 
 def test_detections_of_strange_images_are_refused():
     with pytest.raises(DataError, match='detections of 1 images that are not in the image set, first x'):
-        voc_eval.evaluate({'x': _found()}, {}, ('cat',))
+        voc_eval.evaluate({'x': found_of()}, {}, ('cat',))
 
 
 def test_files_round_trip(tmp_path):
-    voc_eval.write_detections(tmp_path, 'test', ('cat', 'dog'), {'y/i': _found((A, 1, .9), (B, 2, .25))})
+    voc_eval.write_detections(tmp_path, 'test', ('cat', 'dog'), {'y/i': found_of((A, 1, .9), (B, 2, .25))})
     assert (tmp_path / 'comp4_det_test_dog.txt').read_text() == 'i 0.250000 21.00 21.00 30.00 30.00\n'
     found, missing = voc_eval.read_detections(tmp_path, 'test', ('cat', 'dog', 'cow'))
     assert missing == ['cow'] and found['i'].labels.tolist() == [1, 2] and found['i'].boxes.tolist() == [list(A), list(B)]
 
 
 def test_class_name_with_a_slash_is_one_file(tmp_path):
-    voc_eval.write_detections(tmp_path, 'test', ('moniter/tv',), {'y/i': _found((A, 1, .9))})
+    voc_eval.write_detections(tmp_path, 'test', ('moniter/tv',), {'y/i': found_of((A, 1, .9))})
     assert [path.name for path in tmp_path.iterdir()] == ['comp4_det_test_moniter_tv.txt']
     assert voc_eval.read_detections(tmp_path, 'test', ('moniter/tv',))[0]['i'].scores.tolist() == [.9]
 
