@@ -19,7 +19,7 @@ with quiet():
     from preprocessing import damage, normalize, pipeline
 
 
-def main():
+def main() -> None:
     config = load('ssd_test', description=__doc__)
     devices.prepare()
 
