@@ -172,6 +172,13 @@ def test_an_evaluation_counts_although_its_log_cannot_be_written(tmp_path, capsy
     assert re.match('.*file/evaluations.jsonl cannot be written: ', capsys.readouterr().err)
 
 
+def test_detections_that_cannot_be_written_are_one_line(tmp_path):
+    (tmp_path / 'file').write_text('')
+    index = tfrecord.RecordIndex('records', (), 0, ('cat',), ('VOC2007/test',))
+    with pytest.raises(DataError, match='file/found cannot be written: '):
+        ssd_test._write_detections(f'{tmp_path}/file/found', index, {})
+
+
 def test_damaged_records_stop_a_training_or_are_left_out(room, capsys):
     shutil.copytree('tfrecords_train', 'damaged')
     shard = pathlib.Path('damaged/shard-00000.tfrecord')
