@@ -61,6 +61,7 @@ def main() -> int:
     facts = starting_point.describe(spec, config.training_mode, index.classes)
     start = distribution.chief_first(strategy, lambda: starting_point.choose(
         config.training_mode, spec, folder, config.checkpoint, config.restart, facts))
+    _make(folder)
 
     # 2 preprocessing: augmented batches with their matched default boxes, from the step that training goes on with
     match = functools.partial(targets.match, defaults=anchors.default_boxes(spec), threshold=config.match_threshold)
@@ -109,6 +110,14 @@ def main() -> int:
     say(f'stopped by {stopped} at step {trainer.step}, saved in {folder}; the same command goes on from there' if stopped
         else f'finished at step {trainer.step}; checkpoints are in {folder}')
     return 130 if stopped else 0
+
+
+def _make(folder):
+    """The output folder, before what takes long."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise UserError(f'folder {folder} cannot be made: {error.strerror}; choose another --output') from None
 
 
 def _patterns(text):

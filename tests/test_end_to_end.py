@@ -148,6 +148,8 @@ def test_from_scratch(room, capsys):
     (ssd_train, ['--training_mode=finetune_new_ssd_step1', '--output=new', '--backbone_network=ssd_vgg_300'],
      'no ImageNet checkpoint at checkpoints/vgg_300/vgg_16.ckpt; python3 -m checkpoints.fetch vgg_300 fetches it'),
     (ssd_train, ['--training_mode=finetune_existing_ssd', '--checkpoint=nowhere', '--output=new'], 'no checkpoint at nowhere'),
+    (ssd_train, ['--training_mode=from_scratch', '--output=shapes/classes.txt/new'],
+     'folder shapes/classes.txt/new cannot be made: .*; choose another --output'),
     (ssd_test, ['--checkpoint=nowhere'], 'no checkpoint at nowhere'),
     (ssd_test, ['--backbone_network=ssd_vgg_300'],
      'no trained detector in checkpoints/ssd_vgg_300; train one: python3 ssd_train.py --backbone_network=ssd_vgg_300'),
