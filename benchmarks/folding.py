@@ -29,7 +29,7 @@ with quiet():
 CLASSES = 21
 
 
-def main():
+def main() -> None:
     options = _options()
     if options.one:
         print(json.dumps(_measure(options.backbones[0], options.precisions[0], options)))

@@ -28,7 +28,7 @@ with quiet():
 IMAGES = 8
 
 
-def main():
+def main() -> None:
     options = _options()
     print(f'{"backbone":22}{"precision":>10}{"steps":>7}{"mAP":>7}{"loss":>8}{"seconds":>9}{"restored":>10}{"resumed":>10}{"twins":>10}')
     for name in options.backbones:

@@ -27,7 +27,7 @@ with quiet():
 _PER_SHARD = 500
 
 
-def main():
+def main() -> None:
     options = _options()
     if options.folder:
         print(_peak(options.folder, options.batches))

@@ -33,7 +33,7 @@ _OF_BACKBONE = {'facts': measures.facts, 'input_pipeline': measures.input_pipeli
 _NEED_RECORDS = {'input_pipeline', 'training_as_run', 'jpeg_to_boxes'}
 
 
-def main():
+def main() -> None:
     options = _options()
     if options.measure:
         measure = (_OF_MACHINE | _OF_BACKBONE)[options.measure]
@@ -90,9 +90,9 @@ def _report(options):
 _HEADS = {
     'facts': 'parameters | multiply-adds | default boxes',
     'input_pipeline': 'input pipeline images/s a core',
-    'training': 'training images/s | limit | peak GB',
+    'training': 'training images/s | limit | peak GiB',
     'training_as_run': 'as run images/s',
-    'inference': 'inference images/s | limit | peak GB',
+    'inference': 'inference images/s | limit | peak GiB',
     'jpeg_to_boxes': 'JPEG to boxes images/s',
     'postprocessing': 'postprocessing ms/image',
 }
