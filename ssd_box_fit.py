@@ -8,6 +8,7 @@ other; the arithmetic is in nets/box_fit.py. Objects are taken as the records ha
 """
 import itertools
 import typing
+from collections.abc import Sequence
 
 from configs import load
 from configs.errors import UserError
@@ -26,7 +27,7 @@ with quiet():
 _WORTH_IT = 0.01
 
 
-def main():
+def main() -> None:
     config = load('ssd_box_fit', description=__doc__)
     devices.prepare()
 
@@ -61,8 +62,13 @@ def _read(index):
     progress.close()
 
 
-def table(boxes, labels, overlaps, classes, image_size) -> str:
-    """Objects, recall, share matched by force and mean best IoU: of all, by size and by class."""
+def table(boxes: np.ndarray, labels: np.ndarray, overlaps: np.ndarray, classes: Sequence[str], image_size: int) -> str:
+    """Objects, recall, share matched by force and mean best IoU: of all, by size and by class.
+
+    Args:
+        boxes: [N, 4] corners in [0, 1].  labels: int [N], from 1.  overlaps: [N], each object's best IoU.
+        classes: names of labels 1, 2, ...  image_size: pixels, in which the limits of the sizes are shown.
+    """
     sides = box_fit.object_sides(boxes)
     small, large = (f'{edge * image_size:.0f}' for edge in (box_fit.SMALL, box_fit.LARGE))
     rows = [('all', np.full(len(boxes), True)),
@@ -80,14 +86,21 @@ def table(boxes, labels, overlaps, classes, image_size) -> str:
 
 
 class Candidate(typing.NamedTuple):
-    """One row of the comparison. spec: chosen on all objects.  tried: chosen on every second image, None where it has none."""
+    """One row of the comparison. spec: the record with a box set chosen on all objects.  tried: with one chosen on the objects of
+    every second image; None where these have none.
+    """
     title: str
     spec: BackboneSpec
     tried: BackboneSpec | None
 
 
-def proposal(images, boxes, spec) -> str:
-    """The box sets side by side, and how to get a better one."""
+def proposal(images: Sequence[dict[str, np.ndarray]], boxes: np.ndarray, spec: BackboneSpec) -> str:
+    """The box sets side by side, and how to get a better one.
+
+    Args:
+        images: of each, its 'boxes' [R, 4] corners in [0, 1].  boxes: those of all, [N, 4], N at least 1.
+        spec: the configured record, whose box set the others are compared with.
+    """
     first, second = (np.concatenate([np.zeros((0, 4)), *(image['boxes'] for image in images[start::2])]) for start in (0, 1))
     candidates = [Candidate(name, *[spec.with_box_set(name)] * 2) for name in spec.box_sets]
     own = _free_name(spec)
@@ -119,13 +132,15 @@ def _advice(spec, candidates, boxes):
     """Lines. The candidates cost more from one to the next, so each must gain on what was taken before."""
     best, lines = _recall(boxes, spec), []
     for one in candidates:
-        if _recall(boxes, one.spec) - best >= _WORTH_IT:
-            best = _recall(boxes, one.spec)
+        recall = _recall(boxes, one.spec)
+        if recall - best >= _WORTH_IT:
+            best = recall
             lines += [f"'{one.title}' covers more:", *_instructions(one.spec, spec)]
     return lines or [f"'{spec.box_set}' covers these objects as well as the others, within {_WORTH_IT}."]
 
 
 def _instructions(better, spec):
+    """Lines: how a user takes the record `better` in place of `spec`."""
     if better.box_set in spec.box_sets:
         return [f'    --default_box_set={better.box_set}']
     table_name = f'BOX_SETS_{512 if spec.image_size == 512 else 300}'

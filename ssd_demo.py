@@ -9,6 +9,7 @@
 Reads configs/config_general.py, config_common.py and config_demo.py.
 """
 import functools
+from collections.abc import Iterator, Sequence
 
 from configs import load
 from configs.errors import UserError, nearest
@@ -19,15 +20,16 @@ with quiet():
     from datasets.inputs import counted
     from datasets.progress import Progress
     from datasets.window import Unavailable, Window, has_display
-    from nets import backbones, checkpoint, detector, devices
+    from nets import backbones, checkpoint, detector, devices, postprocess
     from nets.learning import StopRequest
     from nets.slim_compat import tf
     from preprocessing import normalize, pipeline
 
+# Lines about pictures that are left out, at most.
 _REFUSED_SHOWN = 20
 
 
-def main():
+def main() -> int:
     config = load('ssd_demo', positional='image', description=__doc__)
     devices.prepare()
     source = inputs.find(config.image)
@@ -72,8 +74,8 @@ def main():
     return code
 
 
-def labels_to_show(names: str, classes) -> frozenset[int]:
-    """Labels, from 1, of comma-separated class names; of all classes where there are none."""
+def labels_to_show(names: str, classes: Sequence[str]) -> frozenset[int]:
+    """Labels, from 1, of comma-separated class names; of all classes where there are none. UserError for a name of none."""
     wanted = [name.strip() for name in names.split(',') if name.strip()] or classes
     for name in wanted:
         if name not in classes:
@@ -82,15 +84,17 @@ def labels_to_show(names: str, classes) -> frozenset[int]:
     return frozenset(classes.index(name) + 1 for name in wanted)
 
 
-def split(items, detections, classes, shown):
-    """A batch's items and nets.postprocess.Detections -> one outputs.Result per item."""
+def split(items: Sequence[inputs.Item], detections: postprocess.Detections, classes: tuple[str, ...],
+          shown: frozenset[int]) -> Iterator[outputs.Result]:
+    """A batch's items and what was found in them -> one Result per item, with the detections of the labels to show."""
     batch = (values.numpy() for values in detections)
     for item, boxes, scores, labels, count in zip(items, *batch, strict=True):
         kept = [number for number in range(count) if labels[number] in shown]
         yield outputs.Result(item, boxes[kept], labels[kept], scores[kept], classes)
 
 
-def draw_all(results, source, written, tally, stop, show):
+def draw_all(results: Iterator[outputs.Result], source: inputs.Pictures | inputs.Video, written: outputs.Outputs,
+             tally: outputs.Tally, stop: StopRequest, show: bool) -> None:
     """Many pictures, or frames: progress on the terminal, and frames in a window; until that is closed or a signal comes."""
     window = open_window(source.name) if show and source.moving else None
     progress = Progress(source.total, source.noun + 's')
@@ -104,16 +108,17 @@ def draw_all(results, source, written, tally, stop, show):
     progress.close()
 
 
-def draw_one(results, written, tally):
+def draw_one(results: Iterator[outputs.Result], written: outputs.Outputs, tally: outputs.Tally) -> outputs.Result | None:
     """One picture: a table on the terminal. -> its Result; None where it cannot be read."""
-    for result in results:
+    result = next(results, None)
+    if result:
         print(result.table())
         written.add(result)
         tally.add(result)
-        return result
+    return result
 
 
-def open_window(title):
+def open_window(title: str) -> Window | None:
     """-> Window, or None and one line that says why there is none."""
     try:
         return Window(title)
@@ -122,8 +127,11 @@ def open_window(title):
         return None
 
 
-def report(source, written, tally, signal) -> int:
-    """Says what was found, left out and written; returns the exit code. What is left out matters to it where nothing else is."""
+def report(source: inputs.Pictures | inputs.Video, written: outputs.Outputs, tally: outputs.Tally, signal: str) -> int:
+    """Says what was found, left out and written -> exit code. signal: the name of the one that interrupted, or ''.
+
+    DataError where nothing could be read; where something could, what is left out is no mistake.
+    """
     if tally.results and source.several:
         print(tally.summary(source.noun))
     if source.several and source.refused:

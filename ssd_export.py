@@ -25,7 +25,7 @@ with quiet():
 TOLERANCES = {'saved_model': 1e-4, 'tflite_float32': 1e-3, 'tflite_float16': float('inf')}
 
 
-def main():
+def main() -> None:
     config = load('ssd_export', description=__doc__)
     devices.prepare()
     spec = backbones.from_config_name(config.backbone_network, config.resnet_depth, config.default_box_set)

@@ -8,8 +8,9 @@ Lists named train and trainval become tfrecords_train/, val and test tfrecords_t
 config_common.py. What cannot be used is left out and listed; nothing half-written is ever taken for whole.
 """
 import collections
+from collections.abc import Sequence
 
-from configs import load
+from configs import Config, load
 from configs.errors import UserError
 from configs.script import quiet, run
 
@@ -17,6 +18,7 @@ with quiet():
     from datasets import DataError, annotations, encoded_image, sources, tfrecord, threads, voc
     from datasets.progress import Progress
 
+# Lines of a kind, or names, that are shown at most.
 _SHOWN = 20
 # The value of classes_file that takes the names of the annotations.
 FOUND = 'found'
@@ -24,7 +26,7 @@ FOUND = 'found'
 _UNDER_WAY = 64
 
 
-def main():
+def main() -> None:
     config = load('ssd_image_to_tf', description=__doc__)
     parts = select(config)
     folders = destinations(parts, config.output)
@@ -33,8 +35,8 @@ def main():
         convert(output, found, classes, config.images_per_shard)
 
 
-def select(config) -> list[sources.Part]:
-    """The images that the configuration names. What is left out already here is printed."""
+def select(config: Config) -> list[sources.Part]:
+    """The images that the configuration names. What is left out already here is printed. DataError where there are none."""
     if config.coco:
         origins = sources.coco_files(_words(config.coco), _words(config.coco_images))
     else:
@@ -50,8 +52,8 @@ def select(config) -> list[sources.Part]:
     return parts
 
 
-def destinations(parts, output: str) -> dict[str, list[sources.Part]]:
-    """-> {output folder: its parts}. output: one folder for all, or ''."""
+def destinations(parts: Sequence[sources.Part], output: str) -> dict[str, list[sources.Part]]:
+    """-> {output folder: its parts}. output: one folder for all, or ''. UserError where the two do not go together."""
     grouped = collections.defaultdict(list)
     for part in parts:
         grouped['tfrecords_train' if part.image_set in sources.TRAINING_SETS else 'tfrecords_test'].append(part)
@@ -69,8 +71,11 @@ def _words(text):
     return [word.strip() for word in text.split(',') if word.strip()]
 
 
-def class_list(classes_file: str, parts) -> tuple[str, ...]:
-    """The names in a file, or with FOUND those of the annotations, sorted; or else those that belong to the format."""
+def class_list(classes_file: str, parts: Sequence[sources.Part]) -> tuple[str, ...]:
+    """The names in a file, or with FOUND those of the annotations, sorted; or for '' those that belong to the sources.
+
+    UserError where there are none, or the sources have different ones; DataError where the file is no class list.
+    """
     if classes_file == FOUND:
         return _found_classes(parts)
     if classes_file:
@@ -112,7 +117,7 @@ def _counted(counts) -> str:
     return ', '.join(f'{name} ({count})' for name, count in sorted(counts.most_common(_SHOWN))) + more
 
 
-def convert(output: str, parts, classes, images_per_shard: int):
+def convert(output: str, parts: Sequence[sources.Part], classes: tuple[str, ...], images_per_shard: int) -> None:
     """Writes one record folder; UserError where nothing can be used, and then an earlier conversion stays as it was."""
     # 1 annotations: which images, each once
     images = list(dict.fromkeys((part.source, image_id) for part in parts for image_id in part.ids))
@@ -147,11 +152,14 @@ def _refuse_namesakes(parts):
         raise UserError(f'two sources are called {doubles[0]}, so the records could not tell their images apart; rename one')
 
 
-Converted = collections.namedtuple('Converted', 'example objects refused reencoded note')
+class Converted(collections.namedtuple('Converted', 'example objects refused reencoded note')):
+    """One image. example: its tf.train.Example, None where it is unusable.  objects: its annotations.Objects, None there too.
+    refused: lines on what is left out.  reencoded: whether its bytes are not the file's.  note: a line on what is odd, or ''.
+    """
 
 
 def _example(source, image_id, classes) -> Converted:
-    """One image and its annotation -> Converted; an unusable one has example None and a reason."""
+    """One image and its annotation, read and checked."""
     try:
         found = source.read(image_id)
         image = encoded_image.read(found.image)
@@ -171,18 +179,22 @@ def _plain(text) -> str:
     return ' '.join(str(text).splitlines()).encode(errors='backslashreplace').decode()
 
 
-
 class Report:
-    """Counts for the closing table."""
+    """What a conversion took and left out: report.add(item) of every image, then str(report), the closing table.
 
-    def __init__(self, classes):
+    Of the records it counts images, those without objects (`empty`), `reencoded` ones and `clipped` boxes; `files` are the images
+    that were refused as a whole. `refused` and `notes` are lines, `unknown` counts names outside the class list.
+    """
+
+    def __init__(self, classes: Sequence[str]):
         self.classes = classes
         self.images = self.empty = self.clipped = self.reencoded = 0
         self.per_class = {name: [0, 0, 0] for name in classes}  # images, objects, difficult
         self.refused, self.files, self.notes = [], 0, []
         self.unknown = collections.Counter()
 
-    def add(self, item: Converted):
+    def add(self, item: Converted) -> None:
+        """Counts one image."""
         self.refused += item.refused
         self.notes += [item.note] if item.note else []
         if item.example is None:

@@ -13,13 +13,13 @@ from configs.errors import UserError
 from configs.script import quiet, run
 
 with quiet():
-    from datasets import DataError, evaluation, report, tfrecord, voc_eval
+    from datasets import DataError, evaluation, files, report, tfrecord, voc_eval
     from datasets.progress import Progress
     from nets import backbones, checkpoint, detector, devices
     from preprocessing import damage, normalize, pipeline
 
 
-def main():
+def main() -> None:
     config = load('ssd_test', description=__doc__)
     devices.prepare()
 
@@ -55,8 +55,7 @@ def main():
     print(report.line(result))
     print(f'{_pace(found.images_per_second)}, batch {config.batch_size}, {config.precision}')
     if config.write_detections:
-        voc_eval.write_detections(config.write_detections, index.image_sets[0].split('/')[-1], classes, found.detections)
-        print(f'detections: {config.write_detections}')
+        _write_detections(config.write_detections, index, found.detections)
     folder = os.path.dirname(prefix)
     facts = {'checkpoint': prefix, 'step': checkpoint.step_of(prefix), 'records': config.test_records,
              **detection_settings(config)}
@@ -66,6 +65,13 @@ def main():
     print(f'report: {page}, {numbers}')
     for metric, entry in results.items():
         print(f'mAP {metric} {entry.mean_ap:.6f}')
+
+
+def _write_detections(folder, index, detections):
+    """VOC's files, called after the first list that the records were made of."""
+    with files.writing(folder):
+        voc_eval.write_detections(folder, index.image_sets[0].split('/')[-1], index.classes, detections)
+    print(f'detections: {folder}')
 
 
 def _note(folder, result, facts):

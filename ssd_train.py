@@ -8,10 +8,11 @@ Reads configs/config_general.py, config_common.py and config_train.py. Interrupt
 import fnmatch
 import functools
 import os
+from collections.abc import Sequence
 
 import numpy as np
 
-from configs import detection_settings, load
+from configs import Config, detection_settings, load
 from configs.errors import UserError
 from configs.schema import RULES
 from configs.script import quiet, run
@@ -35,7 +36,7 @@ with quiet():
     from preprocessing import damage, normalize, pipeline
 
 
-def main():
+def main() -> int:
     config = load('ssd_train', description=__doc__)
     spec = backbones.from_config_name(config.backbone_network, config.resnet_depth, config.default_box_set)
     spec, note = starting_point.record(config.training_mode, spec, config.output, config.checkpoint, config.restart)
@@ -53,12 +54,14 @@ def main():
     index = tfrecord.read_index(config.train_records, cut_allowed=config.damaged_records == 'skip')
     if config.damaged_records == 'skip':
         index, left_out = damage.sound_copy(index, _own_folder(folder, 'sound_records', strategy))
-        say(*left_out, sep='\n')
+        for line in left_out:
+            say(line)
     held_out = _held_out(config.eval_records, index)
     say(f'{index.images} training images, {len(index.classes)} classes, from {config.train_records}')
     facts = starting_point.describe(spec, config.training_mode, index.classes)
     start = distribution.chief_first(strategy, lambda: starting_point.choose(
         config.training_mode, spec, folder, config.checkpoint, config.restart, facts))
+    _make(folder)
 
     # 2 preprocessing: augmented batches with their matched default boxes, from the step that training goes on with
     match = functools.partial(targets.match, defaults=anchors.default_boxes(spec), threshold=config.match_threshold)
@@ -86,7 +89,7 @@ def main():
     _refuse_idle(frozen, model)
     say(starting_point.apply(start, trainer, spec))
     say(f'ssd_{spec.name}: {checkpoint.parameters(model.variables):,} parameters, '
-          f'{checkpoint.parameters(trainer.variables):,} learn; {spec.num_default_boxes} default boxes; '
+        f'{checkpoint.parameters(trainer.variables):,} learn; {spec.num_default_boxes} default boxes; '
         f'{_devices(strategy)}, {share} images each')
 
     # 4 training
@@ -96,7 +99,7 @@ def main():
     detect = detector.Detector(model, trainer.normalize, score_threshold=config.score_threshold,
                                nms_threshold=config.nms_threshold, top_k=config.nms_top_k, keep_top_k=config.keep_top_k)
     evaluate = held_out and functools.partial(_evaluate, distribution.shared(detect, strategy, model), trainer, held_out, config,
-                                              functools.partial(_note, keeper, log, config, say))
+                                              functools.partial(_note, keeper, log))
     with damage.named(index), distribution.loss_named(strategy):
         stopped = learning.train(
             trainer, batches, config.max_steps, log_every=config.log_every, save_every=config.save_every,
@@ -107,6 +110,14 @@ def main():
     say(f'stopped by {stopped} at step {trainer.step}, saved in {folder}; the same command goes on from there' if stopped
         else f'finished at step {trainer.step}; checkpoints are in {folder}')
     return 130 if stopped else 0
+
+
+def _make(folder):
+    """The output folder, before what takes long."""
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise UserError(f'folder {folder} cannot be made: {error.strerror}; choose another --output') from None
 
 
 def _patterns(text):
@@ -154,17 +165,22 @@ def _silent(*_, **__):
 class Keeper:
     """Writes checkpoints with their description, and keeps the best one beside the last ones."""
 
-    def __init__(self, trainer, folder, keep, facts):
+    def __init__(self, trainer: learning.Trainer, folder: str, keep: int, facts: dict):
+        """keep: how many of the last ones stay.  facts: what their description says."""
         self.trainer, self.folder, self.keep, self.facts = trainer, folder, keep, facts
         self.best_folder = os.path.join(folder, 'best')
         self.best = checkpoint.read_description(os.path.join(self.best_folder, checkpoint.NAME)).get('mean_ap', 0.)
 
-    def save(self):
+    def save(self) -> None:
+        """Writes the present state as the last checkpoint; CheckpointError where the disk refuses."""
         checkpoint.write_description(self.folder, **self.facts)
         print(f'saved {self.trainer.save(self.folder, self.keep)}', flush=True)
 
     def offer(self, mean_ap: float) -> str | None:
-        """Keeps the present weights in <folder>/best if their mAP is the best so far -> their prefix, else None."""
+        """Keeps the present weights in <folder>/best if their mAP is the best so far -> their prefix, else None.
+
+        NaN, the mAP without objects, is never the best.
+        """
         if not mean_ap > self.best:
             return None
         self.best = mean_ap
@@ -175,10 +191,11 @@ class Keeper:
 
 
 class Log:
-    """Progress lines on stdout; settings, scalars and pictures in the training's log, and at its end its curves."""
+    """Progress lines on stdout; settings, scalars, pictures and evaluations in the training's log, and at its end its curves."""
 
-    def __init__(self, folder, config, classes, trainer, start):
-        self.config, self.classes, self.strategy = config, classes, trainer.strategy
+    def __init__(self, folder: str, config: Config, classes: Sequence[str], trainer: learning.Trainer,
+                 start: starting_point.Start):
+        self.folder, self.config, self.classes, self.strategy = folder, config, classes, trainer.strategy
         self.progress = learning.Progress(config.max_steps, config.batch_size, trainer.step)
         self.log = training_log.TrainingLog(folder, trainer.step)
         self.curves = os.path.join(folder, training_log.CURVES)
@@ -186,8 +203,10 @@ class Log:
         facts = {'started_from': start.origin or 'nothing', 'first_step': trainer.step}
         self.log.settings(facts | vars(config), _compared(config))
 
-    def report(self, step, scalars, batch):
-        """One line, the scalars, and at the start of a run a few augmented images with their boxes."""
+    def report(self, step: int, scalars: dict[str, float], batch: dict) -> None:
+        """One line, the scalars, and at the start of a run a few augmented images with their boxes. As nets.learning.train calls
+        it: scalars are those of `Trainer.train_step`, batch is the step's.
+        """
         pace, left = self.progress.mark(step)
         print(f'step {step}/{self.config.max_steps}  loss {scalars["loss"]:.3f} (confidence {scalars["confidence"]:.3f}, '
               f'localization {scalars["localization"]:.3f}, l2 {scalars["l2"]:.3f})  lr {scalars["learning_rate"]:.2g}  '
@@ -197,10 +216,14 @@ class Log:
             self.pictures += 1
             self.log.images(step, 'augmented', _with_boxes(distribution.on_this_machine(self.strategy, batch), self.classes, 4))
 
-    def evaluation(self, step, result):
+    def evaluation(self, step: int, result: voc_eval.Result, kept: str | None, images: int) -> None:
+        """The mAP among the scalars, and a line of evaluations.jsonl. kept: as of `Keeper.offer`.  images: their number."""
         self.log.scalars(step, {'mean_ap': result.mean_ap})
+        with self.log.guarded(os.path.join(self.folder, evaluation.LOG)):
+            evaluation.append_to_log(self.folder, result, checkpoint=kept, step=step, records=self.config.eval_records,
+                                     images=images, **detection_settings(self.config), iou=0.5)
 
-    def draw(self):
+    def draw(self) -> None:
         """The curves so far as a picture."""
         with self.log.guarded(self.curves):
             visualize.plot_training(self.log.rows, self.curves)
@@ -230,18 +253,15 @@ def _evaluate(detect, trainer, held_out, config, note):
     note(trainer.step, voc_eval.evaluate(found.detections, found.ground_truths, held_out.classes), len(found.ground_truths))
 
 
-def _note(keeper, log, config, say, step, result, images):
-    """Logs an evaluation, and keeps the checkpoint if it is the best; on the chief."""
+def _note(keeper, log, step, result, images):
+    """Keeps the checkpoint if it is the best, and logs the evaluation. log: None on workers that do not write."""
     if log is None:
         return
-    log.evaluation(step, result)
     best = keeper.offer(result.mean_ap)
-    with log.log.guarded(os.path.join(keeper.folder, evaluation.LOG)):
-        evaluation.append_to_log(keeper.folder, result, checkpoint=best, step=step, records=config.eval_records, images=images,
-                                 **detection_settings(config), iou=0.5)
-    say(f'step {step}: mAP 07 {voc_eval.number(result.mean_ap)}, over classes with 20+ objects '
-        f'{voc_eval.number(result.mean_over(20))}, {images} held-out images'
-        + (f'; best so far, kept in {keeper.best_folder}' if best else ''), flush=True)
+    log.evaluation(step, result, best, images)
+    print(f'step {step}: mAP 07 {voc_eval.number(result.mean_ap)}, over classes with 20+ objects '
+          f'{voc_eval.number(result.mean_over(20))}, {images} held-out images'
+          + (f'; best so far, kept in {keeper.best_folder}' if best else ''), flush=True)
 
 
 if __name__ == '__main__':

@@ -11,7 +11,6 @@ import functools
 import json
 import pathlib
 import statistics
-import subprocess
 import sys
 import time
 
@@ -22,14 +21,15 @@ from configs.script import quiet, run  # noqa: E402
 with quiet():
     import numpy as np
 
+    from benchmarks import commands
     from datasets import manual
-    from nets import backbones, detector, ssd
+    from nets import backbones, choices, detector, ssd
     from preprocessing import normalize
 
 CLASSES = 21
 
 
-def main():
+def main() -> None:
     options = _options()
     if options.one:
         print(json.dumps(_measure(options.backbones[0], options.precisions[0], options)))
@@ -45,17 +45,15 @@ def main():
 
 
 def _options():
-    words = functools.partial(str.split, sep=',')
     parser = manual.parser('python3 benchmarks/folding.py', __doc__)
-    parser.add_argument('--backbones', default=','.join(backbones.names()), type=words, help='Comma-separated.')
-    parser.add_argument('--precisions', default='float32,bfloat16', type=words, help='Comma-separated.')
+    parser.add_argument('--backbones', default=','.join(backbones.names()),
+                        type=commands.some_of('backbone', backbones.names()), help='Comma-separated.')
+    parser.add_argument('--precisions', default='float32,bfloat16', type=commands.some_of('precision', choices.PRECISIONS),
+                        help='Comma-separated.')
     parser.add_argument('--batch_size', type=int, default=8, help='Images.')
     parser.add_argument('--seconds', type=float, default=10, help='Seconds measured per row, at least three turns.')
     parser.add_argument('--one', action='store_true', help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    for name in options.backbones:
-        backbones.get(name)
-    return options
+    return parser.parse_args()
 
 
 def _pair(values):
@@ -65,10 +63,8 @@ def _pair(values):
 
 
 def _in_process(name, precision, options):
-    command = [sys.executable, __file__, '--one', f'--backbones={name}', f'--precisions={precision}',
-               f'--batch_size={options.batch_size}', f'--seconds={options.seconds}']
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(commands.last_line(__file__, '--one', f'--backbones={name}', f'--precisions={precision}',
+                                         f'--batch_size={options.batch_size}', f'--seconds={options.seconds}'))
 
 
 def _measure(name, precision, options):
@@ -98,4 +94,4 @@ def _seconds(detect, images):
 
 
 if __name__ == '__main__':
-    run(main, ValueError)
+    run(main)

@@ -22,7 +22,7 @@ with quiet():
 PARTS = ('distort', 'zoom_out', 'crop', 'flip')
 
 
-def main():
+def main() -> None:
     options = _options()
     index = tfrecord.read_index(options.train_records)
     print(f'{index.images} images in {options.train_records}, {options.images} measured, '

@@ -24,12 +24,12 @@ with quiet():
     import numpy as np
 
     from datasets import manual, shapes
-    from nets import checkpoint
+    from nets import checkpoint, choices
 
 _BACKBONE = '--backbone_network=ssd_mobilenet_v1'
 
 
-def main():
+def main() -> int:
     options = _options()
     with tempfile.TemporaryDirectory() as folder:
         killed, resumed, differing = compare(pathlib.Path(folder), options.kills, options.steps, options.seed, options.precision)
@@ -43,12 +43,19 @@ def _options():
     parser.add_argument('--kills', type=int, default=20, help='How often it is killed.')
     parser.add_argument('--steps', type=int, default=60, help='Steps of the training.')
     parser.add_argument('--seed', type=int, default=0, help='Seed of the moments of killing.')
-    parser.add_argument('--precision', default='float32', help='Number format of activations.')
+    parser.add_argument('--precision', default='float32', choices=choices.PRECISIONS, help='Number format of activations.')
     return parser.parse_args()
 
 
-def compare(folder, kills, steps, seed=0, precision='float32'):
-    """-> (kills done, runs that resumed a checkpoint, names of variables that differ between both runs)."""
+def compare(folder: pathlib.Path, kills: int, steps: int, seed: int = 0,
+            precision: str = 'float32') -> tuple[int, int, list[str]]:
+    """-> (kills done, runs that resumed a checkpoint, names of variables that differ between both runs).
+
+    Fewer kills are done where the steps do not last for them. RuntimeError with the output of a run that ended by itself.
+
+    Args:
+        folder: an empty one, for drawn shapes and both runs.  kills, steps: how many.  seed: of the moments of killing.
+    """
     shapes.write_voc(folder / 'shapes', train=24, test=0)
     _finish(_start(folder, 'ssd_image_to_tf.py', '--voc=shapes', '--image_set=train', '--classes_file=shapes/classes.txt'))
     training = ['ssd_train.py', '--training_mode=from_scratch', _BACKBONE, '--batch_size=2', f'--max_steps={steps}',

@@ -1,23 +1,30 @@
 """Packs what is known of slim's published networks into tests/data/slim/<scope>.json.gz, the tests' own data.
 
-    python3 benchmarks/make_golden.py --networks DIR --checkpoints DIR
+    python3 benchmarks/make_golden.py --networks=FOLDER --checkpoints=FOLDER
 
 Each file holds, for one published ImageNet checkpoint,
-  variables: name -> shape of everything in the checkpoint;
-  left_out: beginnings of the names that the SSD does not use (classifier, auxiliary classifier, later stages);
-  input: shape of the golden input; end_points: name -> its shape, mean, standard deviation, and 16 of its values.
+
+    variables    name -> shape of everything in the checkpoint
+    left_out     beginnings of the names that the SSD does not use (classifier, auxiliary classifier, later stages)
+    input        shape of the golden input
+    end_points   name -> its shape, mean, standard deviation, and 16 of its values
+
 The golden values come from running the official network definitions of research/slim in inference mode with the weights and
 the input that tests/nets/backbones/reference.py makes; only the end points up to the SSD's last are kept.
-
---networks: <model>.json with `variables`, `input` and `endpoints`, written from the official definitions.
---checkpoints: <checkpoint>.txt with lines "name<TAB>shape", shapes as 3x3x64x64, listing the published checkpoint.
 """
-import argparse
 import gzip
 import json
 import pathlib
+import sys
+from collections.abc import Iterable
 
-OUTPUT = pathlib.Path(__file__).parents[1] / 'tests/data/slim'
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from configs.script import run  # noqa: E402
+from datasets import manual  # noqa: E402
+
+OUTPUT = ROOT / 'tests/data/slim'
 _RESNETS = {f'resnet_v{version}_{depth}': (f'resnet_v{version}_{depth}', ('logits', 'mean_rgb'))
             for version in (1, 2) for depth in (50, 101, 152)}
 # Scope: (name of the files, beginnings of the variables under the scope that the SSD leaves out).
@@ -37,8 +44,8 @@ _CHECKPOINTS = {
 }
 
 
-def read_checkpoint_list(path) -> dict:
-    """name -> shape as a list; a scalar's is []."""
+def read_checkpoint_list(path: pathlib.Path) -> dict[str, list[int]]:
+    """Lines "name<TAB>shape" -> {name: shape}; a shape is written as 3x3x64x64, or as scalar for []."""
     rows = (line.split('\t') for line in path.read_text().splitlines() if line)
     return {name: [] if shape == 'scalar' else [int(side) for side in shape.split('x')] for name, shape in rows}
 
@@ -48,8 +55,13 @@ def keep_end_point(name: str) -> bool:
     return '/unit_' not in name
 
 
-def pack(network: dict, variables: dict, left_out) -> dict:
-    """The content of one data file; ValueError where the two sources disagree."""
+def pack(network: dict, variables: dict[str, list[int]], left_out: Iterable[str]) -> dict:
+    """The content of one data file; ValueError where the two sources disagree.
+
+    Args:
+        network: 'variables' {name: shape}, 'input', and 'endpoints' {name: {'shape', 'mean', 'std', 'samples'}}.
+        variables: of the published checkpoint.  left_out: see above.
+    """
     if wrong := {name for name, shape in network['variables'].items() if variables.get(name) != shape}:
         raise ValueError(f'not so in the published checkpoint: {sorted(wrong)}')
     end_points = {name: {'shape': point['shape'], 'mean': _short(point['mean']), 'std': _short(point['std']),
@@ -63,20 +75,27 @@ def _short(value: float) -> float:
     return float(f'{value:.7g}')
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--networks', type=pathlib.Path, required=True)
-    parser.add_argument('--checkpoints', type=pathlib.Path, required=True)
-    arguments = parser.parse_args()
+def main() -> None:
+    options = _options()
     OUTPUT.mkdir(parents=True, exist_ok=True)
     for scope, (model, left_out) in NETWORKS.items():
-        network = json.loads((arguments.networks / f'{model}.json').read_text())
-        variables = read_checkpoint_list(arguments.checkpoints / f'{_CHECKPOINTS.get(model, model)}.txt')
+        network = json.loads((options.networks / f'{model}.json').read_text())
+        variables = read_checkpoint_list(options.checkpoints / f'{_CHECKPOINTS.get(model, model)}.txt')
         packed = json.dumps(pack(network, variables, left_out), separators=(',', ':'))
         path = OUTPUT / f'{scope}.json.gz'
         path.write_bytes(gzip.compress(packed.encode(), mtime=0))
         print(f'{path.relative_to(OUTPUT.parents[2])}: {len(variables)} variables, {path.stat().st_size} bytes')
 
 
+def _options():
+    parser = manual.parser('python3 benchmarks/make_golden.py', __doc__)
+    parser.add_argument('--networks', type=pathlib.Path, required=True, metavar='FOLDER',
+                        help='Holds <model>.json with variables, input and endpoints, written from the official definitions.')
+    parser.add_argument('--checkpoints', type=pathlib.Path, required=True, metavar='FOLDER',
+                        help='Holds <checkpoint>.txt, the list of a published checkpoint: lines "name<TAB>shape", shapes as '
+                             '3x3x64x64.')
+    return parser.parse_args()
+
+
 if __name__ == '__main__':
-    main()
+    run(main, OSError, ValueError)

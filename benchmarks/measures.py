@@ -1,7 +1,9 @@
 """What throughput.py measures, one function each, for a process of its own: (spec, options) -> dict of figures.
 
-options: precision, batch_size, records (a folder of training records) and seconds (measured per figure, at least three steps).
+options: of throughput.py: precision, batch_size, records (a folder of training records), seconds (measured per figure, at least
+three steps), voc and detections. A figure's name tells its unit; `peak` is the process's largest memory in GiB.
 """
+import argparse
 import functools
 import pathlib
 import resource
@@ -11,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 
 from configs.script import quiet
 
@@ -20,6 +23,7 @@ with quiet():
     from datasets import shapes, tfrecord, voc, voc_eval
     from nets import anchors, checkpoint, detector, learning, postprocess, ssd, targets
     from nets.slim_compat import tf
+    from nets.spec import BackboneSpec
     from preprocessing import normalize, pipeline
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -32,14 +36,14 @@ _MATRIX = 4096
 _LOG_EVERY = 2
 
 
-def matmul(_, options):
+def matmul(_: BackboneSpec, options: argparse.Namespace) -> dict[str, float]:
     """The machine's own limit: multiply-adds/s of TensorFlow's matrix multiplication, 4096 x 4096."""
     one = tf.cast(tf.random.normal([_MATRIX, _MATRIX]), options.precision)
     step = tf.function(lambda: tf.reduce_sum(one @ one))
     return {'multiply_adds': _MATRIX**3 / seconds_per_step(lambda: step().numpy(), options.seconds)}
 
 
-def facts(spec, _):
+def facts(spec: BackboneSpec, _: argparse.Namespace) -> dict[str, float]:
     """Parameters with moving statistics, and multiply-adds of one image by TensorFlow's own count (2 operations each)."""
     model = ssd.SSD(spec, CLASSES).build()
     shape = tf.TensorSpec([1, spec.image_size, spec.image_size, 3], tf.float32)
@@ -52,7 +56,7 @@ def facts(spec, _):
     return {'parameters': checkpoint.parameters(model.variables), 'multiply_adds': count / 2, 'boxes': spec.num_default_boxes}
 
 
-def input_pipeline(spec, options):
+def input_pipeline(spec: BackboneSpec, options: argparse.Namespace) -> dict[str, float]:
     """(a) Reading, decoding, augmenting and matching -> images per second of one core's time."""
     match = functools.partial(targets.match, defaults=anchors.default_boxes(spec))
     index = tfrecord.read_index(options.records)
@@ -68,14 +72,14 @@ def input_pipeline(spec, options):
     return {'images_per_second': count / (time.process_time() - cpu)}
 
 
-def training(spec, options):
+def training(spec: BackboneSpec, options: argparse.Namespace) -> dict[str, float]:
     """(b) One step on a fixed batch: forward, loss, backward, SGD."""
     trainer = learning.Trainer(_model(spec, options), learning.Schedule(1e-3, 1000), _pixels(spec))
     batch = {'images': _images(spec, options)} | _targets(options.batch_size, spec.num_default_boxes)
     return _pace(functools.partial(trainer.train_step, batch), options)
 
 
-def training_as_run(spec, options):
+def training_as_run(spec: BackboneSpec, options: argparse.Namespace) -> dict[str, float]:
     """(c) ssd_train.py itself, with data, progress lines and logs."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, str(ROOT / 'ssd_train.py'), '--training_mode=from_scratch',
@@ -96,13 +100,13 @@ def training_as_run(spec, options):
     return {'images_per_second': (len(marks) - 4) * _LOG_EVERY * options.batch_size / (marks[-1] - marks[3])}
 
 
-def inference(spec, options):
+def inference(spec: BackboneSpec, options: argparse.Namespace) -> dict[str, float]:
     """(d) From uint8 images of the network's size to the boxes after non-maximum suppression."""
     detect = detector.Detector(_model(spec, options), _pixels(spec), folded=True)
     return _pace(functools.partial(detect, _images(spec, options)), options)
 
 
-def jpeg_to_boxes(spec, options):
+def jpeg_to_boxes(spec: BackboneSpec, options: argparse.Namespace) -> dict[str, float]:
     """(e) From a record's JPEG to the boxes, as ssd_test.py does it."""
     detect = detector.Detector(_model(spec, options), _pixels(spec), folded=True)
     index = tfrecord.read_index(options.records)
@@ -111,7 +115,7 @@ def jpeg_to_boxes(spec, options):
     return _pace(lambda: detect(next(batches)['images'])[0].numpy(), options)
 
 
-def postprocessing(spec, options):
+def postprocessing(spec: BackboneSpec, options: argparse.Namespace) -> dict[str, float]:
     """(f) Decoding and suppression alone, threshold 0.01, of outputs like a trained detector's: some 640 scores of an image
     pass, most of them of one class (the shipped detector: 570 on VOC).
     """
@@ -125,7 +129,7 @@ def postprocessing(spec, options):
     return {'milliseconds': 1000 * seconds_per_step(lambda: detect(*arguments)[0].numpy(), options.seconds) / options.batch_size}
 
 
-def evaluation(_, options):
+def evaluation(_: BackboneSpec, options: argparse.Namespace) -> dict[str, float]:
     """(g) datasets.voc_eval on as many images as VOC2007 test has, from XML and detection files to the figures."""
     with tempfile.TemporaryDirectory() as folder:
         found = (options.voc, options.detections) if options.voc else _drawn_test_set(pathlib.Path(folder))
@@ -161,7 +165,7 @@ def _box(random):
     return top, left, top + random.integers(20, 60), left + random.integers(20, 60)
 
 
-def drawn_records(folder) -> str:
+def drawn_records(folder: str | pathlib.Path) -> str:
     """Writes records of drawn pictures of a VOC image's size -> their folder."""
     folder = pathlib.Path(folder)
     shapes.write_voc(folder / 'shapes', train=IMAGES, test=0, size=SIZE)
@@ -200,8 +204,8 @@ def _pace(step, options):
     return {'images_per_second': pace, 'peak': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
 
 
-def seconds_per_step(step, seconds):
-    """Median over the steps of `seconds`, after two that trace and warm up."""
+def seconds_per_step(step: Callable[[], object], seconds: float) -> float:
+    """Median over as many steps as take `seconds`, at least three, after two that trace and warm up."""
     for _ in range(2):
         step()
     times, start = [], time.monotonic()

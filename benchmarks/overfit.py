@@ -20,15 +20,16 @@ from configs.script import quiet, run  # noqa: E402
 with quiet():
     import numpy as np
 
+    from benchmarks import commands
     from datasets import manual, shapes, voc, voc_eval
-    from nets import anchors, backbones, detector, learning, ssd, targets
+    from nets import anchors, backbones, choices, detector, learning, ssd, targets
     from nets.slim_compat import tf
     from preprocessing import normalize, pipeline
 
 IMAGES = 8
 
 
-def main():
+def main() -> None:
     options = _options()
     print(f'{"backbone":22}{"precision":>10}{"steps":>7}{"mAP":>7}{"loss":>8}{"seconds":>9}{"restored":>10}{"resumed":>10}{"twins":>10}')
     for name in options.backbones:
@@ -38,16 +39,14 @@ def main():
 
 def _options():
     parser = manual.parser('python3 benchmarks/overfit.py', __doc__)
-    parser.add_argument('--backbones', default=','.join(backbones.names()), type=lambda text: text.split(','),
+    parser.add_argument('--backbones', default=','.join(backbones.names()),
+                        type=commands.some_of('backbone', backbones.names()), help='Comma-separated.')
+    parser.add_argument('--precision', default='bfloat16,float32', type=commands.some_of('precision', choices.PRECISIONS),
                         help='Comma-separated.')
-    parser.add_argument('--precision', default='bfloat16,float32', type=lambda text: text.split(','), help='Comma-separated.')
     parser.add_argument('--max_steps', type=int, default=400, help='Steps after which a backbone is given up.')
     parser.add_argument('--every', type=int, default=10, help='Steps between evaluations.')
     parser.add_argument('--learning_rate', type=float, default=0.03, help='After 20 steps of warm-up.')
-    options = parser.parse_args()
-    for name in options.backbones:
-        backbones.get(name)
-    return options
+    return parser.parse_args()
 
 
 def _report(name, precision, options):
@@ -119,4 +118,4 @@ def _difference(one, other, batch):
 
 
 if __name__ == '__main__':
-    run(main, ValueError)
+    run(main)

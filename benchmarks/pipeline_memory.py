@@ -8,7 +8,6 @@ share up to a bound: at most 1,024 images, at most 256 MiB.
 """
 import argparse
 import pathlib
-import subprocess
 import sys
 import tempfile
 
@@ -19,7 +18,7 @@ from configs.script import quiet, run  # noqa: E402
 with quiet():
     import resource
 
-    from benchmarks import measures
+    from benchmarks import commands, measures
     from datasets import manual, tfrecord
     from nets.slim_compat import tf
     from preprocessing import pipeline
@@ -27,7 +26,7 @@ with quiet():
 _PER_SHARD = 500
 
 
-def main():
+def main() -> None:
     options = _options()
     if options.folder:
         print(_peak(options.folder, options.batches))
@@ -36,16 +35,15 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         drawn = measures.drawn_records(folder)
         for images in options.images:
-            command = [sys.executable, __file__, f'--folder={_repeated(drawn, images)}', f'--batches={options.batches}']
-            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-            print(f'{images:6d}  {done.stdout.strip()}', flush=True)
+            peak = commands.last_line(__file__, f'--folder={_repeated(drawn, images)}', f'--batches={options.batches}')
+            print(f'{images:6d}  {peak}', flush=True)
 
 
 def _options():
     parser = manual.parser('python3 benchmarks/pipeline_memory.py', __doc__)
     parser.add_argument('--images', default='100,2000,10000', type=lambda text: [int(word) for word in text.split(',')],
-                        help='comma-separated numbers')
-    parser.add_argument('--batches', type=int, default=200, help='of 32 images, read from each')
+                        help='Comma-separated numbers.')
+    parser.add_argument('--batches', type=int, default=200, help='Batches of 32 images that are read of each.')
     parser.add_argument('--folder', help=argparse.SUPPRESS)
     return parser.parse_args()
 

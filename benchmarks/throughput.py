@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 import types
@@ -21,7 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from configs.script import quiet, run  # noqa: E402
 
 with quiet():
-    from benchmarks import measures
+    from benchmarks import commands, measures
     from datasets import DataError, manual
     from nets import backbones, choices
 
@@ -33,7 +32,7 @@ _OF_BACKBONE = {'facts': measures.facts, 'input_pipeline': measures.input_pipeli
 _NEED_RECORDS = {'input_pipeline', 'training_as_run', 'jpeg_to_boxes'}
 
 
-def main():
+def main() -> None:
     options = _options()
     if options.measure:
         measure = (_OF_MACHINE | _OF_BACKBONE)[options.measure]
@@ -48,8 +47,9 @@ def main():
 def _options():
     parser = manual.parser('python3 benchmarks/throughput.py', __doc__)
     known = (*_OF_MACHINE, *_OF_BACKBONE)
-    parser.add_argument('--backbones', default=','.join(backbones.names()), type=_words, help='Comma-separated.')
-    parser.add_argument('--measures', default=','.join(known), type=_words, help='Comma-separated.')
+    parser.add_argument('--backbones', default=','.join(backbones.names()),
+                        type=commands.some_of('backbone', backbones.names()), help='Comma-separated.')
+    parser.add_argument('--measures', default=','.join(known), type=commands.some_of('measure', known), help='Comma-separated.')
     parser.add_argument('--precision', default='float32', choices=choices.PRECISIONS, help='Number format of activations.')
     parser.add_argument('--batch_size', type=int, default=8, help='Images per step.')
     parser.add_argument('--seconds', type=float, default=8, help='Seconds measured per figure, at least three steps.')
@@ -57,16 +57,7 @@ def _options():
     parser.add_argument('--voc', default='', help='VOC folder with the list test, for evaluation. Empty: drawn objects.')
     parser.add_argument('--detections', default='', help='Folder of comp4_det_test_<class>.txt for it.')
     parser.add_argument('--measure', choices=known, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    for name in options.backbones:
-        backbones.get(name)
-    if unknown := set(options.measures) - set(known):
-        parser.error(f'unknown measures {", ".join(sorted(unknown))}; known: {", ".join(known)}')
-    return options
-
-
-def _words(text):
-    return [word for word in text.split(',') if word]
+    return parser.parse_args()
 
 
 def _report(options):
@@ -90,9 +81,9 @@ def _report(options):
 _HEADS = {
     'facts': 'parameters | multiply-adds | default boxes',
     'input_pipeline': 'input pipeline images/s a core',
-    'training': 'training images/s | limit | peak GB',
+    'training': 'training images/s | limit | peak GiB',
     'training_as_run': 'as run images/s',
-    'inference': 'inference images/s | limit | peak GB',
+    'inference': 'inference images/s | limit | peak GiB',
     'jpeg_to_boxes': 'JPEG to boxes images/s',
     'postprocessing': 'postprocessing ms/image',
 }
@@ -112,13 +103,11 @@ def _cell(name, found, facts, limit):
 
 
 def _in_process(measure, backbone, options):
-    command = [sys.executable, __file__, f'--measure={measure}', f'--backbones={backbone}', f'--precision={options.precision}',
-               f'--batch_size={options.batch_size}', f'--seconds={options.seconds}', f'--records={options.records}',
-               f'--voc={options.voc}', f'--detections={options.detections}']
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
-    if done.returncode:
-        raise ValueError(f'{measure} of {backbone} failed')
-    return types.SimpleNamespace(**json.loads(done.stdout.splitlines()[-1]))
+    found = commands.last_line(
+        __file__, f'--measure={measure}', f'--backbones={backbone}', f'--precision={options.precision}',
+        f'--batch_size={options.batch_size}', f'--seconds={options.seconds}', f'--records={options.records}',
+        f'--voc={options.voc}', f'--detections={options.detections}')
+    return types.SimpleNamespace(**json.loads(found))
 
 
 if __name__ == '__main__':

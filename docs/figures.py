@@ -1,11 +1,14 @@
 """Draws the figures of docs/how_ssd_works.md from the tensors of the shipped detector, on a photograph that matplotlib brings.
 
+To be run in the repository's root, where the detector is looked for.
+
     python3 docs/figures.py
 """
 import functools
 import os
 import pathlib
 import sys
+from collections.abc import Iterator
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
@@ -16,9 +19,10 @@ with quiet():
     import matplotlib
     matplotlib.use('Agg')
     import numpy as np
-    from matplotlib import cbook, patches, pyplot
+    from matplotlib import patches, pyplot
+    from matplotlib.figure import Figure
 
-    from datasets import manual
+    from datasets import DataError, manual, pictures
     from nets import anchors, backbones, boxes, checkpoint, loss, matching, postprocess, ssd
     from nets.slim_compat import tf
     from preprocessing import augment, normalize, pipeline
@@ -43,7 +47,7 @@ class Watched(ssd.SSD):
 
 
 class Detector:
-    """The shipped detector's tensors on one picture: maps, probabilities [K, C], offsets [K, 4]."""
+    """The shipped detector's tensors on one picture, before anything is suppressed."""
 
     def __init__(self):
         self.spec = backbones.get(BACKBONE)
@@ -59,22 +63,23 @@ class Detector:
         logits, offsets = self.model(normalize.normalize(images, self.spec.pixels), False)
         return self.model.maps, logits, offsets
 
-    def __call__(self, picture):
-        """uint8 [H, W, 3] -> (maps, logits [1, K, C], offsets [1, K, 4])."""
+    def __call__(self, picture: np.ndarray) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
+        """uint8 [H, W, 3] -> (map [1, grid, grid, channels] of each head, logits [1, K, C], offsets [1, K, 4])."""
         return self.network(self.resized(picture)[None])
 
-    def resized(self, picture):
+    def resized(self, picture: np.ndarray) -> tf.Tensor:
+        """uint8 [H, W, 3] -> uint8 [S, S, 3], as the network sees it."""
         return pipeline.resize_image(picture, self.spec.image_size)
 
-    def layers(self):
-        """(name, grid, boxes per cell, slice of the default boxes) of each head."""
+    def layers(self) -> Iterator[tuple[str, int, int, slice]]:
+        """Yields (name, grid, boxes per cell, slice of the default boxes) of each head."""
         start = 0
         for name, grid, count in zip(self.spec.head_layers, self.spec.grids, self.spec.boxes_per_cell, strict=True):
             yield name, grid, count, slice(start, start + grid * grid * count)
             start += grid * grid * count
 
 
-def main():
+def main() -> None:
     parser = manual.parser('python3 docs/figures.py', __doc__)
     parser.add_argument('--output', default='docs/figures', metavar='FOLDER', help='Folder that is written.')
     output = pathlib.Path(parser.parse_args().output)
@@ -94,13 +99,15 @@ def main():
         print(f'{path}: {os.path.getsize(path) / 1000:.0f} kB')
 
 
-def read_photograph():
-    """uint8 RGB: Grace Hopper, an official photograph of the United States Navy (public domain)."""
-    path = str(cbook.get_sample_data('grace_hopper.jpg', asfileobj=False))
-    return cv2.cvtColor(cv2.imread(path), cv2.COLOR_BGR2RGB)
+def read_photograph() -> np.ndarray:
+    """uint8 RGB [H, W, 3]: Grace Hopper, an official photograph of the United States Navy (public domain)."""
+    path = pictures.photograph()
+    if path is None:
+        raise DataError('this matplotlib brings no photograph')
+    return pictures.read(path)
 
 
-def compose(photograph, side=600):
+def compose(photograph: np.ndarray, side: int = 600) -> tuple[np.ndarray, np.ndarray]:
     """-> (uint8 [side, side, 3] with the photograph in three sizes, boxes [3, 4] of its persons)."""
     scene = np.full([side, side, 3], (150, 165, 175), np.uint8)
     people = []
@@ -113,7 +120,8 @@ def compose(photograph, side=600):
     return scene, np.array(people, np.float32)
 
 
-def feature_maps(network, photograph):
+def feature_maps(network: Detector, photograph: np.ndarray) -> Figure:
+    """Section 1: of each head's map the liveliest channel, and the score of person in its cells."""
     maps, logits, _ = network(photograph)
     probabilities = tf.nn.softmax(logits)[0, :, network.person].numpy()
     figure, axes = pyplot.subplots(2, 7, figsize=(11, 3.7), layout='constrained')
@@ -133,7 +141,8 @@ def feature_maps(network, photograph):
     return figure
 
 
-def default_boxes(network, photograph):
+def default_boxes(network: Detector, photograph: np.ndarray) -> Figure:
+    """Section 2: of each layer the cells, and the default boxes of the middle one."""
     figure, axes = pyplot.subplots(1, 6, figsize=(11, 2.85), layout='constrained')
     shown = network.resized(photograph) / 255 * 0.45 + 0.5
     sizes = network.spec.sizes
@@ -150,7 +159,8 @@ def default_boxes(network, photograph):
     return figure
 
 
-def matched_boxes(network, scene, people):
+def matched_boxes(network: Detector, scene: np.ndarray, people: np.ndarray) -> Figure:
+    """Section 3: objects, and the default boxes that are matched with them. scene, people: as of `compose`."""
     found = _match(network, people)
     best = {default for default, _ in matching.bipartite(boxes.iou(boxes.centers_to_corners(network.defaults), people))}
     figure, axes = pyplot.subplots(1, 2, figsize=(9, 4.9), layout='constrained')
@@ -172,7 +182,8 @@ def matched_boxes(network, scene, people):
     return figure
 
 
-def hard_negatives(network, scene, people):
+def hard_negatives(network: Detector, scene: np.ndarray, people: np.ndarray) -> Figure:
+    """Section 4: the unmatched default boxes that are kept, and the losses of all."""
     found = _match(network, people)
     _, logits, _ = network(scene)
     positive = found.classes[None] > 0
@@ -195,7 +206,8 @@ def hard_negatives(network, scene, people):
     return figure
 
 
-def augmentations(network, photograph):
+def augmentations(network: Detector, photograph: np.ndarray) -> Figure:
+    """Section 6: each part of the augmentation alone, and all together."""
     draw = functools.partial(augment.augment, photograph, PERSON[None], [network.person], image_size=network.spec.image_size,
                              fill=normalize.mean_colour(network.spec.pixels))
     none = dict.fromkeys(ALONE, False)
@@ -210,7 +222,8 @@ def augmentations(network, photograph):
     return figure
 
 
-def losses(network, scene, people):
+def losses(network: Detector, scene: np.ndarray, people: np.ndarray) -> Figure:
+    """Section 5: both losses as curves, and the matched default boxes on them."""
     found = _match(network, people)
     _, logits, offsets = network(scene)
     mine = found.classes > 0
@@ -234,7 +247,8 @@ def losses(network, scene, people):
     return figure
 
 
-def suppression(network, photograph, threshold=0.1):
+def suppression(network: Detector, photograph: np.ndarray, threshold: float = 0.1) -> Figure:
+    """Section 7: what scores above the threshold, before and after non-maximum suppression, and what the demo shows."""
     _, logits, offsets = network(photograph)
     figure, axes = pyplot.subplots(1, 3, figsize=(10, 3.7), layout='constrained')
     weak = postprocess.detect(logits, offsets, network.defaults, score_threshold=threshold, nms_threshold=1.)
@@ -275,4 +289,4 @@ def _no_ticks(axes):
 
 
 if __name__ == '__main__':
-    run(main, checkpoint.CheckpointError)
+    run(main, DataError, checkpoint.CheckpointError)

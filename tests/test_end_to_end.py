@@ -148,6 +148,8 @@ def test_from_scratch(room, capsys):
     (ssd_train, ['--training_mode=finetune_new_ssd_step1', '--output=new', '--backbone_network=ssd_vgg_300'],
      'no ImageNet checkpoint at checkpoints/vgg_300/vgg_16.ckpt; python3 -m checkpoints.fetch vgg_300 fetches it'),
     (ssd_train, ['--training_mode=finetune_existing_ssd', '--checkpoint=nowhere', '--output=new'], 'no checkpoint at nowhere'),
+    (ssd_train, ['--training_mode=from_scratch', '--output=shapes/classes.txt/new'],
+     'folder shapes/classes.txt/new cannot be made: .*; choose another --output'),
     (ssd_test, ['--checkpoint=nowhere'], 'no checkpoint at nowhere'),
     (ssd_test, ['--backbone_network=ssd_vgg_300'],
      'no trained detector in checkpoints/ssd_vgg_300; train one: python3 ssd_train.py --backbone_network=ssd_vgg_300'),
@@ -170,6 +172,13 @@ def test_an_evaluation_counts_although_its_log_cannot_be_written(tmp_path, capsy
     (tmp_path / 'file').write_text('')
     ssd_test._note(str(tmp_path / 'file'), voc_eval.evaluate({}, {}, ('cat',)), {'step': 1})
     assert re.match('.*file/evaluations.jsonl cannot be written: ', capsys.readouterr().err)
+
+
+def test_detections_that_cannot_be_written_are_one_line(tmp_path):
+    (tmp_path / 'file').write_text('')
+    index = tfrecord.RecordIndex('records', (), 0, ('cat',), ('VOC2007/test',))
+    with pytest.raises(DataError, match='file/found cannot be written: '):
+        ssd_test._write_detections(f'{tmp_path}/file/found', index, {})
 
 
 def test_damaged_records_stop_a_training_or_are_left_out(room, capsys):

@@ -1,0 +1,34 @@
+"""What the commands of this folder share: lists behind commas, and measuring in a process of its own."""
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+
+from configs.errors import UserError, nearest
+
+
+def some_of(what: str, known: Sequence[str]) -> Callable[[str], list[str]]:
+    """For argparse's `type`: comma-separated words, all of them known. what: one such word is, e.g. 'backbone'.
+
+    The function raises UserError for a word that is not known, and where there is none.
+    """
+    def words(text: str) -> list[str]:
+        found = [word.strip() for word in text.split(',') if word.strip()]
+        for word in found:
+            if word not in known:
+                raise UserError(f"unknown {what} '{word}'{nearest(word, known)}; known: {', '.join(known)}")
+        if not found:
+            raise UserError(f'no {what} is named; known: {", ".join(known)}')
+        return found
+
+    return words
+
+
+def last_line(script: str, *arguments: str) -> str:
+    """Runs a script of this folder in a process of its own -> the last line that it prints, its result.
+
+    UserError where it fails; why stands on stderr then, which is not held back.
+    """
+    done = subprocess.run([sys.executable, script, *arguments], stdout=subprocess.PIPE, text=True)
+    if done.returncode or not done.stdout.strip():
+        raise UserError(f'{" ".join([script, *arguments])} failed, exit code {done.returncode}')
+    return done.stdout.splitlines()[-1]

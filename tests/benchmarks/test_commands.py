@@ -1,0 +1,26 @@
+"""What the benchmarks' command lines share."""
+import pytest
+
+from benchmarks import commands
+from configs.errors import UserError
+
+
+def test_lists_behind_commas():
+    words = commands.some_of('fruit', ('apple', 'pear'))
+    assert words('pear') == ['pear'] and words(' pear, apple,') == ['pear', 'apple']
+    with pytest.raises(UserError, match="^unknown fruit 'aple'; nearest: apple, pear; known: apple, pear$"):
+        words('pear,aple')
+    for text in ('', ' ,'):
+        with pytest.raises(UserError, match='^no fruit is named; known: apple, pear$'):
+            words(text)
+
+
+def test_last_line_of_a_process(tmp_path):
+    script = tmp_path / 'script.py'
+    script.write_text('import sys; print("first", sys.argv[1], sep="\\n"); sys.exit(len(sys.argv) - 2)')
+    assert commands.last_line(str(script), 'found') == 'found'
+    with pytest.raises(UserError, match='script.py found more failed, exit code 1$'):
+        commands.last_line(str(script), 'found', 'more')
+    script.write_text('')
+    with pytest.raises(UserError, match='script.py failed, exit code 0$'):
+        commands.last_line(str(script))
