@@ -29,7 +29,7 @@ quickstart: $(VENV)/ready   ## draw shapes, convert, train, evaluate, detect; ev
 test: $(VENV)/ready   ## all tests but the slow ones
 	$(RUN) -m pytest -m "not slow"
 
-test-slow: $(VENV)/ready   ## the golden values of every ResNet depth
+test-slow: $(VENV)/ready   ## what takes minutes: every depth of the ResNets
 	$(RUN) -m pytest -m slow
 
 lint: $(VENV)/ready
