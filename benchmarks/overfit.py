@@ -77,7 +77,8 @@ def _eight(spec):
         pixels = np.array([item[1:5] for item in objects], float)
         labels = np.array([shapes.SHAPES.index(item[0]) + 1 for item in objects])
         boxes = voc.voc_pixels_to_corners(pixels, *image.shape[:2]).astype(np.float32)
-        truths[number] = voc_eval.GroundTruth(voc.corners_to_voc_pixels(boxes, 300, 300), labels, np.zeros(len(labels), bool))
+        truths[str(number)] = voc_eval.GroundTruth(
+            voc.corners_to_voc_pixels(boxes, 300, 300), labels, np.zeros(len(labels), bool))
         images.append(pipeline.resize_image(image, spec.image_size))
         for values, target in zip((classes, offsets), match(boxes, labels), strict=True):
             values.append(target)
@@ -94,7 +95,7 @@ def _mean_ap(found, truths):
     detections = {}
     for number, (boxes, scores, classes, count) in enumerate(zip(*(values.numpy() for values in found), strict=True)):
         boxes = voc.corners_to_voc_pixels(boxes[:count], 300, 300)
-        detections[number] = voc_eval.Detection(boxes, classes[:count], scores[:count])
+        detections[str(number)] = voc_eval.Detection(boxes, classes[:count], scores[:count])
     return voc_eval.evaluate(detections, truths, shapes.SHAPES, 'area').mean_ap
 
 

@@ -10,6 +10,7 @@ import difflib
 import ntpath
 import pathlib
 import unicodedata
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -36,7 +37,7 @@ class RawObject(abc.ABC):
         """float64 [4] ymin, xmin, ymax, xmax in units of the image, not clipped."""
 
     @abc.abstractmethod
-    def __str__(self):
+    def __str__(self) -> str:
         """The box in the file's own words, for messages."""
 
 
@@ -44,11 +45,11 @@ class RawObject(abc.ABC):
 class Annotation:
     """What is known of one image before the image itself is read.
 
-    image: its file.  objects: RawObjects.  size: (height, width) as stated, or None.  where: names the annotation in messages.
+    image: its file.  objects: as they stand.  size: (height, width) as stated, or None.  where: names the annotation in messages.
     refused: one line per object that could not even be read.
     """
     image: pathlib.Path
-    objects: list
+    objects: list[RawObject]
     size: tuple[int, int] | None
     where: str
     refused: tuple[str, ...] = ()
@@ -57,7 +58,8 @@ class Annotation:
 class Source(abc.ABC):
     """Annotated images of one origin.
 
-    name: the records call an image <name>/<image id>.  path: of the file or folder.  classes: names that belong to this origin.
+    name: the records call an image <name>/<image id>.  path: of the file or folder.  classes: names that belong to this origin,
+    those of labels 1, 2, ...
     """
     name: str
     path: pathlib.Path
@@ -69,7 +71,7 @@ class Source(abc.ABC):
 
     @abc.abstractmethod
     def read(self, image_id: str) -> Annotation:
-        """DataError names what is missing or malformed."""
+        """The annotation of one of `image_ids`; DataError names what is missing or malformed."""
 
     def notes(self) -> list[str]:
         """Lines about what `image_ids` leaves out."""
@@ -93,10 +95,10 @@ class Objects:
     unknown: tuple[str, ...] = ()
 
 
-def usable(objects: list[RawObject], height: int, width: int, classes, where) -> Objects:
+def usable(objects: Sequence[RawObject], height: int, width: int, classes: Iterable[str], where: str) -> Objects:
     """Checks and converts objects: clips boxes to the image, leaves out degenerate ones and unknown classes.
 
-    where: begins the reasons.
+    height, width: of the image, pixels.  classes: names of labels 1, 2, ...  where: begins the reasons.
     """
     rows, refused, clipped = [], [], 0
     known = {name: number for number, name in enumerate(classes, start=1)}
@@ -131,7 +133,7 @@ def _checked(item, height, width, known):
     return '', box
 
 
-def class_list(names, origin: str) -> tuple[str, ...]:
+def class_list(names: Sequence[str], origin: str) -> tuple[str, ...]:
     """Names that can be a class list, in their order; DataError, which begins with `origin`, where they cannot."""
     doubles = sorted(name for name, count in collections.Counter(names).items() if count > 1)
     if doubles:
@@ -145,8 +147,8 @@ def class_list(names, origin: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def name_problem(name) -> str:
-    """Why a text is not the name of a file inside a folder; '' where it is."""
+def name_problem(name: object) -> str:
+    """Why something, text or not, is not the name of a file inside a folder; '' where it is."""
     if not isinstance(name, str) or not is_one_line(name):
         return 'is none'
     drive, rest = ntpath.splitdrive(name)
@@ -160,6 +162,6 @@ def is_one_line(text: str) -> bool:
     return bool(text) and not any(unicodedata.category(character) in ('Cc', 'Cs', 'Zl', 'Zp') for character in text)
 
 
-def count_classes(annotations) -> collections.Counter:
-    """Objects per class name, over an iterable of Annotations."""
+def count_classes(annotations: Iterable[Annotation]) -> collections.Counter[str]:
+    """Objects per class name."""
     return collections.Counter(item.name for annotation in annotations for item in annotation.objects)

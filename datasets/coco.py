@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import posixpath
+import re
 
 import numpy as np
 
@@ -21,14 +22,16 @@ from datasets import DataError, annotations
 class RawObject(annotations.RawObject):
     """One entry of 'annotations'. box: (x, y, width, height), pixels."""
 
-    def has_area(self):
+    def has_area(self) -> bool:
+        """Whether width and height are above 0."""
         return self.box[2] > 0 and self.box[3] > 0
 
-    def corners(self, height, width):
+    def corners(self, height: int, width: int) -> np.ndarray:
+        """float64 [4] ymin, xmin, ymax, xmax in units of the image, not clipped."""
         x, y, wide, high = self.box
         return np.array([y / height, x / width, (y + high) / height, (x + wide) / width])
 
-    def __str__(self):
+    def __str__(self) -> str:
         return 'x {:g} y {:g} width {:g} height {:g}'.format(*self.box)
 
 
@@ -43,7 +46,7 @@ class Instances(annotations.Source):
             images are one file. What concerns one image or one object is told by `read`.
     """
 
-    def __init__(self, path, images=''):
+    def __init__(self, path: str | os.PathLike, images: str | os.PathLike = ''):
         self.path, self.images = pathlib.Path(path), pathlib.Path(images or pathlib.Path(path).parent)
         if not self.images.is_dir():
             raise DataError(f'no image folder at {self.images}')
@@ -61,12 +64,14 @@ class Instances(annotations.Source):
             self._add(row, f'annotation {name}', name in seen)
             seen.add(name)
 
-    def image_ids(self):
+    def image_ids(self) -> list[str]:
+        """In the order of the file; DataError where it lists none."""
         if not self._images:
             raise DataError(f'{self.path}: no images')
         return list(self._images)
 
-    def read(self, image_id):
+    def read(self, image_id: str) -> annotations.Annotation:
+        """DataError where the image has no usable file name, or no file."""
         row, where = self._images[image_id], f'{self.path}: image {image_id}'
         name = row.get('file_name')
         if problem := annotations.name_problem(name):
@@ -77,7 +82,8 @@ class Instances(annotations.Source):
         return annotations.Annotation(path, self._objects.get(image_id, []), _size(row), f'{where} ({name})',
                                       tuple(f'{where} ({name}): {line}' for line in self._refused.get(image_id, ())))
 
-    def notes(self):
+    def notes(self) -> list[str]:
+        """One line where annotations are of images that the file does not list."""
         if not self._strays:
             return []
         return [f'{self.path}: annotations of images that it does not list, which are left out: {len(self._strays)}, '
@@ -146,9 +152,9 @@ def _by_id(content, key, path) -> dict[str, dict]:
     return rows
 
 
-def _order(key: str):
+def _order(key: str) -> tuple[int, int, str]:
     """Numbers by value, then other ids by the alphabet."""
-    return (0, int(key), '') if key.lstrip('-').isdecimal() else (1, 0, key)
+    return (0, int(key), '') if re.fullmatch(r'-?\d{1,20}', key) else (1, 0, key)
 
 
 def _box(value) -> tuple[float, ...] | None:

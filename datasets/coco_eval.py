@@ -18,6 +18,7 @@ What VOC data mean by this:
 Source: cocodataset/cocoapi, PythonAPI/pycocotools/cocoeval.py.
 """
 import dataclasses
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -31,7 +32,7 @@ _RECALLS = np.linspace(0, 1, 101)
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """NaN where a class has no object of that area.
+    """Average precision and recall of every class; NaN where it has no object of that area.
 
     classes: names, C.  ap: float64 [C, areas, thresholds].  recall: float64 [C, areas, thresholds, LIMITS], with so many
     detections per image and class.
@@ -45,7 +46,7 @@ class Result:
         return _summary(self.ap, self.recall)
 
     def of_class(self, name: str) -> dict[str, float]:
-        """The twelve numbers of one class."""
+        """The twelve numbers of one class; ValueError where it is unknown."""
         number = self.classes.index(name)
         return _summary(self.ap[[number]], self.recall[[number]])
 
@@ -62,9 +63,10 @@ def _mean(values):
     return float(values.mean()) if values.size else float('nan')
 
 
-def evaluate(detections, ground_truths, classes) -> Result:
-    """detections, ground_truths, classes: as datasets.voc_eval.evaluate takes them. Equal scores come in the order of the images
-    of ground_truths, and within one in the order of its detections.
+def evaluate(detections: Mapping[str, voc_eval.Detection], ground_truths: Mapping[str, voc_eval.GroundTruth],
+             classes: Sequence[str]) -> Result:
+    """Arguments and errors are those of datasets.voc_eval.evaluate. Equal scores come in the order of the images of
+    ground_truths, and within one in the order of its detections.
     """
     voc_eval.refuse_strays(detections, ground_truths)
     rows = voc_eval.Rows(detections, ground_truths)
@@ -83,7 +85,7 @@ def _evaluate_class(label, rows):
     order = np.argsort(-rows.scores[mine], kind='stable')
     ap = np.full(taken.shape[:2], np.nan)
     recall = np.full([*taken.shape[:2], len(LIMITS)], np.nan)
-    for area, total in enumerate((~ignored).sum(axis=1)):
+    for area, total in enumerate((~ignored).sum(axis=1).tolist()):
         for threshold in range(len(THRESHOLDS) if total else 0):
             hits = right[area, threshold]
             ap[area, threshold] = average_precision(hits[order], wrong[area, threshold][order], total)
@@ -139,7 +141,7 @@ def _candidates(rows, mine, objects):
     yield from zip(who.tolist(), np.split(position, first[1:]), np.split(overlap[near], first[1:]), strict=False)
 
 
-def average_precision(right, wrong, total: int) -> float:
+def average_precision(right: np.ndarray, wrong: np.ndarray, total: int) -> float:
     """Mean over 101 levels of recall of the best precision there. right, wrong: bool [D] by descending score; neither: excused.
     total: objects that count, at least 1.
     """

@@ -11,6 +11,7 @@ little differently.
 """
 import dataclasses
 import sys
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -36,22 +37,27 @@ class Wrong:
 
 @dataclasses.dataclass(frozen=True)
 class Errors:
-    """counts: {kind: {class name: number}}, of detections scoring at least `score`; of `missed`, objects.
+    """How many errors there are of each kind, and what they cost.
+
+    counts: {kind: {class name: number}}, of detections scoring at least `score`; of `missed`, objects.
     costs: {kind: {class name: AP that is lost}}; NaN for a class without objects.  score: see counts.  wrong: one by one.
     """
-    counts: dict
-    costs: dict
+    counts: dict[str, dict[str, int]]
+    costs: dict[str, dict[str, float]]
     score: float
     wrong: Wrong
 
-    def mean_cost(self, kind: str, classes) -> float:
-        """Over those of the classes that have a cost; NaN where none has."""
+    def mean_cost(self, kind: str, classes: Iterable[str]) -> float:
+        """The AP that a kind costs, over those of the classes that have a cost; NaN where none has."""
         costs = [cost for name in classes if not np.isnan(cost := self.costs[kind][name])]
         return float(np.mean(costs)) if costs else float('nan')
 
 
-def analyse(detections, ground_truths, classes, metric='07', threshold=0.5, score=0.3) -> Errors:
-    """detections, ground_truths, classes: as datasets.voc_eval.evaluate takes them."""
+def analyse(detections: Mapping[str, voc_eval.Detection], ground_truths: Mapping[str, voc_eval.GroundTruth],
+            classes: Sequence[str], metric: str = '07', threshold: float = 0.5, score: float = 0.3) -> Errors:
+    """score: of the detections that are counted, at least. The other arguments and the errors are those of
+    datasets.voc_eval.evaluate; the threshold stands for the 0.5 above.
+    """
     voc_eval.refuse_strays(detections, ground_truths)
     rows = voc_eval.Rows(detections, ground_truths)
     wrong, found = _sorted(rows, len(classes), threshold)
@@ -117,7 +123,7 @@ def _counts(wrong, classes, score):
     return counts
 
 
-def table(errors: Errors, classes) -> str:
+def table(errors: Errors, classes: Sequence[str]) -> str:
     """One line per class: of each kind the number and the AP that it costs. classes: names to show."""
     width = max(len('class'), *(len(name) for name in classes))
     lines = [f'{"class":<{width}}' + ''.join(f'{kind:>18}' for kind in KINDS)]
@@ -128,7 +134,7 @@ def table(errors: Errors, classes) -> str:
     return '\n'.join(lines) + f'\ncolumns: detections scoring {errors.score:g} or more (of missed: objects), AP lost'
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     parser = voc_eval.command_line('python3 -m datasets.error_kinds', __doc__)
     parser.add_argument('--least', type=int, default=20, metavar='NUMBER',
                         help='Only classes with at least so many objects are shown.')

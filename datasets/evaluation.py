@@ -5,33 +5,39 @@ import json
 import math
 import os
 import time
+from collections.abc import Callable, Iterable, Mapping
 
 from datasets import voc
-from datasets.voc_eval import METRICS, Detection, GroundTruth
+from datasets.progress import Progress
+from datasets.voc_eval import METRICS, Detection, GroundTruth, Result
 
 LOG = 'evaluations.jsonl'
 
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """detections: {image id: Detection}.  ground_truths: {image id: GroundTruth}.  images_per_second: without the
-    first batch, which holds the tracing; None where there is no other."""
-    detections: dict
-    ground_truths: dict
+    """What datasets.voc_eval.evaluate takes, by image id. images_per_second: without the first batch, which holds the tracing;
+    None where there is no other.
+    """
+    detections: dict[str, Detection]
+    ground_truths: dict[str, GroundTruth]
     images_per_second: float | None
 
 
-def detect_all(detect, batches, progress=None) -> Found:
-    """Args:
+def detect_all(detect: Callable[..., Iterable], batches: Iterable[Mapping], progress: Progress | None = None) -> Found:
+    """Detections and objects of all batches, in VOC pixels of the images as they were before resizing.
+
+    Args:
         detect: uint8 images [B, S, S, 3] -> boxes [B, D, 4] corners in [0, 1], scores, classes [B, D], counts [B].
         batches: see preprocessing.pipeline.evaluation_batches.
+        progress: of images; is closed at the end.
     """
     detections, truths, images, start = {}, {}, 0, None
     for batch in batches:
         found = [values.numpy() for values in detect(batch['images'])]
         batch = {name: values.numpy() for name, values in batch.items() if name != 'images'}
         for number, image in enumerate(batch['ids']):
-            size = batch['heights'][number], batch['widths'][number]
+            size = int(batch['heights'][number]), int(batch['widths'][number])
             detections[image.decode()] = _detection(*(values[number] for values in found), *size)
             truths[image.decode()] = _ground_truth(*(batch[n][number] for n in ('boxes', 'labels', 'difficult')), *size)
         if progress:
@@ -55,10 +61,10 @@ def _ground_truth(boxes, labels, difficult, height, width):
     return GroundTruth(voc.corners_to_voc_pixels(boxes[real], height, width), labels[real], difficult[real])
 
 
-def append_to_log(folder, result, **facts):
+def append_to_log(folder: str | os.PathLike, result: Result, **facts: object) -> None:
     """Appends one line of JSON to <folder>/evaluations.jsonl: the time, `facts`, mean AP and AP per class by both metrics.
 
-    One process writes. result: datasets.voc_eval.Result.  facts: checkpoint, step, records, images, thresholds, ...
+    One process writes. facts: checkpoint, step, records, images, thresholds, ...; what JSON can hold.
     A class without objects has the AP null. OSError where the file cannot be written.
     """
     line = {'time': datetime.datetime.now().astimezone().isoformat(timespec='seconds'), **facts}
@@ -70,7 +76,7 @@ def append_to_log(folder, result, **facts):
         file.write(json.dumps(without_nan(line), allow_nan=False) + '\n')
 
 
-def without_nan(value):
+def without_nan(value: object) -> object:
     """Nested dicts and lists with None, JSON's null, in the place of NaN."""
     if isinstance(value, dict):
         return {key: without_nan(entry) for key, entry in value.items()}

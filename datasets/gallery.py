@@ -1,10 +1,11 @@
 """The worst errors of a detector, as pictures: the wrong detection or the missed object in red, the other objects in green."""
 import dataclasses
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
 
-from datasets import visualize, voc_eval
+from datasets import error_kinds, visualize, voc_eval
 
 KINDS = ('background', 'wrong class', 'poor box', 'missed')
 _WRONG, _OBJECT, _DIFFICULT = (235, 45, 35), (40, 190, 70), (150, 150, 150)
@@ -23,10 +24,10 @@ class Case:
     object: int
 
 
-def worst(wrong, classes, count: int) -> list[Case]:
+def worst(wrong: error_kinds.Wrong, classes: Sequence[str], count: int) -> list[Case]:
     """Of each kind the `count` most confident detections, and the largest missed objects; best scores first.
 
-    wrong: datasets.error_kinds.Wrong.  classes: names of labels 1, 2, ...
+    classes: names of labels 1, 2, ...
     """
     rows, cases = wrong.rows, []
     for kind in KINDS[:-1]:
@@ -51,10 +52,10 @@ def _of_detection(kind, wrong, classes, row):
     return Case(kind, rows.names[rows.image[row]], caption, row, touched)
 
 
-def picture(case: Case, rows, classes, image) -> np.ndarray:
+def picture(case: Case, rows: voc_eval.Rows, classes: Sequence[str], image: np.ndarray) -> np.ndarray:
     """The part of the image around an error, with its detection and the objects drawn -> uint8 RGB, longer side 360.
 
-    rows: datasets.voc_eval.Rows.  image: uint8 RGB [H, W, 3].
+    rows: of the `Wrong` that the case is from.  classes: names of labels 1, 2, ...  image: uint8 RGB [H, W, 3].
     """
     boxes = [table[row] for table, row in ((rows.boxes, case.detection), (rows.object_boxes, case.object)) if row >= 0]
     top, left, bottom, right = _window(_edges(np.array(boxes)), *image.shape[:2])
@@ -63,7 +64,7 @@ def picture(case: Case, rows, classes, image) -> np.ndarray:
     part = cv2.resize(image[top:bottom, left:right], size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC)
 
     def draw(box, text, colour, below):
-        corners = np.round((_edges(box) - (top, left, top, left)) * scale)
+        corners = np.round((_edges(box) - (top, left, top, left)) * scale).clip(-_SIDE, 2 * _SIDE)  # OpenCV takes 32 bits
         if (corners[:2] < part.shape[:2]).all() and (corners[2:] > 0).all():
             visualize.draw_box(part, corners, text, colour, below, weight=1.4)
 
@@ -90,6 +91,6 @@ def _window(boxes, height, width):
     return *np.floor(first).astype(int).tolist(), *np.ceil(first + sides).astype(int).tolist()
 
 
-def jpeg(image) -> bytes:
-    """uint8 RGB [H, W, 3] -> JPEG."""
+def jpeg(image: np.ndarray) -> bytes:
+    """uint8 RGB [H, W, 3] -> a JPEG file."""
     return cv2.imencode('.jpg', cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1].tobytes()

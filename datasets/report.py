@@ -9,11 +9,14 @@ import base64
 import dataclasses
 import datetime
 import json
+import os
 import pathlib
 import sys
+from collections.abc import Callable, Mapping, Sequence
 
 import cv2
 import jinja2
+import numpy as np
 
 from datasets import DataError, coco_eval, error_kinds, gallery, visualize, voc, voc_eval
 from datasets.evaluation import without_nan
@@ -32,14 +35,15 @@ class Evaluation:
     errors: error_kinds.Errors
 
 
-def evaluate(detections, ground_truths, classes, threshold: float = 0.5) -> Evaluation:
-    """detections, ground_truths, classes: as datasets.voc_eval.evaluate takes them."""
+def evaluate(detections: Mapping[str, voc_eval.Detection], ground_truths: Mapping[str, voc_eval.GroundTruth],
+             classes: Sequence[str], threshold: float = 0.5) -> Evaluation:
+    """Arguments and errors are those of datasets.voc_eval.evaluate; COCO's numbers have thresholds of their own."""
     data = detections, ground_truths, classes
     return Evaluation(tuple(classes), threshold, voc_eval.evaluate(*data, '07', threshold), coco_eval.evaluate(*data),
                       error_kinds.analyse(*data, '07', threshold))
 
 
-def numbers(evaluation: Evaluation, about: dict) -> dict:
+def numbers(evaluation: Evaluation, about: dict[str, object]) -> dict[str, object]:
     """What evaluation.json holds. about: {what: value}, where the detections come from."""
     rows, errors = evaluation.errors.wrong.rows, evaluation.errors
     points, area = evaluation.voc, evaluation.voc.by('area')
@@ -65,8 +69,9 @@ def _of_class(evaluation, points, area):
                        for kind in error_kinds.KINDS}}
 
 
-def write(folder, evaluation: Evaluation, about: dict, read_pictures, count: int = 12) -> tuple[str, str]:
-    """Writes evaluation.html and evaluation.json into a folder -> their paths.
+def write(folder: str | os.PathLike, evaluation: Evaluation, about: dict[str, object],
+          read_pictures: Callable[[list[str]], Mapping[str, np.ndarray]], count: int = 12) -> tuple[str, str]:
+    """Writes evaluation.html and evaluation.json into a folder -> their paths; DataError where that cannot be done.
 
     Args:
         about: see `numbers`.
@@ -134,10 +139,10 @@ def _read_pictures(folder, ids):
     return images
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     parser = voc_eval.command_line('python3 -m datasets.report', __doc__)
-    parser.add_argument('--output', help='folder that receives the report; default: that of the detections')
-    parser.add_argument('--pictures', type=int, default=12, help='pictures of each kind of error [12]')
+    parser.add_argument('--output', metavar='FOLDER', help='Folder that receives the report.\nDefault: that of the detections')
+    parser.add_argument('--pictures', type=int, default=12, metavar='NUMBER', help='Pictures of each kind of error. 0: none.')
     options = parser.parse_args(argv)
     try:
         classes, truths, detections, missing = voc_eval.read_both(options)

@@ -2,6 +2,7 @@
 import os
 import pathlib
 import re
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from datasets import DataError, annotations, coco, split, voc
@@ -23,12 +24,12 @@ class Part(NamedTuple):
         return f'{self.source.name}/{self.image_set or "all"}'
 
 
-def voc_folders(folders) -> list[voc.Folder]:
-    """DataError names the first that does not exist."""
+def voc_folders(folders: Iterable[str]) -> list[voc.Folder]:
+    """Each folder once; DataError names the first that does not exist."""
     return [voc.Folder(folder) for folder in dict.fromkeys(folder.rstrip('/') or folder for folder in folders)]
 
 
-def coco_files(files, image_folders) -> list[coco.Instances]:
+def coco_files(files: Sequence[str], image_folders: Sequence[str]) -> list[coco.Instances]:
     """image_folders: one for each file, or one for all, or none: then each file's own folder."""
     if len(image_folders) not in (0, 1, len(files)):
         raise DataError(f'{len(files)} COCO files, but {len(image_folders)} image folders; name one, or one for each')
@@ -36,24 +37,26 @@ def coco_files(files, image_folders) -> list[coco.Instances]:
     return [coco.Instances(*pair) for pair in zip(files, image_folders * (len(files) // len(image_folders)), strict=True)]
 
 
-def listed(folders: list[voc.Folder], image_sets) -> tuple[list[Part], list[str]]:
+def listed(folders: Sequence[voc.Folder], image_sets: Iterable[str]) -> tuple[list[Part], list[str]]:
     """The lists of ImageSets/Main -> (parts, one line per list that one folder lacks while another has it).
 
-    DataError where no folder has a list.
+    DataError where a list is in no folder.
     """
     parts, problems = [], []
     for image_set in image_sets:
+        missing = []
         for folder in folders:
             try:
                 parts.append(Part(folder, image_set, voc.image_ids(folder.path, image_set)))
             except DataError as error:
-                problems.append(str(error))
-    if set(image_sets) - {part.image_set for part in parts}:
-        raise DataError(f'{problems[0]}. Without lists: --split=0.8')
+                missing.append(str(error))
+        if len(missing) == len(folders):
+            raise DataError(f'{missing[0]}. Without lists: --split=0.8')
+        problems += missing
     return parts, [f'left out: {problem}' for problem in problems]
 
 
-def named(files: list[coco.Instances]) -> tuple[list[Part], list[str]]:
+def named(files: Sequence[coco.Instances]) -> tuple[list[Part], list[str]]:
     """Each COCO file as one part, which is called after a word of the file's name, or else after the file's folder.
 
     -> (parts, lines about what is left out).
@@ -67,7 +70,7 @@ def _image_set(path: pathlib.Path) -> str:
     return next((name for name in _SETS if name in words), folder if folder in _SETS else '')
 
 
-def divided(origins, share: float, seed: int) -> tuple[list[Part], list[str]]:
+def divided(origins: Sequence[annotations.Source], share: float, seed: int) -> tuple[list[Part], list[str]]:
     """All images of each source, split into the parts train and test (see datasets.split).
 
     -> (parts, lines about the sizes and about what is left out).

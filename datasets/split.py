@@ -1,10 +1,11 @@
 """Images into training and test, where no lists do it: by a seed and each image's id alone."""
 import hashlib
+from collections.abc import Iterable
 
 from datasets import DataError
 
 
-def divide(ids, share: float, seed: int) -> tuple[list[str], list[str]]:
+def divide(ids: Iterable[str], share: float, seed: int) -> tuple[list[str], list[str]]:
     """-> (training, test), both in the order of `ids`, without an id in common.
 
     The ids are ranked by a hash of seed and id (SHA-256), and the first `share` of them are for training: the same on every

@@ -9,10 +9,13 @@ import json
 import os
 import pathlib
 import shutil
+import types
+from collections.abc import Iterable, Iterator, Sequence
 
+import numpy as np
 import tensorflow as tf
 
-from datasets import DataError
+from datasets import DataError, annotations
 
 INDEX = 'index.json'
 _VERSION = 1
@@ -30,8 +33,11 @@ class RecordIndex:
     image_sets: tuple[str, ...] = ()
 
 
-def example(encoded: bytes, height: int, width: int, filename: str, source_id: str, objects, classes) -> tf.train.Example:
-    """One image with its objects (datasets.annotations.Objects) as a tf.train.Example. encoded: JPEG."""
+def example(encoded: bytes, height: int, width: int, filename: str, source_id: str, objects: annotations.Objects,
+            classes: Sequence[str]) -> tf.train.Example:
+    """One image with its objects. encoded: JPEG of height x width pixels.  source_id: names the image in records and messages.
+    classes: names of labels 1, 2, ...
+    """
     boxes = objects.boxes
     return tf.train.Example(features=tf.train.Features(feature={
         'image/encoded': _bytes([encoded]), 'image/format': _bytes([b'jpeg']),
@@ -56,7 +62,7 @@ def _floats(values):
     return tf.train.Feature(float_list=tf.train.FloatList(value=[float(v) for v in values]))
 
 
-def parse(serialized):
+def parse(serialized: tf.Tensor | bytes) -> dict[str, tf.Tensor]:
     """Scalar string -> dict: image (encoded, string), boxes float32 [R, 4], labels int64 [R], difficult bool [R], id string,
     height and width int64.
     """
@@ -74,7 +80,7 @@ def parse(serialized):
             'difficult': tf.cast(tf.sparse.to_dense(found['image/object/difficult']), tf.bool)}
 
 
-def objects(index):
+def objects(index: RecordIndex) -> Iterator[dict[str, np.ndarray]]:
     """Yields of every image, in the order of the files, a dict of numpy arrays: boxes float32 [R, 4] and labels int64 [R].
 
     tf.errors.OpError on damaged records; see preprocessing.damage.
@@ -90,54 +96,67 @@ class Writer:
     with Writer(folder, classes, image_sets, per_shard) as writer: writer.add(example) ...
 
     Shards go to a temporary sibling; when the block ends without an exception, the index is added and the sibling takes the
-    folder's place. A conversion that is interrupted leaves an older folder as it was.
+    folder's place. A conversion that is interrupted, or adds no image, leaves an older folder as it was.
+
+    Args:
+        folder: new, empty, or an older record folder; on entering the block DataError where it holds anything else, which would
+            be lost.
+        classes: names of labels 1, 2, ...  image_sets: the lists that the images are from.  per_shard: images, at most.
     """
 
-    def __init__(self, folder, classes, image_sets=(), per_shard: int = 500):
-        self.folder = pathlib.Path(folder)
+    def __init__(self, folder: str | os.PathLike, classes: Iterable[str], image_sets: Iterable[str] = (), per_shard: int = 500):
+        self.folder = pathlib.Path(os.path.abspath(folder))  # '.' would have no name
         self.classes, self.image_sets, self.per_shard = tuple(classes), tuple(image_sets), per_shard
-        self.temporary = self.folder.with_name(f'.{self.folder.name}.writing')
-        self.counts = []
+        self._counts = []  # images of each shard
         self._shard = None
 
-    def __enter__(self):
-        shutil.rmtree(self.temporary, ignore_errors=True)  # what a killed conversion left
-        self.temporary.mkdir(parents=True)
+    def __enter__(self) -> 'Writer':
+        _refuse_others_files(self.folder)
+        self._temporary = self.folder.with_name(f'.{self.folder.name}.writing')
+        shutil.rmtree(self._temporary, ignore_errors=True)  # what a killed conversion left
+        self._temporary.mkdir(parents=True)
         return self
 
-    def add(self, item: tf.train.Example):
+    def add(self, item: tf.train.Example) -> None:
         """Appends one image."""
-        if self._shard is None or self.counts[-1] == self.per_shard:
+        if self._shard is None or self._counts[-1] == self.per_shard:
             self._close_shard()
-            self._shard = tf.io.TFRecordWriter(str(self.temporary / f'shard-{len(self.counts):05d}.tfrecord'))
-            self.counts.append(0)
+            self._shard = tf.io.TFRecordWriter(str(self._temporary / f'shard-{len(self._counts):05d}.tfrecord'))
+            self._counts.append(0)
         self._shard.write(item.SerializeToString())
-        self.counts[-1] += 1
+        self._counts[-1] += 1
 
     def _close_shard(self):
         if self._shard is not None:
             self._shard.close()
             self._shard = None
 
-    def add_text(self, name: str, text: str):
+    def add_text(self, name: str, text: str) -> None:
         """A text file beside the shards."""
-        (self.temporary / name).write_text(text, encoding='utf-8')
+        (self._temporary / name).write_text(text, encoding='utf-8')
 
-    def __exit__(self, kind, error, trace):
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None) -> None:
         with contextlib.suppress(tf.errors.OpError) if kind else contextlib.nullcontext():
             self._close_shard()
-        if kind or not self.counts:
-            shutil.rmtree(self.temporary, ignore_errors=True)
+        if kind or not self._counts:
+            shutil.rmtree(self._temporary, ignore_errors=True)
             return
-        shards = sorted(self.temporary.glob('*.tfrecord'))
-        content = {'version': _VERSION, 'images': sum(self.counts), 'classes': self.classes, 'image_sets': self.image_sets,
+        shards = sorted(self._temporary.glob('*.tfrecord'))
+        content = {'version': _VERSION, 'images': sum(self._counts), 'classes': self.classes, 'image_sets': self.image_sets,
                    'shards': [{'file': path.name, 'images': count, 'bytes': path.stat().st_size}
-                              for path, count in zip(shards, self.counts, strict=True)]}
+                              for path, count in zip(shards, self._counts, strict=True)]}
         self.add_text(INDEX, json.dumps(content, indent=1) + '\n')
-        replace_folder(self.temporary, self.folder)
+        _replace_folder(self._temporary, self.folder)
 
 
-def replace_folder(new: pathlib.Path, old: pathlib.Path):
+def _refuse_others_files(folder):
+    """DataError where a folder could hold more than records: the images themselves, perhaps."""
+    if folder.exists() and not (folder / INDEX).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise DataError(f'{folder} exists and is no record folder: records would take the place of all that it holds; name '
+                        'another folder: --output')
+
+
+def _replace_folder(new, old):
     """Puts a finished folder in another's place; the old one disappears only when the new one stands."""
     aside = old.with_name(f'.{old.name}.old')
     shutil.rmtree(aside, ignore_errors=True)
@@ -147,8 +166,9 @@ def replace_folder(new: pathlib.Path, old: pathlib.Path):
     shutil.rmtree(aside, ignore_errors=True)
 
 
-def read_index(folder, cut_allowed: bool = False) -> RecordIndex:
-    """The index of a record folder; DataError where it is missing or a shard is not as it was written.
+def read_index(folder: str | os.PathLike, cut_allowed: bool = False) -> RecordIndex:
+    """The index of a record folder; DataError where it is missing, damaged or of another version, or a shard is not as it was
+    written.
 
     cut_allowed: shards of another size than they were written with are taken; for preprocessing.damage.sound_copy.
     """
@@ -159,15 +179,21 @@ def read_index(folder, cut_allowed: bool = False) -> RecordIndex:
         raise DataError(f'record folder {folder} {what}; write it with ssd_image_to_tf.py')
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
-        shards = content['shards']
-        index = RecordIndex(str(folder), tuple(str(folder / shard['file']) for shard in shards), content['images'],
-                            tuple(content['classes']), tuple(content['image_sets']))
+        version, shards = content['version'], [(str(folder / shard['file']), shard['bytes']) for shard in content['shards']]
+        index = RecordIndex(str(folder), tuple(file for file, _ in shards), content['images'], tuple(content['classes']),
+                            tuple(content['image_sets']))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f'{path} is damaged ({type(error).__name__}: {error}); convert again') from None
-    for file, shard in zip(index.files, shards, strict=True):
-        size = os.path.getsize(file) if os.path.isfile(file) else None
-        if size is None or (size != shard['bytes'] and not cut_allowed):
-            found = 'is missing' if size is None else f'has {size} bytes instead of {shard["bytes"]}'
-            raise DataError(f'record shard {file} {found}; convert again' + (
-                '' if size is None else ', or train on what is sound: --damaged_records=skip'))
+    if version != _VERSION:
+        raise DataError(f'{path} has version {version}, and {_VERSION} is read here; convert again')
+    for file, written in shards:
+        _check_size(file, written, cut_allowed)
     return index
+
+
+def _check_size(file, written, cut_allowed):
+    size = os.path.getsize(file) if os.path.isfile(file) else None
+    if size is None or (size != written and not cut_allowed):
+        found = 'is missing' if size is None else f'has {size} bytes instead of {written}'
+        raise DataError(f'record shard {file} {found}; convert again' + (
+            '' if size is None else ', or train on what is sound: --damaged_records=skip'))

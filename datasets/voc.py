@@ -3,6 +3,7 @@
 VOC's pixel coordinates are 1-based and inclusive: a box xmin..xmax covers the pixels xmin to xmax, that is, the stretch from
 xmin - 1 to xmax. Here it becomes ((xmin - 1) / width, xmax / width), so that a box over the whole image is exactly 0..1.
 """
+import os
 import pathlib
 
 import numpy as np
@@ -20,15 +21,17 @@ _ENDINGS = ('.jpg', '.jpeg', '.JPG', '.JPEG', '.png', '.PNG', '.bmp')
 class RawObject(annotations.RawObject):
     """One <object> as it stands in the file. box: (ymin, xmin, ymax, xmax), VOC pixels."""
 
-    def has_area(self):
+    def has_area(self) -> bool:
+        """Whether the corners differ; a box of one pixel, xmin = xmax, does not pass."""
         # By VOC's rule equal corners are one pixel. In files of other tools, which count from 0, they are a box without area.
         ymin, xmin, ymax, xmax = self.box
         return ymax > ymin and xmax > xmin
 
-    def corners(self, height, width):
+    def corners(self, height: int, width: int) -> np.ndarray:
+        """float64 [4] ymin, xmin, ymax, xmax in units of the image, not clipped."""
         return voc_pixels_to_corners(np.array(self.box), height, width)
 
-    def __str__(self):
+    def __str__(self) -> str:
         ymin, xmin, ymax, xmax = self.box
         return f'xmin {xmin:g} ymin {ymin:g} xmax {xmax:g} ymax {ymax:g}'
 
@@ -37,25 +40,28 @@ class Folder(annotations.Source):
     """A folder in VOC layout, or one that holds pictures with one XML file each beside them, as labelImg writes them."""
     classes = CLASSES
 
-    def __init__(self, folder):
+    def __init__(self, folder: str | os.PathLike):
         """DataError where there is no such folder."""
         self.path = pathlib.Path(folder)
         if not self.path.is_dir():
             raise DataError(f'no VOC folder at {folder}')
         self.name = self.path.resolve().name
 
-    def image_ids(self):
+    def image_ids(self) -> list[str]:
+        """Names of the XML files without ending, sorted; DataError where there are none."""
         found = sorted(_stems(_part(self.path, 'Annotations'), ('.xml',)))
         if not found:
             raise DataError(f'no annotation (*.xml) in {_part(self.path, "Annotations")}')
         return found
 
-    def read(self, image_id):
+    def read(self, image_id: str) -> annotations.Annotation:
+        """DataError where the picture or its XML file is missing, or that file is malformed."""
         objects, size = read_xml(self.path, image_id)
         return annotations.Annotation(image_path(self.path, image_id), objects, size,
                                       str(annotation_path(self.path, image_id)))
 
-    def notes(self):
+    def notes(self) -> list[str]:
+        """One line where pictures have no XML file."""
         pictures = _part(self.path, 'JPEGImages')
         without = sorted(_stems(pictures, _ENDINGS) - set(self.image_ids()))
         if not without:
@@ -74,7 +80,7 @@ def _part(folder, name) -> pathlib.Path:
     return part if part.is_dir() else pathlib.Path(folder)
 
 
-def read_class_list(path) -> tuple[str, ...]:
+def read_class_list(path: str | os.PathLike) -> tuple[str, ...]:
     """Class names, one per line; blank lines and lines that start with # do not count. DataError on doubles or none."""
     try:
         lines = [line.strip() for line in pathlib.Path(path).read_text(encoding='utf-8-sig').splitlines()]
@@ -83,12 +89,12 @@ def read_class_list(path) -> tuple[str, ...]:
     return annotations.class_list([line for line in lines if line and not line.startswith('#')], f'class list {path}')
 
 
-def class_names(path) -> tuple[str, ...]:
+def class_names(path: str | os.PathLike | None) -> tuple[str, ...]:
     """The names of a class list (see `read_class_list`), or where none is given ('' or None) the 20 of VOC."""
     return read_class_list(path) if path else CLASSES
 
 
-def image_ids(folder, image_set: str) -> list[str]:
+def image_ids(folder: str | os.PathLike, image_set: str) -> list[str]:
     """The ids listed in <folder>/ImageSets/Main/<image_set>.txt, in its order, each once.
 
     A second column, as in the per-class lists, is left out. DataError names the list and those that exist.
@@ -101,7 +107,7 @@ def image_ids(folder, image_set: str) -> list[str]:
         known = sorted(p.stem for p in lists.glob('*.txt') if '_' not in p.stem)
         raise DataError(f'no image list at {path}; lists there: {", ".join(known) or "none"}')
     try:
-        lines = path.read_text(encoding='utf-8').splitlines()
+        lines = path.read_text(encoding='utf-8-sig').splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f'image list {path} cannot be read: {_reason(error)}') from None
     ids = list(dict.fromkeys(line.split()[0] for line in lines if line.strip()))
@@ -111,7 +117,7 @@ def image_ids(folder, image_set: str) -> list[str]:
     return ids
 
 
-def image_path(folder, image_id: str) -> pathlib.Path:
+def image_path(folder: str | os.PathLike, image_id: str) -> pathlib.Path:
     """JPEGImages/<id>.jpg, or with another usual ending where that is what exists; DataError where nothing does."""
     stem = _part(folder, 'JPEGImages') / image_id
     for ending in _ENDINGS:
@@ -121,12 +127,12 @@ def image_path(folder, image_id: str) -> pathlib.Path:
     raise DataError(f'{stem}.jpg: image is missing')
 
 
-def annotation_path(folder, image_id: str) -> pathlib.Path:
+def annotation_path(folder: str | os.PathLike, image_id: str) -> pathlib.Path:
     """Annotations/<id>.xml, whether it exists or not."""
     return _part(folder, 'Annotations') / f'{image_id}.xml'
 
 
-def read_xml(folder, image_id: str) -> tuple[list[RawObject], tuple[int, int] | None]:
+def read_xml(folder: str | os.PathLike, image_id: str) -> tuple[list[RawObject], tuple[int, int] | None]:
     """Annotations/<id>.xml -> (objects, (height, width) or None where the file has no size).
 
     DataError names a file that is missing or malformed.
@@ -168,12 +174,12 @@ def _flag(element, key) -> bool:
     return text is not None and bool(int(float(text)))
 
 
-def voc_pixels_to_corners(boxes, height, width):
-    """[..., 4] ymin, xmin, ymax, xmax, VOC pixels -> corners in units of the image, not clipped."""
+def voc_pixels_to_corners(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
+    """[..., 4] ymin, xmin, ymax, xmax, VOC pixels -> float64 corners in units of the image, not clipped."""
     return (boxes - np.array([1, 1, 0, 0])) / np.array([height, width, height, width], np.float64)
 
 
-def corners_to_voc_pixels(boxes, height, width):
+def corners_to_voc_pixels(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
     """The inverse of `voc_pixels_to_corners`: float64 [..., 4]."""
     return np.asarray(boxes, np.float64) * np.array([height, width, height, width], np.float64) + np.array([1, 1, 0, 0])
 

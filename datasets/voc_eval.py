@@ -6,16 +6,20 @@ The rule (VOC devkit, VOCevaldet.m): all detections of a class by descending sco
 that class that it overlaps most, by IoU of inclusive pixel widths (max - min + 1). Above 0.5 it is right if that object is not
 found yet, wrong if it is; objects marked difficult are neither right nor wrong, and not counted. Anything else is wrong.
 """
+import argparse
+import collections
 import copy
 import dataclasses
+import math
 import os
 import pathlib
 import sys
 import typing
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from datasets import DataError, manual, voc
+from datasets import DataError, files, manual, voc
 
 METRICS = ('07', 'area')
 
@@ -41,8 +45,8 @@ class Detection:
 
 @dataclasses.dataclass(frozen=True)
 class ClassResult:
-    """ap: NaN where there is no object.  ground_truths: not difficult ones.  scores: of the detections, descending.
-    precision, recall: after each detection.
+    """One class's curve. ap: NaN where there is no object.  ground_truths: not difficult ones.  precision, recall: [D], after
+    each detection.  scores: [D], descending.
     """
     name: str
     ap: float
@@ -77,7 +81,7 @@ class OperatingPoint(typing.NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """metric: '07' (11-point) or 'area' (all-point).  classes: one ClassResult each."""
+    """All classes by one metric. metric: '07' (11-point) or 'area' (all-point).  classes: one ClassResult each."""
     metric: str
     classes: tuple[ClassResult, ...]
 
@@ -87,21 +91,21 @@ class Result:
         return self.mean_over(1)
 
     def by(self, metric: str) -> 'Result':
-        """The same curves by another metric."""
+        """The same curves by another metric; ValueError where it is unknown."""
         return Result(metric, tuple(dataclasses.replace(entry, ap=_ap(entry.precision, entry.recall, entry.ground_truths, metric))
                                     for entry in self.classes))
 
     def mean_over(self, objects: int) -> float:
-        """Mean AP over the classes that have at least so many objects."""
+        """Mean AP over the classes that have at least so many objects; NaN where none has."""
         values = [entry.ap for entry in self.classes if entry.ground_truths >= objects]
         return float(np.mean(values)) if values else float('nan')
 
 
-def average_precision(precision, recall, metric: str) -> float:
+def average_precision(precision: np.ndarray | Sequence[float], recall: np.ndarray | Sequence[float], metric: str) -> float:
     """AP of a precision-recall curve, both [D] in the order of descending score; 0 for an empty one.
 
     '07': mean of the best precision at recall >= 0, .1, ..., 1 (VOC2007).  'area': area under the curve, precision made
-    monotonous (VOC2010 and later).
+    monotonous (VOC2010 and later).  ValueError for another metric.
     """
     precision, recall = np.asarray(precision, float), np.asarray(recall, float)
     if metric == '07':
@@ -115,26 +119,36 @@ def average_precision(precision, recall, metric: str) -> float:
     return float(np.sum(np.diff(recall, prepend=0.) * envelope))
 
 
-def overlaps(box, boxes):
-    """IoU of one box [4] with boxes [R, 4], VOC pixels: a box from 3 to 3 is one pixel wide."""
+def overlaps(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """IoU [R] of one box [4] with boxes [R, 4], VOC pixels: a box from 3 to 3 is one pixel wide."""
     return pair_overlaps(np.broadcast_to(box, boxes.shape), boxes)
 
 
-def evaluate(detections, ground_truths, classes, metric: str = '07', threshold: float = 0.5) -> Result:
-    """detections: {image id: Detection}; images without any may be left out.  ground_truths: {image id: GroundTruth}.
-    classes: names of labels 1, 2, ...
+def evaluate(detections: Mapping[str, Detection], ground_truths: Mapping[str, GroundTruth], classes: Sequence[str],
+             metric: str = '07', threshold: float = 0.5) -> Result:
+    """Average precision of every class, by the rule above.
+
+    Args:
+        detections: of each image id; images without any may be left out.
+        ground_truths: of every image id.
+        classes: names of labels 1, 2, ...
+        metric: see `average_precision`.
+        threshold: IoU above which a detection is right.
+
+    Raises:
+        DataError: detections of an image without ground truth.  ValueError: unknown metric.
     """
     refuse_strays(detections, ground_truths)
     return evaluate_rows(Rows(detections, ground_truths), classes, metric, threshold)
 
 
-def evaluate_rows(rows, classes, metric: str = '07', threshold: float = 0.5) -> Result:
+def evaluate_rows(rows: 'Rows', classes: Sequence[str], metric: str = '07', threshold: float = 0.5) -> Result:
     """As `evaluate`, of tables."""
     return Result(metric, tuple(_evaluate_class(label, name, rows, metric, threshold)
                                 for label, name in enumerate(classes, start=1)))
 
 
-def refuse_strays(detections, ground_truths):
+def refuse_strays(detections: Mapping[str, Detection], ground_truths: Mapping[str, GroundTruth]) -> None:
     """DataError where there are detections of images that have no ground truth."""
     if stray := set(detections) - set(ground_truths):
         raise DataError(f'detections of {len(stray)} images that are not in the image set, first {min(stray)}')
@@ -174,7 +188,7 @@ class Rows:
     difficult: one row per object.  Images are positions in `names`.
     """
 
-    def __init__(self, detections, ground_truths):
+    def __init__(self, detections: Mapping[str, Detection], ground_truths: Mapping[str, GroundTruth]):
         self.names = list(ground_truths)
         position = {image: number for number, image in enumerate(self.names)}
         entries, truths = list(detections.values()), list(ground_truths.values())
@@ -185,13 +199,13 @@ class Rows:
         self.object_boxes, self.object_labels, self.difficult = (
             _joined(truths, name) for name in ('boxes', 'labels', 'difficult'))
 
-    def replaced(self, **columns) -> 'Rows':
+    def replaced(self, **columns: np.ndarray) -> 'Rows':
         """A copy with other columns."""
         result = copy.copy(self)
         vars(result).update(columns)
         return result
 
-    def kept(self, mask) -> 'Rows':
+    def kept(self, mask: np.ndarray) -> 'Rows':
         """A copy with some of the detections. mask: bool [D]."""
         columns = ('image', 'boxes', 'labels', 'scores', 'ranks')
         return self.replaced(**{name: getattr(self, name)[mask] for name in columns})
@@ -203,7 +217,10 @@ def _joined(entries, name):
 
 
 def matches(label: int, rows: Rows, threshold: float = 0.5) -> Matches:
-    """Compares a class's detections with its objects, by the rule above. Equal scores come by rank."""
+    """Compares a class's detections with its objects, by the rule above. Equal scores come by rank.
+
+    threshold: IoU above which a detection is right.
+    """
     mine = np.flatnonzero(rows.labels == label)
     mine = mine[np.lexsort((rows.ranks[mine], -rows.scores[mine]))]
     objects = np.flatnonzero(rows.object_labels == label)
@@ -217,7 +234,7 @@ def matches(label: int, rows: Rows, threshold: float = 0.5) -> Matches:
     return Matches(mine, hit, best, overlap)
 
 
-def pairs(rows, mine, objects):
+def pairs(rows: Rows, mine: np.ndarray, objects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """All pairs of a detection and an object of its image, by detection, then by object -> (position in `mine` [P], object [P]).
 
     mine: detections' rows.  objects: rows, ascending.
@@ -230,8 +247,8 @@ def pairs(rows, mine, objects):
     return detection, objects[np.arange(len(detection)) - firsts[detection] + starts[detection]]
 
 
-def best_objects(rows, mine, objects):
-    """Of each detection: the object of its image that it overlaps most (-1: there is none), and the IoU. As `pairs`."""
+def best_objects(rows: Rows, mine: np.ndarray, objects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each detection: the object of its image that it overlaps most (-1: there is none), and the IoU. Args: as `pairs`."""
     detection, partner = pairs(rows, mine, objects)
     overlap_of_pair = pair_overlaps(rows.boxes[mine[detection]], rows.object_boxes[partner])
     best, overlap = np.full(len(mine), -1), np.zeros(len(mine))
@@ -243,7 +260,7 @@ def best_objects(rows, mine, objects):
     return best, overlap
 
 
-def pair_overlaps(first, second):
+def pair_overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """IoU as of `overlaps`, row by row: [P, 4], [P, 4] -> [P]."""
     low, high = np.maximum(first[:, :2], second[:, :2]), np.minimum(first[:, 2:], second[:, 2:])
     sides = np.maximum(high - low + 1, 0)
@@ -253,7 +270,7 @@ def pair_overlaps(first, second):
 
 
 def table(*results: Result) -> str:
-    """Per class: objects, detections and the AP of each result; then the means."""
+    """Per class: objects, detections and the AP of each result; then the means. The results are of the same classes."""
     width = max(len('mean over 20+ objects'), *(len(entry.name) for entry in results[0].classes))
     lines = [f'{"class":<{width}} objects detections' + ''.join(f'  AP {result.metric:>4}' for result in results)]
     for entries in zip(*(result.classes for result in results), strict=True):
@@ -273,61 +290,93 @@ def number(value: float, digits: int = 4) -> str:
     return '-' if np.isnan(value) else f'{value:.{digits}f}'
 
 
-def write_detections(folder, image_set: str, classes, detections):
-    """Writes comp4_det_<set>_<class>.txt, lines 'image score xmin ymin xmax ymax' in VOC pixels, one file per class."""
-    os.makedirs(folder, exist_ok=True)
+def write_detections(folder: str | os.PathLike, image_set: str, classes: Sequence[str],
+                     detections: Mapping[str, Detection]) -> None:
+    """Writes comp4_det_<set>_<class>.txt, lines 'image score xmin ymin xmax ymax' in VOC pixels, one file per class.
+
+    DataError names a file that cannot be written.
+    """
     for label, name in enumerate(classes, start=1):
         lines = []
         for image, entry in detections.items():
             mine = entry.labels == label
             for (ymin, xmin, ymax, xmax), score in zip(entry.boxes[mine], entry.scores[mine], strict=True):
                 lines.append(f'{os.path.basename(image)} {score:.6f} {xmin:.2f} {ymin:.2f} {xmax:.2f} {ymax:.2f}\n')
-        _detections_file(folder, image_set, name).write_text(''.join(lines), encoding='utf-8')
+        path = _detections_file(folder, image_set, name)
+        with files.writing(path):
+            path.write_text(''.join(lines), encoding='utf-8')
 
 
 def _detections_file(folder, image_set, name):
     return pathlib.Path(folder, f'comp4_det_{image_set}_{name.replace("/", "_")}.txt')
 
 
-def read_detections(folder, image_set: str, classes) -> tuple[dict[str, Detection], list[str]]:
+def read_detections(folder: str | os.PathLike, image_set: str, classes: Sequence[str]) -> tuple[dict[str, Detection], list[str]]:
     """comp4_det_<set>_<class>.txt of a folder -> ({image id: Detection}, classes whose file is missing).
 
-    Equal scores rank in the order of the file, as the devkit's stable sort has it.
+    Equal scores rank in the order of the file, as the devkit's stable sort has it. DataError where there is no file at all, or
+    one that is malformed.
     """
-    rows, missing = {}, []
+    rows, missing = collections.defaultdict(list), []
     for label, name in enumerate(classes, start=1):
         path = _detections_file(folder, image_set, name)
         if not path.is_file():
             missing.append(name)
             continue
-        for number, line in enumerate(path.read_text(encoding='utf-8').splitlines(), start=1):
-            try:
-                image, score, xmin, ymin, xmax, ymax = line.split()
-                rows.setdefault(image, []).append([float(v) for v in (ymin, xmin, ymax, xmax, score)] + [label, number])
-            except ValueError:
-                raise DataError(f"{path}, line {number}: '{line}' is not 'image score xmin ymin xmax ymax'") from None
+        for number, (image, *values) in enumerate(_read_lines(path), start=1):
+            rows[image].append([*values, label, number])
     if len(missing) == len(classes):
         raise DataError(f'no detections at {pathlib.Path(folder, f"comp4_det_{image_set}_<class>.txt")}')
     tables = {image: np.array(values) for image, values in rows.items()}
     return {image: Detection(v[:, :4], v[:, 5].astype(int), v[:, 4], v[:, 6]) for image, v in tables.items()}, missing
 
 
-def read_ground_truths(folder, image_set: str, classes) -> dict[str, GroundTruth]:
-    """The annotations of one VOC image set, in VOC pixels as they stand in the files. Unknown classes are left out."""
+def _read_lines(path):
+    """Yields (image id, ymin, xmin, ymax, xmax, score) of every line."""
+    try:
+        lines = path.read_text(encoding='utf-8').splitlines()
+    except UnicodeDecodeError:
+        raise DataError(f'{path} is no text in UTF-8') from None
+    except OSError as error:
+        raise DataError(f'{path} cannot be read: {error.strerror}') from None
+    for number, line in enumerate(lines, start=1):
+        try:
+            image, *values = line.split()
+            score, xmin, ymin, xmax, ymax = map(_finite, values)
+        except ValueError:
+            raise DataError(f"{path}, line {number}: '{line}' is not 'image score xmin ymin xmax ymax'") from None
+        yield image, ymin, xmin, ymax, xmax, score
+
+
+def _finite(text):
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError
+    return value
+
+
+def read_ground_truths(folder: str | os.PathLike, image_set: str, classes: Sequence[str]) -> dict[str, GroundTruth]:
+    """The annotations of one VOC image set, in VOC pixels as they stand in the files. Unknown classes are left out.
+
+    DataError where the list or an annotation is missing or malformed, or a box is not finite.
+    """
     known = {name: label for label, name in enumerate(classes, start=1)}
     truths = {}
     for image in voc.image_ids(folder, image_set):
         objects = [item for item in voc.read_xml(folder, image)[0] if item.name in known]
+        for item in objects:
+            if not all(map(math.isfinite, item.box)):
+                raise DataError(f'{voc.annotation_path(folder, image)}: {item.name}: box {item} is not finite')
         truths[image] = GroundTruth(np.array([item.box for item in objects], float).reshape(-1, 4),
                                     np.array([known[item.name] for item in objects], int),
                                     np.array([item.difficult for item in objects], bool))
     return truths
 
 
-def voc_folder(path) -> str:
-    """A VOC folder, or the only one inside a VOCdevkit."""
+def voc_folder(path: str | os.PathLike) -> str:
+    """A VOC folder, or the only one inside a VOCdevkit; DataError where there is none, or several."""
     if os.path.isdir(os.path.join(path, 'ImageSets')):
-        return path
+        return str(path)
     years = sorted(p for p in pathlib.Path(path).glob('*/ImageSets')) if os.path.isdir(path) else []
     if len(years) != 1:
         choice = '; name one of ' + ', '.join(str(p.parent) for p in years) if years else ''
@@ -335,8 +384,8 @@ def voc_folder(path) -> str:
     return str(years[0].parent)
 
 
-def command_line(prog: str, description: str):
-    """-> argparse.ArgumentParser with the options that name detections and ground truths, for `read_both`."""
+def command_line(prog: str, description: str) -> argparse.ArgumentParser:
+    """A command line with the options that name detections and ground truths, for `read_both`."""
     parser = manual.parser(prog, description)
     parser.add_argument('--detections', required=True, metavar='FOLDER',
                         help='Folder of comp4_det_<set>_<class>.txt, lines "image score xmin ymin xmax ymax" in pixels from 1.')
@@ -347,16 +396,19 @@ def command_line(prog: str, description: str):
     return parser
 
 
-def read_both(options):
-    """What the options of `command_line` name -> (classes, ground truths, detections, classes whose file is missing)."""
+def read_both(options: argparse.Namespace) -> tuple[tuple[str, ...], dict[str, GroundTruth], dict[str, Detection], list[str]]:
+    """What the options of `command_line` name -> (classes, ground truths, detections, classes whose file is missing).
+
+    DataError names what is missing or malformed.
+    """
     classes = voc.class_names(options.classes)
     truths = read_ground_truths(voc_folder(options.voc), options.image_set, classes)
     return classes, truths, *read_detections(options.detections, options.image_set, classes)
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> int:
     parser = command_line('python3 -m datasets.voc_eval', __doc__)
-    parser.add_argument('--metric', choices=METRICS, default='07', 
+    parser.add_argument('--metric', choices=METRICS, default='07',
                         help='07: 11-point average precision, the rule of VOC2007. area: all-point, the rule from VOC2010 on.')
     options = parser.parse_args(argv)
     try:

@@ -1,4 +1,5 @@
 """Writes annotations as PASCAL VOC has them; datasets.voc reads them. No TensorFlow."""
+from collections.abc import Iterable, Sequence
 from xml.etree import ElementTree
 
 import numpy as np
@@ -6,11 +7,11 @@ import numpy as np
 from datasets import voc
 
 
-def annotation(filename: str, height: int, width: int, objects) -> str:
+def annotation(filename: str, height: int, width: int, objects: Iterable[tuple[str, Sequence[float], bool | int]]) -> str:
     """The text of one XML file.
 
     Args:
-        filename: of the picture, without its folder.
+        filename: of the picture, without its folder.  height, width: of the picture, pixels.
         objects: (name, (ymin, xmin, ymax, xmax) in VOC pixels, difficult) of each.
     """
     root = ElementTree.Element('annotation')
@@ -29,13 +30,13 @@ def _add(element, **values):
         ElementTree.SubElement(element, key).text = str(value)
 
 
-def whole_pixels(boxes, height: int, width: int) -> np.ndarray:
+def whole_pixels(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
     """float [D, 4] corners in [0, 1] -> int64 [D, 4] VOC pixels: the nearest ones, 1 .. side.
 
     A box keeps at least two pixels of each side, where the picture has them: one of a single pixel, xmin = xmax, reads as empty.
     """
     sides = np.array([height, width])
-    corners = np.round(voc.corners_to_voc_pixels(np.asarray(boxes).reshape(-1, 4), height, width)).astype(np.int64)
+    corners = np.round(voc.corners_to_voc_pixels(boxes, height, width)).astype(np.int64)
     low = np.clip(corners[:, :2], 1, np.maximum(sides - 1, 1))
     high = np.clip(corners[:, 2:], np.minimum(low + 1, sides), sides)
     return np.concatenate([low, high], axis=1)

@@ -30,6 +30,14 @@ def test_classes_follow_the_ids_with_gaps(load):
     assert load().classes == ('car', 'cat', 'toothbrush')
 
 
+@pytest.mark.parametrize('ids, order', [
+    (['10', 9, '-1'], 'cba'), (['b', '--5', 7], 'cba'), (['9' * 5000, '²', 7], 'cab')])
+def test_classes_follow_numbers_then_other_ids(load, ids, order):
+    # '--5' and '²' are no numbers, and one of 5,000 digits is none that Python reads.
+    categories = [{'id': key, 'name': name} for key, name in zip(ids, 'abc', strict=True)]
+    assert load(categories=categories).classes == tuple(order)
+
+
 def test_box_of_the_whole_image():
     assert coco.RawObject('cat', (0, 0, 100, 50)).corners(50, 100).tolist() == [0, 0, 1, 1]
     assert coco.RawObject('cat', (12.5, 5, 25, 10)).corners(50, 100).tolist() == [.1, .125, .3, .375]

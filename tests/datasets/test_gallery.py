@@ -49,6 +49,12 @@ def test_a_box_beyond_the_image_and_a_thin_image():
     assert gallery.picture(_cases()[0], rows, CLASSES, np.zeros([50, 100, 3], np.uint8)).shape == (180, 360, 3)
 
 
+def test_a_box_of_absurd_size():
+    rows = error_kinds.analyse(FOUND, TRUTHS, CLASSES).wrong.rows
+    rows.boxes[_cases()[0].detection, 2:] = 1e300
+    assert _has(gallery.picture(_cases()[0], rows, CLASSES, np.zeros([400, 400, 3], np.uint8)), (235, 45, 35))
+
+
 def _has(picture, colour):
     return bool((picture == colour).all(axis=2).any())
 

@@ -51,6 +51,19 @@ def test_division_prints_its_sizes(room):
         sources.divided(sources.coco_files([_coco('c.json', 1)], []), 0.75, 1)
 
 
+def test_the_list_that_no_folder_has_is_named(room):
+    for name, image_set in (('a', 'train'), ('b', 'val')):
+        pathlib.Path(name, 'ImageSets/Main').mkdir(parents=True)
+        pathlib.Path(name, 'ImageSets/Main', f'{image_set}.txt').write_text('1\n')
+    folders = sources.voc_folders(['a', 'b'])
+    parts, notes = sources.listed(folders, ['train', 'val'])
+    assert [part.label for part in parts] == ['a/train', 'b/val']
+    assert notes == ['left out: no image list at b/ImageSets/Main/train.txt; lists there: val',
+                     'left out: no image list at a/ImageSets/Main/val.txt; lists there: train']
+    with pytest.raises(DataError, match='no image list at a/ImageSets/Main/test.txt'):
+        sources.listed(folders, ['train', 'test'])
+
+
 def test_lists_of_no_folder(room):
     pathlib.Path('pictures').mkdir()
     folders = sources.voc_folders(['pictures', 'pictures/'])

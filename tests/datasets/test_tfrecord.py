@@ -78,6 +78,21 @@ def test_nothing_written_is_no_folder(tmp_path):
     assert not (tmp_path / 'records').exists()
 
 
+def test_folder_of_other_files_is_not_replaced(tmp_path, monkeypatch):
+    (tmp_path / 'VOC2007/JPEGImages').mkdir(parents=True)
+    (tmp_path / 'VOC2007/classes.txt').write_text('cat')
+    (tmp_path / 'empty').mkdir()
+    for folder in ('VOC2007', 'VOC2007/classes.txt', '.'):
+        monkeypatch.chdir(tmp_path)
+        with pytest.raises(DataError, match=f'{(tmp_path / folder).resolve()} exists and is no record folder'):
+            _write(folder)
+    assert (tmp_path / 'VOC2007/classes.txt').read_text() == 'cat'
+    assert sorted(path.name for path in tmp_path.iterdir()) == ['VOC2007', 'empty']
+    _write('empty')
+    _write('empty', 1)
+    assert tfrecord.read_index('empty').images == 1
+
+
 def _damage(folder, how):
     shard = folder / 'shard-00001.tfrecord'
     if how == 'missing':
@@ -88,13 +103,22 @@ def _damage(folder, how):
         (folder / 'index.json').unlink()
     elif how == 'bad index':
         (folder / 'index.json').write_text('{')
-    else:
+    elif how == 'poor index':
         (folder / 'index.json').write_text(json.dumps({'version': 1}))
+    else:
+        content = json.loads((folder / 'index.json').read_text())
+        if how == 'new index':
+            content['version'] = 2
+        else:
+            del content['shards'][0]['bytes']
+        (folder / 'index.json').write_text(json.dumps(content))
 
 
 @pytest.mark.parametrize('how, message', [
     ('missing', 'shard-00001.tfrecord is missing; convert again'), ('short', 'has .* bytes instead of'),
-    ('no index', 'is no finished conversion'), ('bad index', 'is damaged'), ('poor index', 'is damaged')])
+    ('no index', 'is no finished conversion'), ('bad index', 'is damaged'), ('poor index', 'is damaged'),
+    ('no size', "index.json is damaged .KeyError: 'bytes'.; convert again"),
+    ('new index', 'index.json has version 2, and 1 is read here; convert again')])
 def test_what_is_not_whole_is_refused(tmp_path, how, message):
     _write(tmp_path / 'records')
     _damage(tmp_path / 'records', how)

@@ -79,6 +79,8 @@ def test_missing_files(folder):
 def test_image_ids(folder):
     (folder / 'ImageSets/Main/train.txt').write_text('b 1\na -1\n\nb 1\n')
     assert voc.image_ids(folder, 'train') == ['b', 'a']
+    (folder / 'ImageSets/Main/train.txt').write_bytes(b'\xef\xbb\xbfb\r\na\r\n')  # as an editor on Windows writes it
+    assert voc.image_ids(folder, 'train') == ['b', 'a']
     with pytest.raises(DataError, match='no image list at .*ImageSets/Main/val.txt; lists there: train'):
         voc.image_ids(folder, 'val')
     with pytest.raises(DataError, match='no VOC folder at nowhere'):

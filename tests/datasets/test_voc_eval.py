@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from datasets import DataError, voc, voc_eval
+from datasets import DataError, voc, voc_eval, voc_xml
 from datasets.voc_eval import Detection
 from tests.datasets.rows import found_of, truth_of
 
@@ -144,10 +144,34 @@ def test_class_name_with_a_slash_is_one_file(tmp_path):
     assert voc_eval.read_detections(tmp_path, 'test', ('moniter/tv',))[0]['i'].scores.tolist() == [.9]
 
 
-def test_bad_line_names_file_and_line(tmp_path):
-    (tmp_path / 'comp4_det_test_cat.txt').write_text('i .5 1 1 2 2\ni .5 1\n')
-    with pytest.raises(DataError, match="cat.txt, line 2: 'i .5 1' is not 'image score"):
+@pytest.mark.parametrize('line', ['i .5 1', '', 'i .5 1 1 2 x', 'i nan 1 1 2 2', 'i .5 1 1 2 inf', 'i .5 1 1 2 2 3'])
+def test_bad_line_names_file_and_line(tmp_path, line):
+    (tmp_path / 'comp4_det_test_cat.txt').write_text(f'i .5 1 1 2 2\n{line}\n')
+    with pytest.raises(DataError, match=f"cat.txt, line 2: '{line}' is not 'image score"):
         voc_eval.read_detections(tmp_path, 'test', ('cat',))
+
+
+def test_detections_that_are_no_text(tmp_path):
+    (tmp_path / 'comp4_det_test_cat.txt').write_bytes(b'\xff\xfei')
+    with pytest.raises(DataError, match='cat.txt is no text in UTF-8'):
+        voc_eval.read_detections(tmp_path, 'test', ('cat',))
+
+
+def test_detections_that_cannot_be_written(tmp_path):
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(DataError, match='file/comp4_det_test_cat.txt cannot be written: '):
+        voc_eval.write_detections(tmp_path / 'file', 'test', ('cat',), {})
+
+
+@pytest.mark.parametrize('side', ['nan', 'inf'])
+def test_objects_of_no_finite_box_are_refused(tmp_path, side):
+    for part in ('Annotations', 'ImageSets/Main'):
+        (tmp_path / part).mkdir(parents=True)
+    (tmp_path / 'ImageSets/Main/test.txt').write_text('a\n')
+    (tmp_path / 'Annotations/a.xml').write_text(voc_xml.annotation('a.jpg', 50, 100, [('cat', (1, 1, 9, float(side)), False)]))
+    with pytest.raises(DataError, match=f'Annotations/a.xml: cat: box xmin 1 ymin 1 xmax {side} ymax 9 is not finite'):
+        voc_eval.read_ground_truths(tmp_path, 'test', ('cat',))
+    assert voc_eval.read_ground_truths(tmp_path, 'test', ('dog',))['a'].boxes.shape == (0, 4)
 
 
 def test_command_line(tmp_path):

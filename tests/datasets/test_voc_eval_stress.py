@@ -45,8 +45,8 @@ def _scene(kind, random):
     """-> (detections, truths, classes)."""
     classes = {'one class': 1, '200 classes': 200}.get(kind, 3)
     detections, truths = {}, {}
-    for image in range(8):
-        objects = {'no object': 0, '500 objects': 500 if image == 0 else 2}.get(kind, int(random.integers(0, 6)))
+    for image in map(str, range(8)):
+        objects = {'no object': 0, '500 objects': 500 if image == '0' else 2}.get(kind, int(random.integers(0, 6)))
         found = {'no detection': 0}.get(kind, int(random.integers(0, 40)))
         boxes = np.tile([10., 10, 40, 40], [objects, 1]) if kind == 'identical' else _boxes(
             random, objects, 1 if kind == 'pixels' else None)
