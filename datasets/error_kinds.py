@@ -10,7 +10,6 @@ objects not counted. The kinds are those of Hoiem et al. 2012 and TIDE (Bolya et
 little differently.
 """
 import dataclasses
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
@@ -134,25 +133,24 @@ def table(errors: Errors, classes: Sequence[str]) -> str:
     return '\n'.join(lines) + f'\ncolumns: detections scoring {errors.score:g} or more (of missed: objects), AP lost'
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = voc_eval.command_line('python3 -m datasets.error_kinds', __doc__)
     parser.add_argument('--least', type=int, default=20, metavar='NUMBER',
                         help='Only classes with at least so many objects are shown.')
     parser.add_argument('--score', type=float, default=0.3, metavar='NUMBER',
                         help='Only detections scoring at least this are counted, 0 to 1. The AP takes all.')
     options = parser.parse_args(argv)
-    try:
-        classes, truths, detections, _ = voc_eval.read_both(options)
-        result = voc_eval.evaluate(detections, truths, classes)
-        shown = [entry.name for entry in result.classes if entry.ground_truths >= max(1, options.least)]
-        if not shown:
-            raise DataError(f'no class has {options.least} objects in {options.image_set}; set --least')
-        print(table(analyse(detections, truths, classes, score=options.score), shown))
-    except DataError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
-    return 0
+    classes, truths, detections, missing = voc_eval.read_both(options)
+    result = voc_eval.evaluate(detections, truths, classes)
+    shown = [entry.name for entry in result.classes if entry.ground_truths >= max(1, options.least)]
+    if not shown:
+        raise DataError(f'no class has {options.least} objects in {options.image_set}; set --least')
+    print(table(analyse(detections, truths, classes, score=options.score), shown))
+    if missing:
+        print(f'no file of detections for: {", ".join(missing)}')
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    from configs.script import run  # as for every command; the library itself knows no configuration
+
+    run(main, DataError)

@@ -11,7 +11,6 @@ import datetime
 import json
 import os
 import pathlib
-import sys
 from collections.abc import Callable, Mapping, Sequence
 
 import cv2
@@ -139,25 +138,22 @@ def _read_pictures(folder, ids):
     return images
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = voc_eval.command_line('python3 -m datasets.report', __doc__)
     parser.add_argument('--output', metavar='FOLDER', help='Folder that receives the report.\nDefault: that of the detections')
     parser.add_argument('--pictures', type=int, default=12, metavar='NUMBER', help='Pictures of each kind of error. 0: none.')
     options = parser.parse_args(argv)
-    try:
-        classes, truths, detections, missing = voc_eval.read_both(options)
-        folder = voc_eval.voc_folder(options.voc)
-        evaluation = evaluate(detections, truths, classes)
-        about = {'detections': options.detections, 'voc': folder, 'image_set': options.image_set}
-        about |= {'classes_without_file': missing} if missing else {}
-        paths = write(options.output or options.detections, evaluation, about, lambda ids: _read_pictures(folder, ids),
-                      max(0, options.pictures))
-    except DataError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
+    classes, truths, detections, missing = voc_eval.read_both(options)
+    folder = voc_eval.voc_folder(options.voc)
+    evaluation = evaluate(detections, truths, classes)
+    about = {'detections': options.detections, 'voc': folder, 'image_set': options.image_set}
+    about |= {'classes_without_file': missing} if missing else {}
+    paths = write(options.output or options.detections, evaluation, about, lambda ids: _read_pictures(folder, ids),
+                  max(0, options.pictures))
     print(voc_eval.table(evaluation.voc, evaluation.voc.by('area')), line(evaluation), f'report: {", ".join(paths)}', sep='\n')
-    return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    from configs.script import run  # as for every command; the library itself knows no configuration
+
+    run(main, DataError)

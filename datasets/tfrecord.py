@@ -150,10 +150,11 @@ class Writer:
 
 
 def _refuse_others_files(folder):
-    """DataError where a folder could hold more than records: the images themselves, perhaps."""
-    if folder.exists() and not (folder / INDEX).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise DataError(f'{folder} exists and is no record folder: records would take the place of all that it holds; name '
-                        'another folder: --output')
+    """DataError where a folder holds more than records: the images themselves, perhaps."""
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else [''] * folder.exists()
+    if names and not (INDEX in names and all(name == INDEX or name.endswith(('.tfrecord', '.txt')) for name in names)):
+        raise DataError(f'{folder} exists and is no mere record folder: records would take the place of all that it holds; '
+                        'name another folder: --output')
 
 
 def _replace_folder(new, old):

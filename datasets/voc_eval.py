@@ -13,7 +13,6 @@ import dataclasses
 import math
 import os
 import pathlib
-import sys
 import typing
 from collections.abc import Mapping, Sequence
 
@@ -406,23 +405,20 @@ def read_both(options: argparse.Namespace) -> tuple[tuple[str, ...], dict[str, G
     return classes, truths, *read_detections(options.detections, options.image_set, classes)
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> None:
     parser = command_line('python3 -m datasets.voc_eval', __doc__)
     parser.add_argument('--metric', choices=METRICS, default='07',
                         help='07: 11-point average precision, the rule of VOC2007. area: all-point, the rule from VOC2010 on.')
     options = parser.parse_args(argv)
-    try:
-        classes, truths, detections, missing = read_both(options)
-        result = evaluate(detections, truths, classes, options.metric)
-    except DataError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 2
+    classes, truths, detections, missing = read_both(options)
+    result = evaluate(detections, truths, classes, options.metric)
     print(table(result))
     if missing:
         print(f'no file of detections for: {", ".join(missing)}')
     print(f'mAP {options.metric} {result.mean_ap:.6f}')
-    return 0
 
 
 if __name__ == '__main__':
-    sys.exit(main())
+    from configs.script import run  # as for every command; the library itself knows no configuration
+
+    run(main, DataError)

@@ -84,13 +84,16 @@ def test_folder_of_other_files_is_not_replaced(tmp_path, monkeypatch):
     (tmp_path / 'empty').mkdir()
     for folder in ('VOC2007', 'VOC2007/classes.txt', '.'):
         monkeypatch.chdir(tmp_path)
-        with pytest.raises(DataError, match=f'{(tmp_path / folder).resolve()} exists and is no record folder'):
+        with pytest.raises(DataError, match=f'{(tmp_path / folder).resolve()} exists and is no mere record folder'):
             _write(folder)
     assert (tmp_path / 'VOC2007/classes.txt').read_text() == 'cat'
     assert sorted(path.name for path in tmp_path.iterdir()) == ['VOC2007', 'empty']
     _write('empty')
     _write('empty', 1)
     assert tfrecord.read_index('empty').images == 1
+    (tmp_path / 'empty/picture.jpg').write_text('')  # somebody put it beside the records
+    with pytest.raises(DataError, match='empty exists and is no mere record folder'):
+        _write('empty')
 
 
 def _damage(folder, how):
