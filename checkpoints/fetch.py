@@ -8,6 +8,7 @@ import dataclasses
 import os
 import re
 import sys
+from collections.abc import Callable, Sequence
 
 from configs.errors import UserError, nearest
 from configs.script import quiet, run
@@ -17,7 +18,6 @@ with quiet():
     from datasets.archive import unpack
     from datasets.download import download
     from nets import backbones, checkpoint, published
-    from nets.backbones import resnet_common
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,26 +33,28 @@ class Weights:
 
     @property
     def place(self) -> str:
+        """Prefix of the checkpoint, or the folder that any checkpoint will do in, with its '/'."""
         return f'{self.folder}/{self.file}'
 
     def present(self) -> bool:
+        """Whether it is there, as far as its files' names tell."""
         try:
-            return bool(checkpoint.find(self.place))
+            checkpoint.find(self.place)
         except checkpoint.CheckpointError:
             return False
+        return True
 
 
 def known() -> dict[str, Weights]:
     """Everything that can be fetched, by name: the facts stand in the backbones' records and in nets.published."""
-    specs = [backbones.get(name, depth) for name in backbones.names()
-             for depth in (resnet_common.UNITS if name.startswith('resnet') else [None])]
+    specs = [backbones.get(name, depth) for name in backbones.names() for depth in backbones.depths(name)]
     found = [Weights(backbones.weights_name(spec), f'checkpoints/{spec.name}', spec.imagenet.file, spec.imagenet.url)
              for spec in specs]
     found += [Weights(ssd.name, f'checkpoints/{ssd.name}', ssd.file, ssd.url) for ssd in published.records().values()]
     return {weights.name: weights for weights in found}
 
 
-def fetch(weights: Weights, keep: bool = False, **options) -> str:
+def fetch(weights: Weights, keep: bool = False, **options: float) -> str:
     """Downloads and unpacks one checkpoint, if it is not there; returns its place.
 
     Args:
@@ -75,7 +77,7 @@ def fetch(weights: Weights, keep: bool = False, **options) -> str:
     return weights.place
 
 
-def checkpoint_files(file: str):
+def checkpoint_files(file: str) -> Callable[[str], str | None]:
     """For datasets.archive.unpack: takes one checkpoint's files, of either format, out of whatever folder; nothing else."""
     wanted = re.compile(re.escape(file) + r'(\.index|\.data-\d{5}-of-\d{5})?')
 
@@ -92,7 +94,7 @@ def table(everything: dict[str, Weights]) -> str:
                      + ('' if weights.file else ' (by hand)') for name, weights in everything.items())
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     parser = manual.parser('python3 -m checkpoints.fetch', __doc__)
     parser.add_argument('names', nargs='*', metavar='NAME', help='What to fetch; --list shows the names.')
     parser.add_argument('--list', action='store_true', help='List what can be fetched, and what is there.')

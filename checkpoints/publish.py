@@ -7,8 +7,11 @@ started from each other can be mixed, which often finds better weights than each
 
     python3 -m checkpoints.publish first/model.ckpt-2600 mixed --mix second/model.ckpt-4000=0.5 --mix third/model.ckpt-400=0.25
 """
+import argparse
+import contextlib
 import os
 import sys
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -25,7 +28,8 @@ _FACTS = ('backbone_network', 'imagenet_scope', 'image_size', 'default_box_set',
 _LATER_FACTS = ('default_boxes', 'conventions')
 
 
-def publish(source, folder, dtype: str = 'float16', classes=voc.CLASSES, mix=()) -> str:
+def publish(source: str | os.PathLike, folder: str | os.PathLike, dtype: str = 'float16', classes: Sequence[str] = voc.CLASSES,
+            mix: Sequence[tuple[str | os.PathLike, float]] = ()) -> str:
     """Writes folder/model.ckpt-<step> and folder/model.json; returns the prefix.
 
     Args:
@@ -35,8 +39,8 @@ def publish(source, folder, dtype: str = 'float16', classes=voc.CLASSES, mix=())
         mix: (source, share) of others, whose weights are averaged with those of source; that has the share that is left of 1.
 
     Raises:
-        CheckpointError: a source is missing, unreadable or of another network, holds values that dtype cannot, or folder has a
-            checkpoint already.
+        CheckpointError: a source is missing, unreadable or of another network, holds values that dtype cannot, the shares leave
+            nothing to source, or folder has a checkpoint already.
     """
     prefix = checkpoint.find(source)
     reader = checkpoint.read(prefix)
@@ -54,7 +58,11 @@ def publish(source, folder, dtype: str = 'float16', classes=voc.CLASSES, mix=())
 
 def _mixed(weights, prefix, mix):
     """Weighted mean of the weights and those of others."""
-    result = {name: (1 - sum(share for _, share in mix)) * value for name, value in weights.items()} if mix else weights
+    left = 1 - sum(share for _, share in mix)
+    if left <= 0:
+        raise checkpoint.CheckpointError(f'the shares of the others make {1 - left:g}, which leaves nothing to {prefix}; '
+                                         'together they must be below 1')
+    result = {name: left * value for name, value in weights.items()}
     for source, share in mix:
         other = checkpoint.find(source)
         values = _weights(checkpoint.read(other), other)
@@ -76,13 +84,15 @@ def _facts_of_published(reader, prefix, classes):
 
 
 def _weights(reader, prefix):
-    """{variable name: array} of the model: averages where there are any, without what an optimizer holds."""
+    """{variable name: float32 array} of the model: averages where there are any, without what an optimizer holds."""
     names = reader.get_variable_to_shape_map()
     if isinstance(reader, published.TranslatedReader):
         names = reader.record.variables
     slots = (checkpoint.MOMENTUM, checkpoint.AVERAGE)
-    return {name: checkpoint.tensor(reader, prefix, name + checkpoint.AVERAGE if name + checkpoint.AVERAGE in names else name)
-            for name in names if name != 'global_step' and not name.endswith(slots)}
+    sources = {name: name + checkpoint.AVERAGE if name + checkpoint.AVERAGE in names else name
+               for name in names if name != 'global_step' and not name.endswith(slots)}
+    # A file may hold float16, which a mean would round anew at each step.
+    return {name: checkpoint.tensor(reader, prefix, source).astype(np.float32) for name, source in sources.items()}
 
 
 def _converted(name, value, dtype, prefix):
@@ -97,12 +107,13 @@ def _converted(name, value, dtype, prefix):
 def _share(text):
     """'PATH=SHARE' -> (path, share)."""
     path, _, share = text.rpartition('=')
-    if not path or not 0 < float(share) < 1:
-        raise ValueError
-    return path, float(share)
+    with contextlib.suppress(ValueError):
+        if path and 0 < float(share) < 1:
+            return path, float(share)
+    raise argparse.ArgumentTypeError(f"'{text}' is not CHECKPOINT=SHARE with a share between 0 and 1")
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     parser = manual.parser('python3 -m checkpoints.publish', __doc__)
     parser.add_argument('source',
                         help='Checkpoint: a prefix (.../model.ckpt-1000), its .index file or its folder (then the newest).')

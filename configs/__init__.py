@@ -8,11 +8,13 @@ import importlib
 import inspect
 import re
 import sys
+import traceback
 import types
+from collections.abc import Sequence
 
 from configs import comments
 from configs.errors import UserError, nearest
-from configs.schema import MODULES, RULES
+from configs.schema import MODULES, RULES, Value
 from datasets.manual import Formatter
 
 # Script -> the config modules it reads, in this order; a later module's value wins.
@@ -30,12 +32,15 @@ _EPILOG = ('Defaults stand in configs/: edit them there, or give --key=value. Ex
 
 @dataclasses.dataclass(frozen=True)
 class Section:
-    """Keys that are set in one place. comments: key -> text.  notes: key -> {value: text}, where values are listed."""
+    """Keys that are set in one place. comments: key -> text.  notes: key -> {value: text}, where values are listed.
+
+    title, heading: what --help writes above them.
+    """
     title: str
     heading: str
-    values: dict
-    comments: dict
-    notes: dict = dataclasses.field(default_factory=dict)
+    values: dict[str, Value]
+    comments: dict[str, str]
+    notes: dict[str, dict[str, str]] = dataclasses.field(default_factory=dict)
 
 
 # Keys that a script has beside those of its modules.
@@ -61,7 +66,7 @@ class Config(types.SimpleNamespace):
         return '\n'.join(f'{key} = {value!r}' for key, value in vars(self).items())
 
 
-def load(script: str, argv=None, positional: str = '', description: str = '') -> Config:
+def load(script: str, argv: Sequence[str] | None = None, positional: str = '', description: str = '') -> Config:
     """Reads the config modules of `script`, applies `argv` (default: the command line), checks all.
 
     Args:
@@ -70,7 +75,8 @@ def load(script: str, argv=None, positional: str = '', description: str = '') ->
         description: shown by --help.
 
     Raises:
-        UserError: an unknown key, a wrong type or a value outside its range; names the key and the nearest known ones.
+        UserError: an unknown or missing key, a wrong type, a value outside its range, or a module that is no Python; names the
+            key, and the nearest known ones, or the module and its line.
     """
     sections = _sections(script)
     values = {key: value for section in sections for key, value in section.values.items()}
@@ -82,7 +88,7 @@ def load(script: str, argv=None, positional: str = '', description: str = '') ->
     return Config(**values)
 
 
-def detection_settings(config: Config) -> dict:
+def detection_settings(config: Config) -> dict[str, Value]:
     """The values that shape detections, as reports and logs of evaluations note them."""
     return {key: getattr(config, key) for key in ('precision', 'score_threshold', 'nms_threshold', 'nms_top_k', 'keep_top_k')}
 
@@ -99,15 +105,26 @@ def _sections(script) -> list[Section]:
 
 def _section(name) -> Section:
     """One config module; UserError for a key that is unknown or set twice."""
-    module = importlib.import_module(f'configs.{name}')
+    module = _module(name)
     values = {key: value for key, value in vars(module).items() if not key.startswith('_') and not inspect.ismodule(value)}
     for key in values:
         if key not in RULES:
             raise UserError(f"configs/{name}.py: unknown key '{key}'{nearest(key, RULES)}")
     source = inspect.getsource(module)
     _refuse_double(source, name)
-    heading = inspect.getdoc(module).split('\n\n')[0]
+    heading = (inspect.getdoc(module) or '').split('\n\n')[0]
     return Section(f'configs/{name}.py', heading, values, comments.of_keys(source), comments.of_values(source))
+
+
+def _module(name) -> types.ModuleType:
+    """Runs a config module; UserError where Python cannot, as with `augment_flip = true`."""
+    try:
+        return importlib.import_module(f'configs.{name}')
+    except SyntaxError as error:
+        line, reason = error.lineno, error.msg
+    except Exception as error:
+        line, reason = traceback.extract_tb(error.__traceback__)[-1].lineno, error
+    raise UserError(f'configs/{name}.py, line {line}: {reason}')
 
 
 def _needed(script):

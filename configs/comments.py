@@ -1,7 +1,7 @@
 """What the comments of a configuration module say of its keys, as --help shows it."""
 import re
 
-from configs.schema import Rule
+from configs.schema import Rule, Value
 
 _ASSIGNMENT = r'(\w+) *= '
 # `key = 'value'  # note`, or the same commented out: one of several values to choose from.
@@ -15,13 +15,10 @@ def of_keys(source: str) -> dict[str, str]:
     comments, block = {}, []
     for line in source.splitlines():
         if match := re.match(_ASSIGNMENT, line):
-            comments.setdefault(match[1], ' '.join(block) or comments.get(match[1], ''))
+            comments.setdefault(match[1], ' '.join(block))
         elif re.match(r'# +(?!\w+ = )', line):
             block.append(line.lstrip('# '))
-            continue
-        elif line.startswith('#'):
-            continue
-        if not line.strip():
+        elif not line.strip():
             block = []
     return comments
 
@@ -41,7 +38,7 @@ def placeholder(rule: Rule) -> str:
     return choices if 0 < len(choices) <= _SHORT else _METAVARS[rule.type]
 
 
-def entry(rule: Rule, comment: str, notes: dict[str, str], default) -> str:
+def entry(rule: Rule, comment: str, notes: dict[str, str], default: Value) -> str:
     """Help of one key: its comment, its values or range, its default; for argparse, which wants percent signs doubled."""
     comment = comment.removesuffix(' 0..1')  # which the range below says again
     lines = [comment, *_values(rule, notes), f'{_range(rule)}Default: {"empty" if default == "" else default}']

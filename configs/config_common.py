@@ -1,4 +1,4 @@
-"""Configuration shared by conversion, training, test and demo."""
+"""Configuration shared by conversion, training, test, demo and export."""
 
 # Folders in VOC layout (JPEGImages, Annotations, ImageSets/Main), comma-separated; or with pictures and an XML file beside each.
 voc = 'VOCdevkit/VOC2007,VOCdevkit/VOC2012'
@@ -33,7 +33,7 @@ checkpoint = ''
 # Number format of the network's activations: 'float32', 'bfloat16' or 'float16'. Variables are float32 always.
 precision = 'float32'
 
-# Detection: boxes scoring below this are dropped before suppression. 0..1
+# Detection: boxes scoring below this are dropped before suppression; in the demo those below threshold. 0..1
 score_threshold = 0.01
 
 # Non-maximum suppression drops a box whose overlap (IoU) with a better one of its class exceeds this. 0..1

@@ -119,5 +119,5 @@ save_every = 1000
 # Number of last checkpoints that are kept.
 keep_checkpoints = 3
 
-# Threads that prepare images. 0: as many as there are cores.
+# Threads that prepare images. 0: as many as TensorFlow finds useful.
 data_threads = 0

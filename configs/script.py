@@ -3,12 +3,14 @@ import contextlib
 import os
 import sys
 import tempfile
+from collections.abc import Callable, Iterator
+from typing import NoReturn
 
 from configs.errors import UserError
 
 
 @contextlib.contextmanager
-def quiet():
+def quiet() -> Iterator[None]:
     """Holds back what TensorFlow's libraries write to stderr while they are imported; shows it where the import fails.
 
     They write their banner before any setting of TensorFlow's can silence it.
@@ -29,8 +31,10 @@ def quiet():
             os.close(stderr)
 
 
-def run(main, *mistakes):
+def run(main: Callable[[], int | None], *mistakes: type[Exception]) -> NoReturn:
     """Calls main() and ends the process with its result as exit code (None: 0).
+
+    A user's mistake: one line and 2. An interruption: 130, and a closed pipe: 141, which are a shell's codes for these.
 
     mistakes: exception classes of the library that, like UserError, explain a user's mistake in one line.
     """

@@ -11,7 +11,10 @@ are clipped and rounded after interpolation instead of before, and there is no b
 Two more departures. Caffe's random choice among five interpolations is not taken over: all but the linear one would cost a
 copy of the large image. And a crop must contain the centre of an object, see `crop_window`.
 """
+from collections.abc import Sequence
+
 import tensorflow as tf
+from tensorflow.types.experimental import TensorLike
 
 # Minimum IoU of a crop with at least one object, per sampler (ssd_pascal.py batch_sampler). The seventh sampler asks for
 # a maximum IoU of 1, that is, for nothing.
@@ -30,8 +33,9 @@ HUE = 18 / 180
 SMALLEST_SIDE = 0.002
 
 
-def augment(image, boxes, labels, seed, *, image_size, fill, distort=True, zoom_out=True, crop=True, flip=True,
-            zoom_out_max=ZOOM_OUT_MAX):
+def augment(image: TensorLike, boxes: TensorLike, labels: TensorLike, seed: TensorLike, *, image_size: int,
+            fill: Sequence[float], distort: bool = True, zoom_out: bool = True, crop: bool = True, flip: bool = True,
+            zoom_out_max: float = ZOOM_OUT_MAX) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Augments one image -> (uint8 [S, S, 3], boxes float32 [R', 4], labels [R']).
 
     R' is at least 1 where R is, unless all objects that are left are thinner than SMALLEST_SIDE.
@@ -56,32 +60,34 @@ def augment(image, boxes, labels, seed, *, image_size, fill, distort=True, zoom_
     return tf.cast(image + 0.5, tf.uint8), boxes, labels  # 0..255 already: rounding is all that is left
 
 
-def project(boxes, window):
+def project(boxes: TensorLike, window: tf.Tensor) -> tf.Tensor:
     """Boxes [R, 4] in units of the image -> in units of the window [4], not clipped."""
     origin, size = tf.tile(window[:2], [2]), tf.tile(window[2:] - window[:2], [2])
     return (boxes - origin) / size
 
 
-def compose(outer, inner):
+def compose(outer: tf.Tensor, inner: tf.Tensor) -> tf.Tensor:
     """A window given in units of another one -> in units of the image. Both [4] corners."""
     origin, size = tf.tile(outer[:2], [2]), tf.tile(outer[2:] - outer[:2], [2])
     return origin + inner * size
 
 
-def zoom_out_window(seed, largest=ZOOM_OUT_MAX):
-    """Half the time the image itself, else a window of 1 to `largest` times its sides around it (im_transforms.cpp,
-    ExpandImage)."""
+def zoom_out_window(seed: tf.Tensor, largest: float = ZOOM_OUT_MAX) -> tf.Tensor:
+    """Half the time the image itself, else a window of 1 to `largest` times its sides around it: [4] in units of the image.
+
+    seed: int [2]. im_transforms.cpp, ExpandImage.
+    """
     chance, ratio, y, x = tf.unstack(tf.random.stateless_uniform([4], seed), num=4)
     ratio = 1 + ratio * (largest - 1)
     y, x = -y * (ratio - 1), -x * (ratio - 1)
     return tf.where(chance < 0.5, tf.stack([y, x, y + ratio, x + ratio]), WHOLE)
 
 
-def crop_window(boxes, seed):
+def crop_window(boxes: TensorLike, seed: tf.Tensor) -> tf.Tensor:
     """One of the crops that Caffe's samplers produce, or the whole image; all equally likely (sampler.cpp).
 
     Each of six samplers draws up to 50 boxes and produces the first one that at least one object overlaps by its minimum
-    IoU. Without objects no sampler is satisfied. boxes: float32 [R, 4] in units of what is cropped. -> [4].
+    IoU. Without objects no sampler is satisfied. boxes: float32 [R, 4] in units of what is cropped.  seed: int [2].  -> [4].
 
     Beyond Caffe, the crop must contain the centre of an object, as in most later codebases. Caffe's rule left 9 % of VOC's
     images without any object, from which a loss with three negatives per matched box learns nothing.
@@ -97,7 +103,7 @@ def crop_window(boxes, seed):
     return crops[tf.argmax(draw)]
 
 
-def crop_candidates(seed):
+def crop_candidates(seed: tf.Tensor) -> tf.Tensor:
     """[6, 50, 4] boxes of area .3^2..1 and aspect ratio .5..2, inside the unit square, anywhere (sampler.cpp, SampleBBox)."""
     numbers = tf.random.stateless_uniform([len(CROP_OVERLAPS), CROP_TRIALS, 4], seed)
     scale = _between(numbers[..., 0], CROP_SCALES)
@@ -109,7 +115,7 @@ def crop_candidates(seed):
     return tf.concat([origin, origin + size], axis=-1)
 
 
-def best_overlap(candidates, boxes):
+def best_overlap(candidates: tf.Tensor, boxes: TensorLike) -> tf.Tensor:
     """Largest IoU of each candidate [..., 4] with any of boxes [R, 4]; 0 without boxes."""
     low = tf.maximum(candidates[..., None, :2], boxes[:, :2])
     high = tf.minimum(candidates[..., None, 2:], boxes[:, 2:])
@@ -133,24 +139,27 @@ def _contains(windows, points):
     return tf.reduce_all((points >= windows[..., :2]) & (points <= windows[..., 2:]), axis=-1)
 
 
-def keep_centred(boxes, labels):
-    """Objects whose centre lies in the unit square, clipped to it (ssd_pascal.py emit_constraint CENTER)."""
+def keep_centred(boxes: tf.Tensor, labels: TensorLike) -> tuple[tf.Tensor, tf.Tensor]:
+    """Objects whose centre lies in the unit square, clipped to it (ssd_pascal.py emit_constraint CENTER), but for the too thin.
+
+    boxes [R, 4], labels [R] -> the same of those that stay.
+    """
     clipped = tf.clip_by_value(boxes, 0., 1.)
     kept = _contains(tf.constant(WHOLE), _centres(boxes))
     kept &= tf.reduce_all(clipped[:, 2:] - clipped[:, :2] >= SMALLEST_SIDE, axis=1)
     return tf.boolean_mask(clipped, kept), tf.boolean_mask(labels, kept)
 
 
-def flip_boxes(boxes):
+def flip_boxes(boxes: tf.Tensor) -> tf.Tensor:
     """Mirror image left to right: boxes [R, 4] -> [R, 4]."""
     return tf.stack([boxes[:, 0], 1 - boxes[:, 3], boxes[:, 2], 1 - boxes[:, 1]], axis=1)
 
 
-def read_window(image, window, image_size, mirrored=False):
+def read_window(image: TensorLike, window: tf.Tensor, image_size: int, mirrored: bool | tf.Tensor = False) -> tf.Tensor:
     """Reads a window of a uint8 image [H, W, 3] as float32 [S, S, 3]: bilinear, 0..255, and -1 outside the image.
 
     Args:
-        window: [4] in units of the image; may reach outside.  mirrored: the result is turned left to right.
+        window: [4] in units of the image; may reach outside.  image_size: S.  mirrored: the result is turned left to right.
 
     Where a pixel of the result stands for two or more of the image, the image is shrunk by averaging first, so that fine
     patterns of large pictures do not alias.
@@ -195,10 +204,10 @@ def _shrunk(image, window, image_size):
     return tf.cond(tf.reduce_any(factor >= 2), part, lambda: (image, window))
 
 
-def distort_colours(image, seed):
+def distort_colours(image: TensorLike, seed: tf.Tensor) -> tf.Tensor:
     """Brightness, contrast, saturation and hue, each half the time; contrast before or after the other two.
 
-    image: float32 [S, S, 3] 0..255 -> the same. im_transforms.cpp, ApplyDistort.
+    image: float32 [S, S, 3] 0..255 -> the same.  seed: int [2]. im_transforms.cpp, ApplyDistort.
     """
     seeds = tf.unstack(tf.random.split(seed, 2), num=2)
     brighten, contrast, saturate, turn, early = tf.unstack(tf.random.stateless_uniform([5], seeds[0]) < 0.5, num=5)
@@ -211,12 +220,12 @@ def distort_colours(image, seed):
     return _when(contrast & ~early, lambda i: adjust_contrast(i, _between(amount[1], CONTRAST)), image)
 
 
-def adjust_brightness(image, delta):
+def adjust_brightness(image: tf.Tensor, delta: float | tf.Tensor) -> tf.Tensor:
     """Adds delta; clipped to 0..255."""
     return tf.clip_by_value(image + delta, 0., 255.)
 
 
-def adjust_contrast(image, factor):
+def adjust_contrast(image: tf.Tensor, factor: float | tf.Tensor) -> tf.Tensor:
     """Multiplies by factor, about black as Caffe does, not about the mean; clipped to 0..255."""
     return tf.clip_by_value(image * factor, 0., 255.)
 

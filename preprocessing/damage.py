@@ -6,11 +6,12 @@ import pathlib
 import shutil
 import struct
 import tempfile
+from collections.abc import Iterator
 
 import tensorflow as tf
 from google.protobuf import message
 
-from datasets import DataError
+from datasets import DataError, tfrecord
 from preprocessing import pipeline
 
 # A TFRecord is its length (8 bytes), the length's checksum (4), the data, and the data's checksum (4).
@@ -19,7 +20,7 @@ _AROUND = _HEADER.size + 4
 
 
 @contextlib.contextmanager
-def named(index, skippable: bool = True):
+def named(index: tfrecord.RecordIndex, skippable: bool = True) -> Iterator[None]:
     """Around the use of batches: turns TensorFlow's error on a damaged record into a DataError that names what is damaged.
 
     with damage.named(index): for batch in batches: ...
@@ -38,8 +39,11 @@ def named(index, skippable: bool = True):
         raise DataError(f'{found[0]}{more}; convert again{way_out}') from error
 
 
-def examine(file, classes: int):
-    """Yields (serialized, '') for every sound record of a shard, and (None, what is wrong and where) for the others."""
+def examine(file: str, classes: int) -> Iterator[tuple[bytes | None, str]]:
+    """Yields (serialized, '') for every sound record of a shard, and (None, what is wrong and where) for the others.
+
+    classes: how many there are; higher labels are wrong.
+    """
     for number, serialized in enumerate(_records(file)):
         if serialized is None:
             yield None, f'record {number} of {file} is damaged'
@@ -114,12 +118,11 @@ def _decodes(serialized, classes) -> bool:
     return True
 
 
-def sound_copy(index, folder) -> tuple:
-    """The records without their damaged ones -> (RecordIndex, texts that name what is left out).
+def sound_copy(index: tfrecord.RecordIndex, folder: str | os.PathLike) -> tuple[tfrecord.RecordIndex, list[str]]:
+    """The records without their damaged ones -> (their index, texts that name what is left out).
 
     Reads everything once, and damaged shards once more. Shards that are sound stay where they are; of the others the sound
-    records are copied to `folder`.
-    The order of training follows from what is left: the same damage, the same order.
+    records are copied to `folder`. The order of training follows from what is left: the same damage, the same order.
     """
     texts, files, images = [], [], 0
     for file in index.files:

@@ -4,6 +4,7 @@ Source: tensorflow/models research/slim, preprocessing/vgg_preprocessing.py and 
 takes which stands in the backbone's record. 'caffe': weiliu89/caffe, branch ssd, examples/ssd/ssd_pascal.py.
 """
 import tensorflow as tf
+from tensorflow.types.experimental import TensorLike
 
 # Name -> (mean colour RGB, scale): normalised = (pixel - mean) * scale.
 _CONVENTIONS = {
@@ -20,13 +21,16 @@ def _convention(pixels):
     return _CONVENTIONS[pixels]
 
 
-def normalize(images, pixels: str, dtype=tf.float32):
-    """images [..., 3] RGB 0..255, any number type -> dtype, in the convention. Computed in float32, rounded once."""
+def normalize(images: TensorLike, pixels: str, dtype: tf.DType = tf.float32) -> tf.Tensor:
+    """images [..., 3] RGB 0..255, any number type -> dtype, in the convention. Computed in float32, rounded once.
+
+    pixels: one of PIXELS, else ValueError.
+    """
     mean, scale = _convention(pixels)
     return tf.cast((tf.cast(images, tf.float32) - tf.constant(mean)) * scale, dtype)
 
 
-def denormalize(images, pixels: str):
+def denormalize(images: TensorLike, pixels: str) -> tf.Tensor:
     """The inverse of `normalize`: float [..., 3] -> uint8 RGB, rounded and clipped to 0..255."""
     mean, scale = _convention(pixels)
     return tf.saturate_cast(tf.round(tf.cast(images, tf.float32) / scale + tf.constant(mean)), tf.uint8)

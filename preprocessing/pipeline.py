@@ -3,8 +3,11 @@
 Batches carry uint8 images, a quarter of the bytes of float32; the model's side normalises them on its own device.
 """
 import os
+from collections.abc import Callable, Collection, Sequence
 
+import numpy as np
 import tensorflow as tf
+from tensorflow.types.experimental import TensorLike
 
 from datasets import tfrecord
 from preprocessing import augment
@@ -17,8 +20,10 @@ _ID_BYTES = 128
 _READ_BUFFER = 1 << 20
 
 
-def training_batches(index, image_size, batch_size, *, fill, seed, start_step=0, target_fn=None, use_difficult=True,
-                     max_objects=100, threads=0, worker=0, workers=1, split=1, **parts):
+def training_batches(index: tfrecord.RecordIndex, image_size: int, batch_size: int, *, fill: Sequence[float], seed: int,
+                     start_step: int = 0, target_fn: Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]] | None = None,
+                     use_difficult: bool = True, max_objects: int = 100, threads: int = 0, worker: int = 0, workers: int = 1,
+                     split: int = 1, **parts: bool | float) -> tf.data.Dataset:
     """Endless batches of augmented images; batch k depends on the seed and k alone.
 
     Position p of the stream is image p modulo n of epoch p // n; the epoch's order and the position's augmentation derive from
@@ -26,7 +31,7 @@ def training_batches(index, image_size, batch_size, *, fill, seed, start_step=0,
     not decoding, one epoch at most. Batches run across the ends of epochs, so that n may be smaller than B.
 
     Args:
-        index: datasets.tfrecord.RecordIndex.  image_size: S.  batch_size: B, over all workers.
+        image_size: S.  batch_size: B, over all workers.
         fill: RGB 0..255 outside the image.  start_step: batches that are passed over, without decoding them.
         target_fn: (boxes [R, 4], labels [R]) -> dict of tensors of fixed shape, computed per image from all its objects.
         use_difficult: objects marked difficult take part.  max_objects: rows of 'boxes' and 'labels', which are for drawing;
@@ -41,7 +46,8 @@ def training_batches(index, image_size, batch_size, *, fill, seed, start_step=0,
         batched. B is then batch_size / workers / split.
 
     Raises:
-        tf.errors.OpError on damaged records, while they are read; see preprocessing.damage.
+        ValueError: there are no images, no worker of that number, or B cannot be divided.
+        tf.errors.OpError: on damaged records, while they are read; see preprocessing.damage.
     """
     if batch_size % (workers * split):
         raise ValueError(f'batch_size {batch_size} is not divisible by {workers} workers times {split} parts')
@@ -105,9 +111,10 @@ def _records(files):
     return tf.data.TFRecordDataset(files, buffer_size=_READ_BUFFER)
 
 
-def decode(serialized, classes: int):
-    """Parsed record with 'image' as uint8 [H, W, 3]; InvalidArgumentError where the image cannot be decoded, or an object has a
-    box outside of it or no label of the `classes`.
+def decode(serialized: TensorLike, classes: int) -> dict[str, tf.Tensor]:
+    """A record as `tfrecord.parse` gives it, but with 'image' decoded: uint8 [H, W, 3].
+
+    InvalidArgumentError where the image cannot be decoded, or an object has a box outside of it or no label of the `classes`.
     """
     record = tfrecord.parse(serialized)
     boxes, labels = record['boxes'], record['labels']
@@ -135,12 +142,16 @@ def _with_threads(dataset, threads):
     return dataset.with_options(options)
 
 
-def evaluation_batches(index, image_size, batch_size, *, max_images=0, threads=0):
+def evaluation_batches(index: tfrecord.RecordIndex, image_size: int, batch_size: int, *, max_images: int = 0,
+                       threads: int = 0) -> tf.data.Dataset:
     """Every record once, or the first max_images, in the order of the files; the last batch may be smaller.
 
     Returns:
         tf.data.Dataset of dicts: images uint8 [B, S, S, 3], ids string [B], heights and widths int64 [B], boxes float32
         [B, R, 4], labels int32 and difficult bool [B, R]; R is the batch's largest number of objects, label 0 no object.
+
+    Raises:
+        tf.errors.OpError: on damaged records, while they are read; see preprocessing.damage.
     """
     def example(serialized):
         record = decode(serialized, len(index.classes))
@@ -154,8 +165,8 @@ def evaluation_batches(index, image_size, batch_size, *, max_images=0, threads=0
     return _with_threads(examples.padded_batch(batch_size).prefetch(2), threads)
 
 
-def pictures(index, ids) -> dict:
-    """{id: uint8 RGB [H, W, 3]} of some images of the records. ids: strings; those that are not there are left out."""
+def pictures(index: tfrecord.RecordIndex, ids: Collection[str]) -> dict[str, np.ndarray]:
+    """{id: uint8 RGB [H, W, 3]} of some images of the records; ids that are not there are left out."""
     if not ids:
         return {}
     wanted = tf.constant(list(ids), tf.string)
@@ -165,7 +176,7 @@ def pictures(index, ids) -> dict:
     return {record['id'].numpy().decode(): record['image'].numpy() for record in records}
 
 
-def resize_image(image, image_size):
+def resize_image(image: TensorLike, image_size: int) -> tf.Tensor:
     """uint8 [H, W, 3] -> uint8 [S, S, 3] by warping, as SSD does at test time (ssd_pascal.py test_transform_param WARP).
 
     Bilinear between pixel centres, after averaging where a side shrinks to half or less, as in training: so both see pixels of
@@ -179,7 +190,7 @@ def resize_image(image, image_size):
     return tf.cast(tf.image.resize(shrunk, [image_size, image_size]) + 0.5, tf.uint8)
 
 
-def decode_picture(encoded):
+def decode_picture(encoded: TensorLike) -> tf.Tensor:
     """Bytes of a JPEG, PNG, BMP or GIF file (its first frame) -> uint8 RGB [H, W, 3]; other bytes raise InvalidArgumentError.
 
     JPEG by the accurate cosine transform, which gives OpenCV's pixels; by the fast one, TensorFlow's own choice, they are off by

@@ -2,6 +2,7 @@
 import functools
 import importlib
 
+from nets.choices import RESNET_DEPTHS
 from nets.spec import BackboneSpec
 
 # Name -> the module whose `spec(...)` makes its record; imported when asked for.
@@ -22,25 +23,32 @@ def names() -> tuple[str, ...]:
     return tuple(_MODULES)
 
 
+def depths(name: str) -> tuple[int | None, ...]:
+    """The depths that `get` knows of a backbone, the default first; (None,) where there is no choice."""
+    return RESNET_DEPTHS if name.startswith('resnet') else (None,)
+
+
 @functools.cache
 def get(name: str, depth: int | None = None) -> BackboneSpec:
-    """The record of backbone `name`. `depth`: 50 (default), 101 or 152, for the ResNets only; else it is ignored.
+    """The record of backbone `name`. `depth`: one of `depths(name)`, None for the default; without a choice it is ignored.
 
     ValueError lists the known names (or depths).
     """
     if name not in _MODULES:
         raise ValueError(f"unknown backbone '{name}'; known: {', '.join(_MODULES)}")
     module = importlib.import_module(f'nets.backbones.{_MODULES[name]}')
-    if name.startswith('resnet'):
-        return module.spec(name, depth or 50)
-    return module.spec(name)
+    default = depths(name)[0]
+    return module.spec(name, depth or default) if default else module.spec(name)
 
 
 def weights_name(spec: BackboneSpec) -> str:
-    """What checkpoints.fetch calls a record's ImageNet weights: its name, for the ResNets with the depth."""
-    return spec.imagenet.scope if spec.name.startswith('resnet') else spec.name
+    """What checkpoints.fetch calls a record's ImageNet weights: its name, with the depth where there is a choice."""
+    return spec.imagenet.scope if len(depths(spec.name)) > 1 else spec.name
 
 
 def from_config_name(name: str, depth: int, box_set: str) -> BackboneSpec:
-    """The record for the configuration's values: 'ssd_<name>', ResNet depth, set of default box sizes."""
+    """The record for the configuration's values: 'ssd_<name>', ResNet depth, set of default box sizes.
+
+    ValueError lists the known values.
+    """
     return get(name.removeprefix('ssd_'), depth).with_box_set(box_set)

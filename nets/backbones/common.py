@@ -1,15 +1,18 @@
 """What the backbones with batch norm share."""
 import contextlib
+from collections.abc import Callable, Iterator
 
 from nets.slim_compat import moving_averages, slim, tf
 
 
 @slim.add_arg_scope
-def batch_norm(inputs, is_training=True, learns=None, synchronized=False, **options):
+def batch_norm(inputs: tf.Tensor, is_training: bool = True, learns: Callable[[str], bool] | None = None,
+               synchronized: bool = False, **options: object) -> tf.Tensor:
     """slim's batch norm, in inference mode where the layer around it does not learn.
 
     learns: name of a variable -> whether training changes it; None: always. See nets.ssd.SSD.
     synchronized: statistics of the images on all devices, not of each device's own.
+    options: of slim.batch_norm.
     """
     gamma = f'{tf.compat.v1.get_variable_scope().name}/{options.get("scope") or "BatchNorm"}/gamma'
     is_training = is_training and (learns is None or learns(gamma))
@@ -19,7 +22,10 @@ def batch_norm(inputs, is_training=True, learns=None, synchronized=False, **opti
 
 
 def _synchronized_batch_norm(inputs, decay=0.999, epsilon=0.001, scale=False, activation_fn=None, scope=None, **_):
-    """Batch norm in training mode over the images of all replicas; variables and formula as slim's."""
+    """Batch norm in training mode over the images of all replicas; variables and formula as slim's.
+
+    Left unread are slim's options that choose an implementation: fused, updates_collections.
+    """
     replicas = tf.distribute.get_replica_context()
     values = tf.cast(inputs, tf.float32)
     with tf.compat.v1.variable_scope(scope or 'BatchNorm'):
@@ -41,11 +47,13 @@ def _synchronized_batch_norm(inputs, decay=0.999, epsilon=0.001, scale=False, ac
 
 
 @contextlib.contextmanager
-def conv_bn_scope(is_training, decay, epsilon, scale, initializer, activation, padding='SAME'):
-    """Inside this scope every slim convolution is followed by batch norm and `activation`, and has no bias.
+def conv_bn_scope(is_training: bool, decay: float, epsilon: float, scale: bool, initializer: Callable[..., tf.Tensor],
+                  activation: Callable[[tf.Tensor], tf.Tensor]) -> Iterator[None]:
+    """Inside this scope every slim convolution is followed by batch norm and `activation`, and has no bias; padding is SAME.
 
-    is_training: Python bool; True uses the batch's statistics and moves the averages by 1 - `decay`.
+    is_training: True uses the batch's statistics and moves the averages by 1 - `decay`.
     epsilon, scale: as published with the weights; `scale` says whether batch norm has a gamma.
+    initializer: of the kernels.
     """
     with slim.arg_scope(
         [batch_norm],
@@ -61,12 +69,12 @@ def conv_bn_scope(is_training, decay, epsilon, scale, initializer, activation, p
         activation_fn=activation,
         weights_initializer=initializer,
     ), slim.arg_scope(
-        [slim.conv2d, slim.separable_conv2d, slim.max_pool2d, slim.avg_pool2d], padding=padding,
+        [slim.conv2d, slim.separable_conv2d, slim.max_pool2d, slim.avg_pool2d], padding='SAME',
     ):
         yield
 
 
-def depthwise(net, stride, scope):
+def depthwise(net: tf.Tensor, stride: int, scope: str) -> tf.Tensor:
     """3x3 depth-wise convolution, batch norm and activation, inside `conv_bn_scope`: [B, H, W, D] -> [B, H / stride, ..., D].
 
     Computed in float32 whatever the precision: TensorFlow's bfloat16 gradients of a depth-wise convolution with stride 2 take

@@ -3,20 +3,18 @@
 Names, shapes and behaviour as in research/slim/nets/inception_resnet_v2.py of tensorflow/models.
 """
 from nets.backbones import inception_common
-from nets.backbones.inception_common import branches, layer
+from nets.backbones.inception_common import DOWN, branches, layer
 from nets.slim_compat import tf
 from nets.spec import BackboneSpec, ExtraLayer, ImageNetCheckpoint
 
-_DOWN = (2, 'VALID')
-
 _STEM = (
-    ('Conv2d_1a_3x3', 32, *_DOWN),
+    ('Conv2d_1a_3x3', 32, *DOWN),
     ('Conv2d_2a_3x3', 32, 1, 'VALID'),
     ('Conv2d_2b_3x3', 64),
-    ('MaxPool_3a_3x3', None, *_DOWN),
+    ('MaxPool_3a_3x3', None, *DOWN),
     ('Conv2d_3b_1x1', 80, 1, 'VALID'),
     ('Conv2d_4a_3x3', 192, 1, 'VALID'),
-    ('MaxPool_5a_3x3', None, *_DOWN),
+    ('MaxPool_5a_3x3', None, *DOWN),
 )
 _MIXED_5B = (
     (('Conv2d_1x1', 96),),
@@ -25,15 +23,15 @@ _MIXED_5B = (
     (('AvgPool_0a_3x3',), ('Conv2d_0b_1x1', 64)),
 )
 _MIXED_6A = (
-    (('Conv2d_1a_3x3', 384, *_DOWN),),
-    (('Conv2d_0a_1x1', 256), ('Conv2d_0b_3x3', 256), ('Conv2d_1a_3x3', 384, *_DOWN)),
-    (('MaxPool_1a_3x3', None, *_DOWN),),
+    (('Conv2d_1a_3x3', 384, *DOWN),),
+    (('Conv2d_0a_1x1', 256), ('Conv2d_0b_3x3', 256), ('Conv2d_1a_3x3', 384, *DOWN)),
+    (('MaxPool_1a_3x3', None, *DOWN),),
 )
 _MIXED_7A = (
-    (('Conv2d_0a_1x1', 256), ('Conv2d_1a_3x3', 384, *_DOWN)),
-    (('Conv2d_0a_1x1', 256), ('Conv2d_1a_3x3', 288, *_DOWN)),
-    (('Conv2d_0a_1x1', 256), ('Conv2d_0b_3x3', 288), ('Conv2d_1a_3x3', 320, *_DOWN)),
-    (('MaxPool_1a_3x3', None, *_DOWN),),
+    (('Conv2d_0a_1x1', 256), ('Conv2d_1a_3x3', 384, *DOWN)),
+    (('Conv2d_0a_1x1', 256), ('Conv2d_1a_3x3', 288, *DOWN)),
+    (('Conv2d_0a_1x1', 256), ('Conv2d_0b_3x3', 288), ('Conv2d_1a_3x3', 320, *DOWN)),
+    (('MaxPool_1a_3x3', None, *DOWN),),
 )
 _BLOCK_35 = (
     (('Conv2d_1x1', 32),),
@@ -50,7 +48,7 @@ _BLOCK_8 = (
 )
 
 
-def build(images, is_training, batch_norm_decay=None):
+def build(images: tf.Tensor, is_training: bool, batch_norm_decay: float | None = None) -> dict[str, tf.Tensor]:
     """images [B, S, S, 3] in [-1, 1] -> end points under slim's names.
 
     They are `Conv2d_1a_3x3` ... `MaxPool_5a_3x3`, `Mixed_5b`, `Mixed_6a`, `PreAuxLogits` (after the 17 x 17 blocks), `Mixed_7a`
@@ -92,7 +90,7 @@ def _repeat(net, times, name, rows, scale):
     return net
 
 
-def spec(name):
+def spec(name: str) -> BackboneSpec:
     """One head per resolution, at its first layer; the blocks behind it are seen by the extra layers after Conv2d_7b_1x1."""
     return BackboneSpec(
         name=name,

@@ -3,24 +3,22 @@
 Names, shapes and behaviour as in research/slim/nets/inception_v4.py of tensorflow/models.
 """
 from nets.backbones import inception_common
-from nets.backbones.inception_common import chain, layer
+from nets.backbones.inception_common import DOWN, chain, layer
 from nets.slim_compat import tf
 from nets.spec import BackboneSpec, ExtraLayer, ImageNetCheckpoint
 
-_DOWN = (2, 'VALID')
-
-_STEM = (('Conv2d_1a_3x3', 32, *_DOWN), ('Conv2d_2a_3x3', 32, 1, 'VALID'), ('Conv2d_2b_3x3', 64))
+_STEM = (('Conv2d_1a_3x3', 32, *DOWN), ('Conv2d_2a_3x3', 32, 1, 'VALID'), ('Conv2d_2b_3x3', 64))
 _MIXED_3A = (
-    (('MaxPool_0a_3x3', None, *_DOWN),),
-    (('Conv2d_0a_3x3', 96, *_DOWN),),
+    (('MaxPool_0a_3x3', None, *DOWN),),
+    (('Conv2d_0a_3x3', 96, *DOWN),),
 )
 _MIXED_4A = (
     (('Conv2d_0a_1x1', 64), ('Conv2d_1a_3x3', 96, 1, 'VALID')),
     (('Conv2d_0a_1x1', 64), ('Conv2d_0b_1x7', 64), ('Conv2d_0c_7x1', 64), ('Conv2d_1a_3x3', 96, 1, 'VALID')),
 )
 _MIXED_5A = (
-    (('Conv2d_1a_3x3', 192, *_DOWN),),
-    (('MaxPool_1a_3x3', None, *_DOWN),),
+    (('Conv2d_1a_3x3', 192, *DOWN),),
+    (('MaxPool_1a_3x3', None, *DOWN),),
 )
 _BLOCK_A = (
     (('Conv2d_0a_1x1', 96),),
@@ -29,9 +27,9 @@ _BLOCK_A = (
     (('AvgPool_0a_3x3',), ('Conv2d_0b_1x1', 96)),
 )
 _REDUCTION_A = (
-    (('Conv2d_1a_3x3', 384, *_DOWN),),
-    (('Conv2d_0a_1x1', 192), ('Conv2d_0b_3x3', 224), ('Conv2d_1a_3x3', 256, *_DOWN)),
-    (('MaxPool_1a_3x3', None, *_DOWN),),
+    (('Conv2d_1a_3x3', 384, *DOWN),),
+    (('Conv2d_0a_1x1', 192), ('Conv2d_0b_3x3', 224), ('Conv2d_1a_3x3', 256, *DOWN)),
+    (('MaxPool_1a_3x3', None, *DOWN),),
 )
 _BLOCK_B = (
     (('Conv2d_0a_1x1', 384),),
@@ -40,9 +38,9 @@ _BLOCK_B = (
     (('AvgPool_0a_3x3',), ('Conv2d_0b_1x1', 128)),
 )
 _REDUCTION_B = (
-    (('Conv2d_0a_1x1', 192), ('Conv2d_1a_3x3', 192, *_DOWN)),
-    (('Conv2d_0a_1x1', 256), ('Conv2d_0b_1x7', 256), ('Conv2d_0c_7x1', 320), ('Conv2d_1a_3x3', 320, *_DOWN)),
-    (('MaxPool_1a_3x3', None, *_DOWN),),
+    (('Conv2d_0a_1x1', 192), ('Conv2d_1a_3x3', 192, *DOWN)),
+    (('Conv2d_0a_1x1', 256), ('Conv2d_0b_1x7', 256), ('Conv2d_0c_7x1', 320), ('Conv2d_1a_3x3', 320, *DOWN)),
+    (('MaxPool_1a_3x3', None, *DOWN),),
 )
 # The blocks in order, with the name that each block's variables and end point carry.
 _MIXED = (
@@ -56,7 +54,7 @@ _MIXED = (
 )
 
 
-def build(images, is_training, batch_norm_decay=None):
+def build(images: tf.Tensor, is_training: bool, batch_norm_decay: float | None = None) -> dict[str, tf.Tensor]:
     """images [B, S, S, 3] in [-1, 1] -> end points `Conv2d_2b_3x3`, `Mixed_3a` ... `Mixed_7d`."""
     points = {}
     with tf.compat.v1.variable_scope('InceptionV4'), inception_common.scope(is_training, batch_norm_decay):
@@ -85,7 +83,7 @@ def _block_c(net):
     return tf.concat([branch_0, *branch_1, *branch_2, branch_3], axis=3)
 
 
-def spec(name):
+def spec(name: str) -> BackboneSpec:
     """Two heads at 17 x 17, in the middle and at the end of that stage, and two at 8 x 8, after its first and last block."""
     return BackboneSpec(
         name=name,

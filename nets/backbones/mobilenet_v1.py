@@ -10,12 +10,12 @@ from nets.spec import BackboneSpec, ExtraLayer, ImageNetCheckpoint
 _SEPARABLE = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1), (512, 1), (512, 1), (512, 1), (512, 1))
 
 
-def build(images, is_training, batch_norm_decay=None):
+def build(images: tf.Tensor, is_training: bool, batch_norm_decay: float | None = None) -> dict[str, tf.Tensor]:
     """images [B, S, S, 3] in [-1, 1] -> end points, all [B, side, side, depth].
 
     The end points are `Conv2d_0`, `Conv2d_<i>_depthwise` and `Conv2d_<i>_pointwise` for i = 1 ... 11.
     """
-    end_points = {}
+    points = {}
     with tf.compat.v1.variable_scope('MobilenetV1'), conv_bn_scope(
         is_training,
         decay=0.9997 if batch_norm_decay is None else batch_norm_decay,
@@ -24,16 +24,16 @@ def build(images, is_training, batch_norm_decay=None):
         initializer=tf.compat.v1.truncated_normal_initializer(stddev=0.09),
         activation=tf.nn.relu6,
     ):
-        net = end_points['Conv2d_0'] = slim.conv2d(images, 32, 3, stride=2, scope='Conv2d_0')
+        net = points['Conv2d_0'] = slim.conv2d(images, 32, 3, stride=2, scope='Conv2d_0')
         for i, (depth, stride) in enumerate(_SEPARABLE, start=1):
             name = f'Conv2d_{i}_depthwise'
-            net = end_points[name] = depthwise(net, stride, name)
+            net = points[name] = depthwise(net, stride, name)
             name = f'Conv2d_{i}_pointwise'
-            net = end_points[name] = slim.conv2d(net, depth, 1, scope=name)
-    return end_points
+            net = points[name] = slim.conv2d(net, depth, 1, scope=name)
+    return points
 
 
-def spec(name):
+def spec(name: str) -> BackboneSpec:
     """The last layers at stride 8 and 16 get heads; the extra layers take over where Conv2d_12 would shrink the grid."""
     return BackboneSpec(
         name=name,

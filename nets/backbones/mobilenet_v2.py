@@ -12,7 +12,7 @@ _EXPANSION = 6
 _BLOCKS = ((16, 1), (24, 2), (24, 1), (32, 2), (32, 1), (32, 1), (64, 2), (64, 1), (64, 1), (64, 1), (96, 1), (96, 1), (96, 1))
 
 
-def build(images, is_training, batch_norm_decay=None):
+def build(images: tf.Tensor, is_training: bool, batch_norm_decay: float | None = None) -> dict[str, tf.Tensor]:
     """images [B, S, S, 3] in [-1, 1] -> end points under slim's names.
 
     They are `layer_1`, and `layer_<i>/expansion_output`, `/depthwise_output`, `/output` for i = 2 ... 14 (layer_2 does not
@@ -55,7 +55,7 @@ def _inverted_residual(net, depth, stride, name, points, expand):
     return net
 
 
-def spec(name):
+def spec(name: str) -> BackboneSpec:
     """Heads on the last layers at stride 8 and 16: the expansions of the two blocks that then shrink the grid.
 
     A block's own output is a linear bottleneck of 32 or 96 channels, with no activation; the expansion that reads it has 192 or

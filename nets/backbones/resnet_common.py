@@ -1,4 +1,7 @@
 """What ResNet v1 and v2 share. Behaviour as in research/slim/nets/resnet_utils.py of tensorflow/models."""
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+
 from nets.backbones.common import conv_bn_scope
 from nets.slim_compat import slim, tf
 from nets.spec import BackboneSpec, ExtraLayer, ImageNetCheckpoint
@@ -10,14 +13,17 @@ UNITS = {50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 _BLOCKS = ((64, 2), (128, 2), (256, 2), (512, 1))
 
 
-def blocks(depth):
+def blocks(depth: int) -> Iterator[tuple[str, list[tuple[int, int]]]]:
     """Yields (block's name, [(bottleneck depth, stride) of each unit]) for block1 ... block4."""
     for i, (units, (bottleneck, stride)) in enumerate(zip(UNITS[depth], _BLOCKS, strict=True), start=1):
         yield f'block{i}', [(bottleneck, 1)] * (units - 1) + [(bottleneck, stride)]
 
 
-def scope(is_training, batch_norm_decay):
-    """slim's resnet_arg_scope. Its weight decay is no business of the network: the loss adds it."""
+def scope(is_training: bool, batch_norm_decay: float | None) -> contextlib.AbstractContextManager[None]:
+    """slim's resnet_arg_scope. Its weight decay is left to the loss.
+
+    batch_norm_decay: None for the published value, 0.997.
+    """
     return conv_bn_scope(
         is_training,
         decay=0.997 if batch_norm_decay is None else batch_norm_decay,
@@ -28,16 +34,16 @@ def scope(is_training, batch_norm_decay):
     )
 
 
-def subsample(net, stride):
+def subsample(net: tf.Tensor, stride: int) -> tf.Tensor:
     """Each `stride`-th pixel: [B, H, W, D] -> [B, ceil(H / stride), ceil(W / stride), D]."""
     return net if stride == 1 else slim.max_pool2d(net, 1, stride=stride)
 
 
-def conv2d_same(net, depth, kernel, stride, scope, **options):
-    """A convolution whose padding does not depend on the image's size.
+def conv2d_same(net: tf.Tensor, depth: int, kernel: int, stride: int, scope: str, **options: object) -> tf.Tensor:
+    """A convolution whose padding does not depend on the image's size: [B, H, W, D] -> [B, ceil(H / stride), ..., depth].
 
     TensorFlow's SAME with stride 2 centres its windows on the odd pixels of an even image and on the even pixels of an odd one;
-    padded alike on both sides, the output is always the stride-1 output at each second pixel.
+    padded alike on both sides, the output is always the stride-1 output at each second pixel. options: of slim.conv2d.
     """
     if stride == 1:
         return slim.conv2d(net, depth, kernel, scope=scope, **options)
@@ -46,10 +52,11 @@ def conv2d_same(net, depth, kernel, stride, scope, **options):
     return slim.conv2d(net, depth, kernel, stride=stride, padding='VALID', scope=scope, **options)
 
 
-def spec(name, depth, builder, feature_layers, pixels, parameters, date):
+def spec(name: str, depth: int, builder: Callable[..., dict[str, tf.Tensor]], feature_layers: tuple[str, ...], pixels: str,
+         parameters: Mapping[int, int], date: str) -> BackboneSpec:
     """The record of a ResNet: three layers of the body at 19, 10 and 10, and three extra layers.
 
-    parameters: depth -> exact count.  date: of the published checkpoints.
+    parameters: depth -> exact count.  date: of the published checkpoints.  ValueError lists the known depths.
     """
     if depth not in UNITS:
         raise ValueError(f"unknown depth {depth} of backbone '{name}'; known: {', '.join(map(str, UNITS))}")

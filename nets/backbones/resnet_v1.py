@@ -6,11 +6,12 @@ import functools
 
 from nets.backbones import resnet_common
 from nets.slim_compat import slim, tf
+from nets.spec import BackboneSpec
 
 _PARAMETERS = {50: 23_561_152, 101: 42_605_504, 152: 58_295_232}  # moving statistics included
 
 
-def build(images, is_training, batch_norm_decay=None, depth=50):
+def build(images: tf.Tensor, is_training: bool, batch_norm_decay: float | None = None, depth: int = 50) -> dict[str, tf.Tensor]:
     """images [B, S, S, 3], RGB minus its mean -> end points `conv1`, `block1` ... `block4`, all after relu."""
     points = {}
     with tf.compat.v1.variable_scope(f'resnet_v1_{depth}'), resnet_common.scope(is_training, batch_norm_decay):
@@ -37,7 +38,7 @@ def _unit(net, bottleneck, stride):
     return tf.nn.relu(shortcut + net)
 
 
-def spec(name, depth):
+def spec(name: str, depth: int) -> BackboneSpec:
     """Heads on block2, block3 and block4; the published weights were trained with VGG's preprocessing."""
     return resnet_common.spec(
         name,

@@ -7,12 +7,13 @@ import functools
 from nets.backbones import resnet_common
 from nets.backbones.common import batch_norm
 from nets.slim_compat import slim, tf
+from nets.spec import BackboneSpec
 
 _PARAMETERS = {50: 23_564_800, 101: 42_626_560, 152: 58_331_648}  # moving statistics included
 _PLAIN = {'normalizer_fn': None, 'activation_fn': None}  # a convolution with bias and nothing after it
 
 
-def build(images, is_training, batch_norm_decay=None, depth=50):
+def build(images: tf.Tensor, is_training: bool, batch_norm_decay: float | None = None, depth: int = 50) -> dict[str, tf.Tensor]:
     """images [B, S, S, 3] in [-1, 1] -> end points.
 
     `conv1`, `block1` ... `block4`: the bare sums, which slim gives these names.
@@ -48,7 +49,7 @@ def _unit(net, preact, bottleneck, stride):
     return shortcut + slim.conv2d(net, depth, 1, scope='conv3', **_PLAIN)
 
 
-def spec(name, depth):
+def spec(name: str, depth: int) -> BackboneSpec:
     """Heads on block2, block3 and block4, each as its next reader in the published network sees it: after batch norm and relu.
 
     Nothing normalises the bare sums, and they grow from unit to unit: before any training, on eight photographs, their standard

@@ -40,7 +40,7 @@ _IMAGENET = ImageNetCheckpoint(
 )
 
 
-def build(images, is_training, batch_norm_decay=None):
+def build(images: tf.Tensor, is_training: bool, batch_norm_decay: float | None = None) -> dict[str, tf.Tensor]:
     """images [B, S, S, 3], RGB minus its mean -> end points `conv1_2` ... `conv5_3`, `conv6`, `conv7`, after their relu.
 
     VGG has no batch norm, and SSD trains it without dropout: `is_training` and `batch_norm_decay` change nothing.
@@ -63,8 +63,8 @@ def build(images, is_training, batch_norm_decay=None):
     return points
 
 
-def spec(name):
-    """SSD300 and SSD512 (Liu et al. 2016, arXiv 1512.02325), with the default boxes that Caffe's scripts publish."""
+def spec(name: str) -> BackboneSpec:
+    """The record of SSD300 or SSD512 (Liu et al. 2016, arXiv 1512.02325), with the default boxes that Caffe's scripts publish."""
     return {'vgg_300': _ssd300, 'vgg_512': _ssd512}[name](
         name=name,
         builder=build,

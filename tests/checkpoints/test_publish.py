@@ -62,8 +62,25 @@ def test_mixed_trainings(tmp_path):
         publish.publish(first, tmp_path / 'again', mix=[(other, .5)])
 
 
-def test_shares_of_the_command_line():
+def test_a_mean_of_halves_is_not_rounded_to_halves(tmp_path):
+    halves = [publish.publish(_training(tmp_path / name, [value, 1.]), tmp_path / f'{name}_half')
+              for name, value in (('first', 1.), ('second', 1 + 2**-10))]
+    prefix = publish.publish(halves[0], tmp_path / 'shipped', 'float32', mix=[(halves[1], .5)])
+    assert checkpoint.read(prefix).get_tensor('net/weights').tolist() == [1 + 2**-11, 1]
+
+
+@pytest.mark.parametrize('shares, text', [([.5, .5], '1'), ([.7, .6], '1.3')])
+def test_shares_that_leave_nothing(shares, text, tmp_path):
+    first, second = _training(tmp_path / 'first', [3., 1.]), _training(tmp_path / 'second', [7., 3.])
+    with pytest.raises(checkpoint.CheckpointError, match=f'^the shares of the others make {text}, which leaves nothing'):
+        publish.publish(first, tmp_path / 'shipped', mix=[(second, share) for share in shares])
+    assert not (tmp_path / 'shipped').exists()
+
+
+def test_shares_of_the_command_line(capsys):
     assert publish._share('a=b/model.ckpt-1=0.25') == ('a=b/model.ckpt-1', .25)
-    for text in ('a', 'a=', 'a=x', 'a=1', '=0.5', 'a=-1'):
-        with pytest.raises(ValueError):
-            publish._share(text)
+    for text in ('a', 'a=', 'a=x', 'a=1', '=0.5', 'a=-1', 'a=nan'):
+        with pytest.raises(SystemExit) as stop:
+            publish.main(['source', 'folder', f'--mix={text}'])
+        assert stop.value.code == 2
+        assert f"--mix: '{text}' is not CHECKPOINT=SHARE with a share between 0 and 1" in capsys.readouterr().err

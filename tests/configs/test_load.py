@@ -5,7 +5,7 @@ import sys
 import pytest
 
 import configs
-from configs import config_train, schema
+from configs import config_demo, config_test, config_train, schema
 
 
 def test_defaults_and_overrides():
@@ -26,9 +26,15 @@ def test_every_default_is_valid_and_every_key_has_a_comment(script):
     assert set(vars(config)) - explained == set()
 
 
-def test_every_rule_is_of_some_key():
-    keys = set().union(*(vars(configs.load(script, [])) for script in configs.SCRIPTS))
-    assert set(schema.RULES) == keys
+@pytest.mark.parametrize('name', schema.MODULES)
+def test_rules_are_of_the_keys_that_a_module_sets(name):
+    assert set(schema.MODULES[name]) == set(configs._section(name).values)
+
+
+def test_a_key_has_the_same_rule_in_all_modules():
+    found = [(name, key) for name, rules in schema.MODULES.items() for key, rule in rules.items()
+             if rule is not schema.RULES[key]]
+    assert found == []
 
 
 @pytest.mark.parametrize('argument, message', [
@@ -37,6 +43,11 @@ def test_every_rule_is_of_some_key():
     ('--batch_size=0', 'batch_size: 0 is not a whole number from 1 to 65536'),
     ('--backbone_network=ssd_resent_v1', "'ssd_resent_v1' is not one of ssd_vgg_300, .*; nearest: ssd_resnet_v1"),
     ('--learning_rate=nan', 'learning_rate: nan is not a number above 0'),
+    ('--learning_rate=0', 'learning_rate: 0.0 is not a number above 0'),
+    ('--weight_decay=inf', 'weight_decay: inf is not a number of at least 0'),
+    ('--max_steps=9223372036854775808', 'max_steps: 9223372036854775808 is not a whole number of at least 1'),
+    ('--nms_top_k=3000000000', 'nms_top_k: 3000000000 is not a whole number from 1 to 1000000'),
+    ('--data_threads=3000000000', 'data_threads: 3000000000 is not a whole number from 0 to 1024'),
     ('--augment_flip=maybe', "augment_flip: 'maybe' is not True or False"),
     ('--max_steps', 'expected one argument'),
     ('picture.jpg', "unexpected argument 'picture.jpg'; write --key=value"),
@@ -76,10 +87,30 @@ def test_misspelt_key_in_a_module_is_refused(monkeypatch):
         configs.load('ssd_train', [])
 
 
-def test_missing_key_in_a_module_is_refused(monkeypatch):
-    monkeypatch.delattr(config_train, 'momentum')
-    with pytest.raises(configs.UserError, match="ssd_train.py: 'momentum' is set nowhere in configs/"):
-        configs.load('ssd_train', [])
+@pytest.mark.parametrize('script, module, key', [
+    ('ssd_train', config_train, 'momentum'), ('ssd_test', config_test, 'batch_size'), ('ssd_demo', config_demo, 'output')])
+def test_missing_key_in_a_module_is_refused(script, module, key, monkeypatch):
+    monkeypatch.delattr(module, key)
+    with pytest.raises(configs.UserError, match=f"{script}.py: '{key}' is set nowhere in configs/"):
+        configs.load(script, [])
+
+
+@pytest.mark.parametrize('source, message', [
+    ('# Turn.\naugment_flip = true\n', "line 2: name 'true' is not defined"),
+    ('batch_size = 32x\n', 'line 1: invalid decimal literal'),
+])
+def test_a_module_that_python_cannot_run_is_refused(source, message, tmp_path, monkeypatch):
+    (tmp_path / 'config_broken.py').write_text(source)
+    monkeypatch.setattr(configs, '__path__', [str(tmp_path)])
+    with pytest.raises(configs.UserError, match=f'^configs/config_broken.py, {message}$'):
+        configs._section('config_broken')
+
+
+def test_a_module_without_docstring_has_no_heading(tmp_path, monkeypatch):
+    (tmp_path / 'config_bare.py').write_text('batch_size = 3\n')
+    monkeypatch.setattr(configs, '__path__', [str(tmp_path)])
+    section = configs._section('config_bare')
+    assert (section.heading, section.values) == ('', {'batch_size': 3})
 
 
 def test_no_tensorflow_is_imported():

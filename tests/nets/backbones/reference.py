@@ -10,14 +10,12 @@ import zlib
 import numpy as np
 
 from nets import backbones
-from nets.backbones import resnet_common
 from nets.slim_compat import tf
 from nets.ssd import FLOAT32_NAMES
 
 DATA = pathlib.Path(__file__).parents[2] / 'data/slim'
 # Every (name, depth) of the registry; depth is None where there is no choice.
-RECORDS = [(name, depth) for name in backbones.names()
-           for depth in (resnet_common.UNITS if name.startswith('resnet') else [None])]
+RECORDS = [(name, depth) for name in backbones.names() for depth in backbones.depths(name)]
 
 
 class Body(tf.Module):

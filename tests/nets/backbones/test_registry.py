@@ -164,6 +164,13 @@ def test_published_default_box_counts(name, boxes):
     assert backbones.get(name).num_default_boxes == boxes
 
 
+def test_depths():
+    assert backbones.depths('resnet_v2') == (50, 101, 152) and backbones.depths('vgg_300') == (None,)
+    assert backbones.get('resnet_v1').imagenet.scope == 'resnet_v1_50'
+    assert backbones.get('resnet_v1', 152).imagenet.scope == 'resnet_v1_152'
+    assert backbones.get('vgg_300', 101) == backbones.get('vgg_300')
+
+
 def test_an_unknown_depth_lists_the_known_ones():
     with pytest.raises(ValueError, match='unknown depth 34 .* known: 50, 101, 152'):
         backbones.get('resnet_v1', 34)

@@ -37,10 +37,14 @@ def test_the_stride_stands_at_the_end_of_a_block():
     }
 
 
-@pytest.mark.parametrize('depth', [50, 101, 152])
+@pytest.mark.parametrize('depth', backbones.depths('resnet_v1'))
 def test_depth_counts_the_layers_with_weights(depth):
     first_and_classifier, convolutions_per_unit = 2, 3
     assert first_and_classifier + convolutions_per_unit * sum(resnet_common.UNITS[depth]) == depth
+
+
+def test_every_depth_can_be_chosen():
+    assert backbones.depths('resnet_v1') == tuple(resnet_common.UNITS) == (50, 101, 152)
 
 
 def test_heads_of_v2_see_the_sums_after_batch_norm_and_relu():
