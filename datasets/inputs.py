@@ -3,6 +3,8 @@ import dataclasses
 import itertools
 import os
 import time
+import typing
+from collections.abc import Callable, Iterator, Sequence
 
 import cv2
 import numpy as np
@@ -12,6 +14,7 @@ from datasets import DataError, pictures, threads
 # Frames per second of a video or camera that states none, or one beyond reason (webcams that say 90000).
 _USUAL_RATE, _HIGHEST_RATE = 25.0, 1000.0
 _WORKERS = min(8, os.cpu_count() or 1)
+_Prepared = typing.TypeVar('_Prepared')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,16 +37,19 @@ class Pictures:
     workers = _WORKERS
     noun = 'picture'
 
-    def __init__(self, paths, name, stem, several, read=pictures.read):
+    def __init__(self, paths: Sequence[str], name: str, stem: str, several: bool,
+                 read: Callable[[str], np.ndarray] = pictures.read):
+        """name: what the user called them.  stem: of the output files.  several: also where there happens to be one alone."""
         self.name, self.stem, self.several, self.total, self._read = name, stem, several, len(paths), read
         self.files = list(zip(paths, pictures.unique_stems(paths), strict=True))
         self.refused = []
 
-    def jobs(self):
+    def jobs(self) -> list[tuple[str, str]]:
+        """(path, stem) of each."""
         return self.files
 
-    def load(self, job):
-        """-> Item; DataError where that is no picture."""
+    def load(self, job: tuple[str, str]) -> Item:
+        """One of the jobs; DataError where that is no picture."""
         path, stem = job
         return Item(self._read(path), path, stem)
 
@@ -57,8 +63,8 @@ class Video:
     workers = 1
     noun = 'frame'
 
-    def __init__(self, name, stem, path=None, camera=None):
-        """DataError where it cannot be opened or has no frame that can be decoded."""
+    def __init__(self, name: str, stem: str, path: str | None = None, camera: int | None = None):
+        """path or camera, whose number it is. DataError where it cannot be opened or has no frame that can be decoded."""
         self.name, self.stem, self.live, self.refused = name, stem, camera is not None, []
         self.files = [(path, stem)] if path else []
         _silence_opencv()
@@ -74,11 +80,12 @@ class Video:
         self.total = int(frames) if not self.live and 0 < frames < 2**31 else None
         self._start = time.monotonic()
 
-    def jobs(self):
+    def jobs(self) -> Iterator[int]:
+        """Frame numbers from 0, without end."""
         return itertools.count()
 
-    def load(self, job):
-        """-> Item, or None after the last frame."""
+    def load(self, job: int) -> Item | None:
+        """The next frame; None after the last. job: its number."""
         picture = self._first if job == 0 else self._read()
         if picture is None:
             return None
@@ -115,7 +122,8 @@ def find(text: str) -> Pictures | Video:
     raise DataError(f'no picture at {text}, nor a folder or video')
 
 
-def batches(source, prepare, batch_size: int):
+def batches(source: Pictures | Video, prepare: Callable[[np.ndarray], _Prepared],
+            batch_size: int) -> Iterator[tuple[list[Item], list[_Prepared]]]:
     """Yields ([Item, ...], [prepare(item.picture), ...]), batch_size of each, the last time perhaps fewer; a camera's one by one.
 
     Reading and prepare run in threads, ahead of the consumer. The reasons for skipped pictures go to source.refused.
