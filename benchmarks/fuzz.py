@@ -23,6 +23,8 @@ import tempfile
 import time
 import traceback
 
+import numpy as np
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 from configs.script import quiet, run  # noqa: E402
@@ -144,7 +146,7 @@ def one(kind, folder, seed, case) -> tuple[str, str]:
     printed, here = io.StringIO(), os.getcwd()
     os.chdir(folder)
     try:
-        named, use = kind(fuzz_cases.Random([seed, case]), pathlib.Path('.'))
+        named, use = kind(np.random.default_rng([seed, case]), pathlib.Path('.'))
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
             accepted = use()
     except fuzz_cases.REFUSALS as error:
