@@ -1,12 +1,17 @@
-"""Random choices and random faults, which all cases of fuzz.py are made with."""
-from collections.abc import Sequence
+"""What all cases of fuzz.py are made with: random choices and random faults."""
+import struct
+import typing
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 Random = np.random.Generator
+# Names, and what uses the input: see fuzz_cases.
+Case = tuple[tuple[str, ...], Callable[[], bool]]
+_Value = typing.TypeVar('_Value')
 
 
-def pick(random: Random, values: Sequence) -> object:
+def pick(random: Random, values: Sequence[_Value]) -> _Value:
     """One of several, each as likely."""
     return values[random.integers(len(values))]
 
@@ -31,3 +36,9 @@ def mutated(random: Random, data: bytes) -> bytes:
         else:
             data[at:at + length] = random.bytes(length)
     return bytes(data)
+
+
+def with_size(jpeg: bytes, height: int, width: int) -> bytes:
+    """A baseline JPEG whose header claims another size."""
+    at = jpeg.find(b'\xff\xc0') + 5
+    return jpeg[:at] + struct.pack('>HH', height, width) + jpeg[at + 4:]

@@ -10,10 +10,9 @@ import shutil
 import struct
 import tarfile
 import zipfile
-from collections.abc import Callable
 from unittest import mock
 
-from benchmarks.faults import Random, mutated, pick
+from benchmarks.faults import Case, Random, mutated, pick
 from checkpoints.fetch import checkpoint_files
 from datasets import archive, fetch
 
@@ -23,7 +22,7 @@ _OUT = 'down/out'
 _MEGABYTES = 300  # of a bomb: three times what archive.py allows a small archive
 
 
-def archives(random: Random, folder: pathlib.Path) -> tuple[tuple[str, ...], Callable[[], bool]]:
+def archives(random: Random, folder: pathlib.Path) -> Case:
     """A file in down/ that is to be unpacked into down/out, with files around that must stay as they are."""
     for place in ('mine', 'down/mine', 'down/outside/mine'):
         (folder / place).parent.mkdir(parents=True, exist_ok=True)

@@ -19,8 +19,9 @@ from PIL import Image
 
 import configs
 import ssd_image_to_tf
-from benchmarks.faults import mutated, pick
+from benchmarks.faults import Case, Random, mutated, pick, with_size
 from benchmarks.fuzz_archives import archives
+from benchmarks.fuzz_videos import videos
 from configs.errors import UserError
 from configs.schema import RULES
 from datasets import DataError, annotations, shapes, tfrecord, voc
@@ -55,7 +56,7 @@ def _convert(*arguments):
 _VOC = ('--voc=voc', '--image_set=train', '--classes_file=voc/classes.txt')
 
 
-def xml(random, folder):
+def xml(random: Random, folder: pathlib.Path) -> Case:
     """Structure, numbers, encodings, entities, size."""
     _, path = _voc_folder(random, folder)
     path.write_bytes(pick(random, _XML_FAULTS)(random, path.read_text(encoding='utf-8')))
@@ -111,7 +112,7 @@ _XML_FAULTS = (lambda random, text: mutated(random, text.encode()),) * 3 + (
     lambda random, text: b'', lambda random, text: random.bytes(200))
 
 
-def images(random, folder):
+def images(random: Random, folder: pathlib.Path) -> Case:
     """Truncated, of another type, of odd size or depth, bombs."""
     path, _ = _voc_folder(random, folder)
     path.write_bytes(_picture(random, path))
@@ -133,7 +134,7 @@ def _encoded(ending, image) -> bytes:
     return cv2.imencode(ending, image)[1].tobytes()
 
 
-def png(width, height, rows: bytes, depth=8, colour=0) -> bytes:
+def png(width: int, height: int, rows: bytes, depth: int = 8, colour: int = 0) -> bytes:
     """A PNG that says it has width x height pixels, and holds what it likes."""
     def chunk(kind, data):
         return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
@@ -142,11 +143,7 @@ def png(width, height, rows: bytes, depth=8, colour=0) -> bytes:
 
 
 def _claimed_size(random, image) -> bytes:
-    """A JPEG whose header claims another size."""
-    data = bytearray(_encoded('.jpg', image))
-    at = data.find(b'\xff\xc0') + 5
-    data[at:at + 4] = struct.pack('>HH', *random.choice([0, 1, 8, 500, 30_000, 65_535], 2))
-    return bytes(data)
+    return with_size(_encoded('.jpg', image), *random.choice([0, 1, 8, 500, 30_000, 65_535], 2))
 
 
 _PICTURES = {
@@ -182,14 +179,14 @@ def _turned(orientation):
     return exif
 
 
-def pictures(random, folder):
+def pictures(random: Random, folder: pathlib.Path) -> Case:
     """The same pictures as the demo reads them."""
     path, _ = _voc_folder(random, folder)
     path.write_bytes(_picture(random, path))
     return ('000001',), lambda: demo_pictures.read(path) is not None
 
 
-def coco(random, folder):
+def coco(random: Random, folder: pathlib.Path) -> Case:
     """COCO's JSON with flipped bytes, and with values of another kind in any place."""
     shapes.write_coco(folder / 'coco', 1, int(random.integers(1000)))
     path = folder / 'coco/annotations.json'
@@ -216,7 +213,7 @@ def _altered(random, content):
 # ---- record folders, as training and test read them
 
 
-def records(random, folder):
+def records(random: Random, folder: pathlib.Path) -> Case:
     """Shards with faults, indices with faults, and sound records of wrong content."""
     fault = pick(random, ('shard', 'shard', 'index', 'index value', 'content'))
     index = _records(folder / 'records', random if fault == 'content' else None)
@@ -291,7 +288,8 @@ def _read_records():
 # ---- class lists, configurations
 
 
-def class_list(random, folder):
+def class_list(random: Random, folder: pathlib.Path) -> Case:
+    """Encodings, line ends, sizes, and names that are none."""
     texts = (b'', b'\n\n', b'a\na\n', b'\xff\xfe\x00', '\N{SNOWMAN}\n'.encode(), b'a\r\nb\r\n', b'\xef\xbb\xbfa\nb\n',
              b'a' * 2_000_000, b'# comment\n', b'a b c\n', b'../x\n/etc/passwd\n', b'\0\n', random.bytes(100),
              b'\n'.join(b'%d' % n for n in range(100_000)))
@@ -303,7 +301,7 @@ def class_list(random, folder):
     return ('classes.txt',), lambda: bool(voc.read_class_list(path))
 
 
-def config(random, folder):
+def config(random: Random, folder: pathlib.Path) -> Case:
     """Words of a command line."""
     del folder
     words = []
@@ -321,7 +319,7 @@ def config(random, folder):
 # ---- checkpoints
 
 
-def checkpoints(random, folder):
+def checkpoints(random: Random, folder: pathlib.Path) -> Case:
     """Cut and flipped files, missing variables, wrong shapes and types, wrong descriptions."""
     tensors = {name: np.full(shape, 0.5, np.float32) for name, shape in _VARIABLES.items()}
     fault = pick(random, ('data', 'index', 'description', 'tensor', 'missing', 'endings'))
@@ -357,5 +355,5 @@ def _restore():
 
 
 KINDS = {'xml': xml, 'coco': coco, 'images': images, 'pictures': pictures, 'records': records, 'classes': class_list,
-         'configs': config, 'checkpoints': checkpoints, 'archives': archives}
+         'configs': config, 'checkpoints': checkpoints, 'archives': archives, 'videos': videos}
 os.environ.setdefault('OPENCV_LOG_LEVEL', 'ERROR')

@@ -1,5 +1,6 @@
 """Unpacks archives that come from elsewhere: regular files alone, inside their folder alone, and all of them or none."""
 import bz2
+import errno
 import gzip
 import lzma
 import os
@@ -57,7 +58,7 @@ def unpack(archive: str | os.PathLike, folder: str | os.PathLike, target: Callab
     except _DAMAGED as error:
         raise _damaged(archive, error) from None
     except OSError as error:
-        if error.errno is None:  # of a decompressor, not of the disk
+        if error.errno in (None, errno.EINVAL):  # of a decompressor, or a place in the archive that no file has
             raise _damaged(archive, error) from None
         raise DataError(f'{archive} cannot be unpacked into {folder}: {error.strerror}') from None
     finally:

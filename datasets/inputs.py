@@ -9,11 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 import cv2
 import numpy as np
 
-from datasets import DataError, pictures, threads
+from datasets import MOST_PIXELS, DataError, pictures, threads
 
-# Frames per second of a video or camera that states none, or one beyond reason (webcams that say 90000).
-_USUAL_RATE, _HIGHEST_RATE = 25.0, 1000.0
+# Frames per second of a video or camera that states none, or one beyond reason: webcams say 90000, and MP4 has none below 0.005.
+_USUAL_RATE, _LOWEST_RATE, _HIGHEST_RATE = 25.0, 0.01, 1000.0
 _WORKERS = min(8, os.cpu_count() or 1)
+# Bytes of a file by which text is known: all formats of videos have some of these control characters there.
+_START, _CONTROLS = 1024, frozenset(range(32)) - frozenset(b'\t\n\f\r')
 _Prepared = typing.TypeVar('_Prepared')
 
 
@@ -68,13 +70,12 @@ class Video:
         self.name, self.stem, self.live, self.refused = name, stem, camera is not None, []
         self.files = [(path, stem)] if path else []
         _silence_opencv()
-        self._capture = cv2.VideoCapture(camera if self.live else path)
+        self._capture = cv2.VideoCapture(camera) if self.live else _opened(path)
         self._first = self._read()
         if self._first is None:
-            raise DataError(f'{name} cannot be opened; cameras are numbered from 0' if self.live else
-                            f'{name} is no picture and no video that OpenCV reads, or a damaged one')
+            raise DataError(f'{name} cannot be opened; cameras are numbered from 0' if self.live else _unreadable(path))
         rate = self._capture.get(cv2.CAP_PROP_FPS)
-        self.rate = rate if 0 < rate <= _HIGHEST_RATE else _USUAL_RATE
+        self.rate = rate if _LOWEST_RATE <= rate <= _HIGHEST_RATE else _USUAL_RATE
         frames = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         # As the file states it, which may be wrong.
         self.total = int(frames) if not self.live and 0 < frames < 2**31 else None
@@ -161,6 +162,29 @@ def counted(number: int, noun: str) -> str:
 
 def _stem(path):
     return os.path.splitext(os.path.basename(path))[0]
+
+
+def _opened(path):
+    """cv2.VideoCapture of a file; DataError where that is text, or has frames beyond reason."""
+    if _is_text(path):  # FFmpeg draws some texts, and follows others to further files
+        raise DataError(_unreadable(path))
+    capture = cv2.VideoCapture(path)
+    width, height = (int(capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+    if width * height > MOST_PIXELS:
+        raise DataError(f'{path} has frames of {width} x {height} pixels; those of more than {MOST_PIXELS} are not read')
+    return capture
+
+
+def _is_text(path) -> bool:
+    try:
+        with open(path, 'rb') as file:
+            return _CONTROLS.isdisjoint(file.read(_START))
+    except OSError as error:
+        raise DataError(f'{path} cannot be read: {error.strerror}') from None
+
+
+def _unreadable(path):
+    return f'{path} is no picture and no video that OpenCV reads, or a damaged one'
 
 
 def _silence_opencv():

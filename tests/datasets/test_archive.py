@@ -183,6 +183,16 @@ def test_what_python_reads_with_errors_of_its_own(tmp_path, data):
         archive.unpack(tmp_path / 'a', tmp_path / 'out', _all)
 
 
+def test_zip_that_says_that_it_is_before_the_file(tmp_path):
+    with zipfile.ZipFile(tmp_path / 'a', 'w') as file:
+        file.writestr('one', b'1')
+    data = bytearray((tmp_path / 'a').read_bytes())
+    data[-6:-2] = b'\xff\xff\0\0'  # where the directory is said to begin
+    (tmp_path / 'a').write_bytes(data)
+    with pytest.raises(DataError, match='a is damaged, or no tar or zip archive'):
+        archive.unpack(tmp_path / 'a', tmp_path / 'out', _all)
+
+
 def test_damaged_lzma_in_a_zip(tmp_path):
     with zipfile.ZipFile(tmp_path / 'a', 'w', zipfile.ZIP_LZMA) as file:
         file.writestr('one', bytes(range(256)) * 20)
