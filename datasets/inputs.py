@@ -14,8 +14,8 @@ from datasets import MOST_PIXELS, DataError, pictures, threads
 # Frames per second of a video or camera that states none, or one beyond reason: webcams say 90000, and MP4 has none below 0.005.
 _USUAL_RATE, _LOWEST_RATE, _HIGHEST_RATE = 25.0, 0.01, 1000.0
 _WORKERS = min(8, os.cpu_count() or 1)
-# Bytes of a file by which text is known: all formats of videos have some of these control characters there.
-_START, _CONTROLS = 1024, frozenset(range(32)) - frozenset(b'\t\n\f\r')
+# Text has none of these control characters in its first bytes, all formats of videos have, but for one: that of raw pixels.
+_START, _CONTROLS, _RAW_PIXELS = 1024, frozenset(range(32)) - frozenset(b'\t\n\f\r'), b'YUV4MPEG2 '
 _Prepared = typing.TypeVar('_Prepared')
 
 
@@ -178,9 +178,10 @@ def _opened(path):
 def _is_text(path) -> bool:
     try:
         with open(path, 'rb') as file:
-            return _CONTROLS.isdisjoint(file.read(_START))
+            start = file.read(_START)
     except OSError as error:
         raise DataError(f'{path} cannot be read: {error.strerror}') from None
+    return _CONTROLS.isdisjoint(start) and not start.startswith(_RAW_PIXELS)
 
 
 def _unreadable(path):

@@ -279,6 +279,7 @@ class _Mp4:
             if self._writer.isOpened():
                 self._rate = rate
                 return
+        os.remove(self._path)
         raise DataError(f'{self._path} cannot be written: OpenCV makes no MP4 of {width} x {height} pixels')
 
     def close(self):

@@ -58,6 +58,13 @@ def test_video(room):
     np.testing.assert_allclose([gray for _, prepared in found for gray in prepared], [0, 20, 40, 60, 80], atol=3)
 
 
+def test_video_of_raw_pixels_is_no_text(room):
+    # 64 x 48 pixels of gray 100, the letter d.
+    (room / 'raw.y4m').write_bytes(b'YUV4MPEG2 W64 H48 F10:1 C420jpeg\n' + (b'FRAME\n' + b'd' * (64 * 48 * 3 // 2)) * 2)
+    found = [item for items, _ in inputs.batches(inputs.find('raw.y4m'), _first, 8) for item in items]
+    assert [item.picture.shape for item in found] == [(48, 64, 3)] * 2
+
+
 @pytest.mark.parametrize('rate, scale, used', [(10, 1, 10), (1, 100, 0.01), (1, 9000, 25), (90_000, 1, 25), (2**32 - 1, 1, 25)])
 def test_rates_beyond_reason(room, rate, scale, used):
     picture = cv2.imencode('.jpg', np.zeros((48, 64, 3), np.uint8))[1].tobytes()
