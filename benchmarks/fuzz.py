@@ -2,11 +2,11 @@
 
     python3 benchmarks/fuzz.py --cases=500
 
-For each kind (annotations of VOC and COCO, images for conversion and demo, records, class lists, configurations, checkpoints) so
-many cases are made from sound files, the same ones for the same seed, and given to the scripts' own code in a process of its own.
-A case may be accepted or refused; a refusal is one line, and what is printed names the file. Reported are the counts, the largest
-memory beyond the start, and every case that did neither: `--kinds=xml --first=17 --cases=1` repeats that one, with
-`--keep=FOLDER` its files stay.
+For each kind (annotations of VOC and COCO, images for conversion and demo, records, class lists, configurations, checkpoints,
+archives, videos) so many cases are made from sound files, the same ones for the same seed, and given to the scripts' own code in
+a process of its own. A case may be accepted or refused; a refusal is one line, and what is printed names the file. Reported are
+the counts, the largest memory beyond the start, and every case that did neither: `--kinds=xml --first=17 --cases=1` repeats that
+one, with `--keep=FOLDER` its files stay.
 """
 import argparse
 import collections
@@ -22,6 +22,9 @@ import sys
 import tempfile
 import time
 import traceback
+from collections.abc import Callable
+
+import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
@@ -29,13 +32,14 @@ from configs.script import quiet, run  # noqa: E402
 
 with quiet():
     from benchmarks import fuzz_cases
+    from benchmarks.faults import Case, Random
     from datasets import manual
 
 # Seconds that one case may take, and MiB of memory that it may add.
 SECONDS, MEBIBYTES = 30, 1024
 
 
-def main():
+def main() -> int:
     options = _options()
     if options.child:
         _run_cases(options)
@@ -136,7 +140,7 @@ def _run_cases(options):
             log.flush()
 
 
-def one(kind, folder, seed, case) -> tuple[str, str]:
+def one(kind: Callable[[Random, pathlib.Path], Case], folder: pathlib.Path, seed: int, case: int) -> tuple[str, str]:
     """Makes one case in a folder and tries it -> ('accepted', 'refused' or 'failed', text).
 
     kind: an entry of fuzz_cases.KINDS.
@@ -144,7 +148,7 @@ def one(kind, folder, seed, case) -> tuple[str, str]:
     printed, here = io.StringIO(), os.getcwd()
     os.chdir(folder)
     try:
-        named, use = kind(fuzz_cases.Random([seed, case]), pathlib.Path('.'))
+        named, use = kind(np.random.default_rng([seed, case]), pathlib.Path('.'))
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
             accepted = use()
     except fuzz_cases.REFUSALS as error:

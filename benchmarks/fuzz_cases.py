@@ -19,6 +19,9 @@ from PIL import Image
 
 import configs
 import ssd_image_to_tf
+from benchmarks.faults import Case, Random, mutated, pick, with_size
+from benchmarks.fuzz_archives import archives
+from benchmarks.fuzz_videos import videos
 from configs.errors import UserError
 from configs.schema import RULES
 from datasets import DataError, annotations, shapes, tfrecord, voc
@@ -28,35 +31,8 @@ from nets.slim_compat import tf
 from preprocessing import damage, pipeline
 
 REFUSALS = (UserError, DataError, checkpoint.CheckpointError)
-Random = np.random.default_rng
 _NUMBERS = ('nan', 'inf', '-inf', '-1', '0', '1e309', '-1e309', '0x10', '', ' ', '1_000', '9' * 5000, '1e5', '0.5', '٣', 'ten',
             '1,5', '1.5e', '--1', 'None', 'True', '2147483648', '18446744073709551616', '1\n2', '\N{FULLWIDTH DIGIT FIVE}')
-
-
-def _pick(random, values):
-    return values[random.integers(len(values))]
-
-
-def mutated(random, data: bytes) -> bytes:
-    """Bytes with a few random faults: flipped, cut, doubled, overwritten."""
-    data = bytearray(data)
-    for _ in range(random.integers(1, 4)):
-        if not data:
-            return b''
-        at = int(random.integers(len(data)))
-        length = int(min(len(data) - at, random.integers(1, 64)))
-        fault = random.integers(5)
-        if fault == 0:
-            data[at] ^= 1 << random.integers(8)
-        elif fault == 1:
-            del data[at:]
-        elif fault == 2:
-            del data[at:at + length]
-        elif fault == 3:
-            data[at:at] = data[at:at + length]
-        else:
-            data[at:at + length] = random.bytes(length)
-    return bytes(data)
 
 
 # ---- annotations and images: a VOC folder of one image, converted by the script
@@ -80,24 +56,24 @@ def _convert(*arguments):
 _VOC = ('--voc=voc', '--image_set=train', '--classes_file=voc/classes.txt')
 
 
-def xml(random, folder):
+def xml(random: Random, folder: pathlib.Path) -> Case:
     """Structure, numbers, encodings, entities, size."""
     _, path = _voc_folder(random, folder)
-    path.write_bytes(_pick(random, _XML_FAULTS)(random, path.read_text(encoding='utf-8')))
+    path.write_bytes(pick(random, _XML_FAULTS)(random, path.read_text(encoding='utf-8')))
     return ('000001', 'voc/Annotations'), lambda: _convert(*_VOC)
 
 
 def _xml_number(random, text):
     """One number becomes something else."""
-    tag = _pick(random, ('xmin', 'ymin', 'xmax', 'ymax', 'width', 'height', 'difficult'))
+    tag = pick(random, ('xmin', 'ymin', 'xmax', 'ymax', 'width', 'height', 'difficult'))
     before, _, after = text.partition(f'<{tag}>')
-    return f'{before}<{tag}>{_pick(random, _NUMBERS)}</{tag}>{after.partition(f"</{tag}>")[2]}'.encode()
+    return f'{before}<{tag}>{pick(random, _NUMBERS)}</{tag}>{after.partition(f"</{tag}>")[2]}'.encode()
 
 
 def _xml_tag(random, text):
     """A tag vanishes, is renamed, or comes twice."""
-    tag = _pick(random, ('name', 'bndbox', 'object', 'xmin', 'size', 'annotation', 'difficult', 'width'))
-    new = _pick(random, ('', f'<{tag}><{tag}>', f'<x:{tag}>', f'<{tag.upper()}>', f'<{tag} a="1" a="2">', f'<{tag}/>',
+    tag = pick(random, ('name', 'bndbox', 'object', 'xmin', 'size', 'annotation', 'difficult', 'width'))
+    new = pick(random, ('', f'<{tag}><{tag}>', f'<x:{tag}>', f'<{tag.upper()}>', f'<{tag} a="1" a="2">', f'<{tag}/>',
                          '<!-- -->'))
     return text.replace(f'<{tag}>', new, 1 if random.random() < 0.5 else -1).encode()
 
@@ -105,13 +81,13 @@ def _xml_tag(random, text):
 def _xml_name(random, text):
     names = ('', ' ', 'circle ', 'CIRCLE', '../../etc/passwd', 'a\nb', 'x' * 100_000, '\N{SNOWMAN}', '&lt;script&gt;', 'person')
     before, _, after = text.partition('<name>')
-    return f'{before}<name>{_pick(random, names)}</name>{after.partition("</name>")[2]}'.encode()
+    return f'{before}<name>{pick(random, names)}</name>{after.partition("</name>")[2]}'.encode()
 
 
 def _xml_encoding(random, text):
     text = text.replace('<annotation>', '<annotation><folder>Stra\N{LATIN SMALL LETTER SHARP S}e</folder>')
-    used = _pick(random, ('utf-8', 'utf-16', 'utf-16-be', 'utf-32', 'latin-1', 'utf-8-sig', 'cp500'))
-    said = _pick(random, ('', 'utf-8', 'utf-16', 'latin-1', 'ascii', 'utf-7', 'rot13', 'no-such'))
+    used = pick(random, ('utf-8', 'utf-16', 'utf-16-be', 'utf-32', 'latin-1', 'utf-8-sig', 'cp500'))
+    said = pick(random, ('', 'utf-8', 'utf-16', 'latin-1', 'ascii', 'utf-7', 'rot13', 'no-such'))
     return ((f'<?xml version="1.0" encoding="{said}"?>' if said else '') + text).encode(used)
 
 
@@ -119,7 +95,7 @@ def _xml_entities(random, text):
     bomb = '<!DOCTYPE a [<!ENTITY a0 "' + 'x' * 100 + '">' + ''.join(
         f'<!ENTITY a{n} "{f"&a{n - 1};" * 20}">' for n in range(1, 9)) + ']>'
     outside = '<!DOCTYPE a [<!ENTITY a8 SYSTEM "file:///etc/passwd">]>'
-    return (_pick(random, (bomb, outside, '<!DOCTYPE a SYSTEM "http://localhost:1/a.dtd">'))
+    return (pick(random, (bomb, outside, '<!DOCTYPE a SYSTEM "http://localhost:1/a.dtd">'))
             + text.replace('<name>', '<name>&a8;', 1)).encode()
 
 
@@ -128,7 +104,7 @@ def _xml_large(random, text):
     grown = {'deep': '<a>' * depth + '</a>' * depth, 'comment': '<!--' + 'x' * (32 << 20) + '-->',
              'objects': text[text.find('<object>'):text.find('</object>') + 9] * 3000 if '<object>' in text else '',
              'attributes': '<b ' + ' '.join(f'a{n}="1"' for n in range(50_000)) + '/>'}
-    return text.replace('</annotation>', grown[_pick(random, tuple(grown))] + '</annotation>').encode()
+    return text.replace('</annotation>', grown[pick(random, tuple(grown))] + '</annotation>').encode()
 
 
 _XML_FAULTS = (lambda random, text: mutated(random, text.encode()),) * 3 + (
@@ -136,7 +112,7 @@ _XML_FAULTS = (lambda random, text: mutated(random, text.encode()),) * 3 + (
     lambda random, text: b'', lambda random, text: random.bytes(200))
 
 
-def images(random, folder):
+def images(random: Random, folder: pathlib.Path) -> Case:
     """Truncated, of another type, of odd size or depth, bombs."""
     path, _ = _voc_folder(random, folder)
     path.write_bytes(_picture(random, path))
@@ -144,7 +120,7 @@ def images(random, folder):
 
 
 def _picture(random, path) -> bytes:
-    fault = _pick(random, ('mutated',) * 6 + tuple(_PICTURES))
+    fault = pick(random, ('mutated',) * 6 + tuple(_PICTURES))
     return mutated(random, path.read_bytes()) if fault == 'mutated' else _PICTURES[fault](random, cv2.imread(str(path)))
 
 
@@ -158,7 +134,7 @@ def _encoded(ending, image) -> bytes:
     return cv2.imencode(ending, image)[1].tobytes()
 
 
-def png(width, height, rows: bytes, depth=8, colour=0) -> bytes:
+def png(width: int, height: int, rows: bytes, depth: int = 8, colour: int = 0) -> bytes:
     """A PNG that says it has width x height pixels, and holds what it likes."""
     def chunk(kind, data):
         return struct.pack('>I', len(data)) + kind + data + struct.pack('>I', zlib.crc32(kind + data))
@@ -167,11 +143,7 @@ def png(width, height, rows: bytes, depth=8, colour=0) -> bytes:
 
 
 def _claimed_size(random, image) -> bytes:
-    """A JPEG whose header claims another size."""
-    data = bytearray(_encoded('.jpg', image))
-    at = data.find(b'\xff\xc0') + 5
-    data[at:at + 4] = struct.pack('>HH', *random.choice([0, 1, 8, 500, 30_000, 65_535], 2))
-    return bytes(data)
+    return with_size(_encoded('.jpg', image), *random.choice([0, 1, 8, 500, 30_000, 65_535], 2))
 
 
 _PICTURES = {
@@ -207,14 +179,14 @@ def _turned(orientation):
     return exif
 
 
-def pictures(random, folder):
+def pictures(random: Random, folder: pathlib.Path) -> Case:
     """The same pictures as the demo reads them."""
     path, _ = _voc_folder(random, folder)
     path.write_bytes(_picture(random, path))
     return ('000001',), lambda: demo_pictures.read(path) is not None
 
 
-def coco(random, folder):
+def coco(random: Random, folder: pathlib.Path) -> Case:
     """COCO's JSON with flipped bytes, and with values of another kind in any place."""
     shapes.write_coco(folder / 'coco', 1, int(random.integers(1000)))
     path = folder / 'coco/annotations.json'
@@ -228,25 +200,25 @@ def _altered(random, content):
     """Nested lists and dicts, one entry of which is dropped, or becomes something else."""
     if isinstance(content, (list, dict)) and len(content) and random.random() < 0.8:
         keys = list(content) if isinstance(content, dict) else list(range(len(content)))
-        key = _pick(random, keys)
+        key = pick(random, keys)
         if random.random() < 0.1:
             del content[key]
         else:
             content[key] = _altered(random, content[key])
         return content
-    return _pick(random, (None, -1, 0, 1, 10**400, 1e308, float('nan'), float('inf'), 'x', '', '../../etc/passwd', '/etc/passwd',
+    return pick(random, (None, -1, 0, 1, 10**400, 1e308, float('nan'), float('inf'), 'x', '', '../../etc/passwd', '/etc/passwd',
                           'a\0b', 'x' * 100_000, [], {}, [1], [[]], {'id': 1}, True, [1, 2, 3, 4], [1e308, 1e308, 1e308, 1e308]))
 
 
 # ---- record folders, as training and test read them
 
 
-def records(random, folder):
+def records(random: Random, folder: pathlib.Path) -> Case:
     """Shards with faults, indices with faults, and sound records of wrong content."""
-    fault = _pick(random, ('shard', 'shard', 'index', 'index value', 'content'))
+    fault = pick(random, ('shard', 'shard', 'index', 'index value', 'content'))
     index = _records(folder / 'records', random if fault == 'content' else None)
     if fault == 'shard':
-        path = pathlib.Path(_pick(random, index.files))
+        path = pathlib.Path(pick(random, index.files))
         path.write_bytes(mutated(random, path.read_bytes()))
         if random.random() < 0.5:  # of the size that the index says, so that its content is read
             _say_sizes(folder / 'records')
@@ -270,18 +242,18 @@ def _records(folder, random=None):
 
 
 def _spoil(random, features):
-    key = _pick(random, sorted(features))
+    key = pick(random, sorted(features))
     fault = random.integers(4)
     if fault == 0:
         del features[key]
     elif fault == 1:
         features[key].CopyFrom(tf.train.Feature(bytes_list=tf.train.BytesList(value=[random.bytes(10)])))
     elif fault == 2:
-        features[key].CopyFrom(tf.train.Feature(float_list=tf.train.FloatList(value=[_pick(random, (
+        features[key].CopyFrom(tf.train.Feature(float_list=tf.train.FloatList(value=[pick(random, (
             float('nan'), float('inf'), -1., 1e30))] * int(random.integers(3)))))
     else:
         features[key].CopyFrom(tf.train.Feature(int64_list=tf.train.Int64List(value=[
-            int(_pick(random, (-1, 0, 4, 2**40, -2**63)))] * int(random.integers(3)))))
+            int(pick(random, (-1, 0, 4, 2**40, -2**63)))] * int(random.integers(3)))))
 
 
 def _say_sizes(folder):
@@ -294,13 +266,13 @@ def _say_sizes(folder):
 
 def _wrong_index(random, path) -> bytes:
     content = json.loads(path.read_text(encoding='utf-8'))
-    wrong = _pick(random, (None, -1, 0, 2**70, 'x', [], {}, [1], ['a', 'a'], float('nan'), [[]], True))
+    wrong = pick(random, (None, -1, 0, 2**70, 'x', [], {}, [1], ['a', 'a'], float('nan'), [[]], True))
     if random.random() < 0.3:
         content = wrong
     elif random.random() < 0.5:
-        content[_pick(random, sorted(content))] = wrong
+        content[pick(random, sorted(content))] = wrong
     else:
-        content['shards'][0][_pick(random, ('file', 'images', 'bytes'))] = _pick(random, (wrong, '../x', '/etc/passwd', '.'))
+        content['shards'][0][pick(random, ('file', 'images', 'bytes'))] = pick(random, (wrong, '../x', '/etc/passwd', '.'))
     return json.dumps(content).encode()
 
 
@@ -316,56 +288,57 @@ def _read_records():
 # ---- class lists, configurations
 
 
-def class_list(random, folder):
+def class_list(random: Random, folder: pathlib.Path) -> Case:
+    """Encodings, line ends, sizes, and names that are none."""
     texts = (b'', b'\n\n', b'a\na\n', b'\xff\xfe\x00', '\N{SNOWMAN}\n'.encode(), b'a\r\nb\r\n', b'\xef\xbb\xbfa\nb\n',
              b'a' * 2_000_000, b'# comment\n', b'a b c\n', b'../x\n/etc/passwd\n', b'\0\n', random.bytes(100),
              b'\n'.join(b'%d' % n for n in range(100_000)))
     path = folder / 'classes.txt'
-    path.write_bytes(mutated(random, _pick(random, texts)) if random.random() < 0.5 else _pick(random, texts))
+    path.write_bytes(mutated(random, pick(random, texts)) if random.random() < 0.5 else pick(random, texts))
     if random.random() < 0.1:
         path.unlink()
         path.mkdir()
     return ('classes.txt',), lambda: bool(voc.read_class_list(path))
 
 
-def config(random, folder):
+def config(random: Random, folder: pathlib.Path) -> Case:
     """Words of a command line."""
     del folder
     words = []
     for _ in range(random.integers(1, 4)):
-        key = _pick(random, tuple(RULES))
+        key = pick(random, tuple(RULES))
         if random.random() < 0.2:
             key = mutated(random, key.encode()).decode(errors='replace')
-        word = _pick(random, (f'--{key}', f'--{key}=', f'-{key}=1', key, f'--{key}={_pick(random, _NUMBERS)}',
+        word = pick(random, (f'--{key}', f'--{key}=', f'-{key}=1', key, f'--{key}={pick(random, _NUMBERS)}',
                               f'--{key}={mutated(random, b"0.5").decode(errors="replace")}', f'--{key}=ssd_vgg_300', '--', '='))
         words.append(word.replace('\0', ''))
-    script = _pick(random, ('ssd_train', 'ssd_test', 'ssd_demo', 'ssd_image_to_tf'))
+    script = pick(random, ('ssd_train', 'ssd_test', 'ssd_demo', 'ssd_image_to_tf'))
     return (), lambda: bool(configs.load(script, words))
 
 
 # ---- checkpoints
 
 
-def checkpoints(random, folder):
+def checkpoints(random: Random, folder: pathlib.Path) -> Case:
     """Cut and flipped files, missing variables, wrong shapes and types, wrong descriptions."""
     tensors = {name: np.full(shape, 0.5, np.float32) for name, shape in _VARIABLES.items()}
-    fault = _pick(random, ('data', 'index', 'description', 'tensor', 'missing', 'endings'))
+    fault = pick(random, ('data', 'index', 'description', 'tensor', 'missing', 'endings'))
     if fault == 'tensor':
-        tensors[_pick(random, tuple(_VARIABLES))] = _pick(random, (
+        tensors[pick(random, tuple(_VARIABLES))] = pick(random, (
             np.array([b'x', b'y']), np.zeros([2, 2], np.int64), np.zeros([3], np.complex64), np.float32(1), np.zeros([0, 3]),
             np.full([3, 3], np.nan, np.float32), np.array(True), np.zeros([3, 3, 1], np.float32)))
     if fault == 'missing':
-        del tensors[_pick(random, tuple(_VARIABLES))]
+        del tensors[pick(random, tuple(_VARIABLES))]
     prefix = checkpoint.save('ckpt', 7, tensors)
     checkpoint.write_description('ckpt', backbone_network='ssd_vgg_300', classes=['a'])
     if fault in ('data', 'index', 'description'):
         path = pathlib.Path({'data': prefix + checkpoint.ENDINGS[0], 'index': prefix + checkpoint.ENDINGS[1],
                              'description': f'ckpt/{checkpoint.DESCRIPTION}'}[fault])
-        wrong = json.dumps(_pick(random, (None, [], 1, 'x', {'classes': 3}, {'classes': [1]}, {'mean_ap': 'x'},
+        wrong = json.dumps(pick(random, (None, [], 1, 'x', {'classes': 3}, {'classes': [1]}, {'mean_ap': 'x'},
                                           {'image_size': 'x'}))).encode()
         path.write_bytes(wrong if fault == 'description' and random.random() < 0.5 else mutated(random, path.read_bytes()))
     if fault == 'endings':
-        shutil.move(prefix + _pick(random, checkpoint.ENDINGS), 'ckpt/elsewhere')
+        shutil.move(prefix + pick(random, checkpoint.ENDINGS), 'ckpt/elsewhere')
     return ('ckpt',), _restore
 
 
@@ -382,5 +355,5 @@ def _restore():
 
 
 KINDS = {'xml': xml, 'coco': coco, 'images': images, 'pictures': pictures, 'records': records, 'classes': class_list,
-         'configs': config, 'checkpoints': checkpoints}
+         'configs': config, 'checkpoints': checkpoints, 'archives': archives, 'videos': videos}
 os.environ.setdefault('OPENCV_LOG_LEVEL', 'ERROR')

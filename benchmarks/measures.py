@@ -162,7 +162,7 @@ def _drawn_test_set(folder):
 def _box(random):
     """ymin, xmin, ymax, xmax inside an image, VOC pixels."""
     top, left = random.integers(1, SIZE[0] - 60), random.integers(1, SIZE[1] - 60)
-    return top, left, top + random.integers(20, 60), left + random.integers(20, 60)
+    return tuple(int(v) for v in (top, left, top + random.integers(20, 60), left + random.integers(20, 60)))
 
 
 def drawn_records(folder: str | pathlib.Path) -> str:

@@ -26,7 +26,8 @@ class _Passing(Exception):
     """A fault that another attempt may not meet."""
 
 
-def download(url: str, path, md5: str = '', *, attempts: int = 5, timeout: float = 30., pause: float = 1.) -> pathlib.Path:
+def download(url: str, path: str | os.PathLike, md5: str = '', *, attempts: int = 5, timeout: float = 30.,
+             pause: float = 1.) -> pathlib.Path:
     """Downloads `url` to `path`, if nothing is there already; returns the path.
 
     A download that was cut goes on where it was, if the server can and still has the same version of the file: the version is
@@ -42,8 +43,7 @@ def download(url: str, path, md5: str = '', *, attempts: int = 5, timeout: float
     """
     path = pathlib.Path(path)
     if path.exists():
-        if md5 and (found := _md5(path)) != md5:
-            raise DataError(f'{path} has MD5 {found}, published is {md5}; remove it and run this again')
+        _check_present(path, md5)
         return path
     with _disk_faults_named(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -55,6 +55,15 @@ def download(url: str, path, md5: str = '', *, attempts: int = 5, timeout: float
         os.replace(part.path, path)
         part.drop()
     return path
+
+
+def _check_present(path, md5):
+    """DataError where a file that is there already cannot be the one."""
+    try:
+        if md5 and (found := _md5(path)) != md5:
+            raise DataError(f'{path} has MD5 {found}, published is {md5}; remove it and run this again')
+    except OSError as error:
+        raise DataError(f'{path} cannot be read: {error.strerror}; remove it and run this again') from None
 
 
 def _md5(path) -> str:
@@ -88,9 +97,9 @@ class _Part:
         """What tells the file's version; '' where this part cannot be gone on with."""
         try:
             origin = json.loads(self._origin.read_text(encoding='utf-8'))
-        except (OSError, ValueError):
+            return origin['version'] if origin['url'] == self.url and self.size else ''
+        except (OSError, ValueError, KeyError, TypeError):  # missing, no JSON, or none of ours
             return ''
-        return origin['version'] if origin['url'] == self.url and self.size else ''
 
     def begin(self, version: str):
         """Starts anew."""
@@ -159,8 +168,7 @@ def _start(response, part):
             raise _Passing('the server sent another part than the one asked for')
         return part.size, _whole_size(response.headers)
     part.begin(_version(response.headers))
-    length = response.headers.get('Content-Length', '')
-    return 0, int(length) if length.isdigit() else None
+    return 0, _number(response.headers.get('Content-Length', ''))
 
 
 def _version(headers) -> str:
@@ -171,8 +179,12 @@ def _version(headers) -> str:
 
 def _whole_size(headers) -> int | None:
     """The whole file's size from a Content-Range such as 'bytes 5-9/10' or 'bytes */10'."""
-    size = headers.get('Content-Range', '').rpartition('/')[2]
-    return int(size) if size.isdigit() else None
+    return _number(headers.get('Content-Range', '').rpartition('/')[2])
+
+
+def _number(text) -> int | None:
+    """A size in bytes; None where the server says something else, or none that a file has."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else None
 
 
 def _announce(part, start, total):

@@ -1,5 +1,6 @@
 """Image files as bytes for a record: checked, and re-encoded where they are no plain JPEG. No TensorFlow."""
 import dataclasses
+import os
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ class EncodedImage:
     reencoded: bool
 
 
-def read(path) -> EncodedImage:
+def read(path: str | os.PathLike) -> EncodedImage:
     """Reads and checks an image file; DataError where it cannot be decoded as a whole.
 
     The EXIF orientation is not followed: VOC's boxes refer to the pixels as they are stored, which is also how

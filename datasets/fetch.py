@@ -8,6 +8,7 @@ import dataclasses
 import os
 import pathlib
 import sys
+from collections.abc import Sequence
 
 from configs.script import run
 from datasets import DataError, manual
@@ -41,7 +42,7 @@ ARCHIVES = {
 }
 
 
-def fetch(archive: Archive, folder, keep: bool = False, **options) -> bool:
+def fetch(archive: Archive, folder: str | os.PathLike, keep: bool = False, **options: float) -> bool:
     """Downloads and unpacks one archive into `folder`, the VOCdevkit; returns whether there was anything to do.
 
     Args:
@@ -66,7 +67,7 @@ def _below_root(name):
     return name.removeprefix(_ROOT) if name.startswith(_ROOT) else None
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     parser = manual.parser('python3 -m datasets.fetch', __doc__)
     parser.add_argument('names', nargs='+', choices=tuple(ARCHIVES), metavar='NAME', help=' or '.join(ARCHIVES) + '.')
     parser.add_argument('--folder', default='VOCdevkit', metavar='FOLDER', help='Where VOC2007 and VOC2012 are to lie.')

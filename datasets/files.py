@@ -1,12 +1,13 @@
 """Output files: their folder is made, and what goes wrong is one line."""
 import contextlib
 import os
+from collections.abc import Iterator
 
 from datasets import DataError
 
 
 @contextlib.contextmanager
-def writing(path):
+def writing(path: str | os.PathLike) -> Iterator[None]:
     """What the block does to write path: its folder exists then; an OSError becomes a DataError that names the path."""
     try:
         os.makedirs(os.path.dirname(path) or '.', exist_ok=True)

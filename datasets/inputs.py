@@ -3,15 +3,20 @@ import dataclasses
 import itertools
 import os
 import time
+import typing
+from collections.abc import Callable, Iterator, Sequence
 
 import cv2
 import numpy as np
 
-from datasets import DataError, pictures, threads
+from datasets import MOST_PIXELS, DataError, pictures, threads
 
-# Frames per second of a video or camera that states none, or one beyond reason (webcams that say 90000).
-_USUAL_RATE, _HIGHEST_RATE = 25.0, 1000.0
+# Frames per second of a video or camera that states none, or one beyond reason: webcams say 90000, and MP4 has none below 0.005.
+_USUAL_RATE, _LOWEST_RATE, _HIGHEST_RATE = 25.0, 0.01, 1000.0
 _WORKERS = min(8, os.cpu_count() or 1)
+# Text has none of these control characters in its first bytes, all formats of videos have, but for one: that of raw pixels.
+_START, _CONTROLS, _RAW_PIXELS = 1024, frozenset(range(32)) - frozenset(b'\t\n\f\r'), b'YUV4MPEG2 '
+_Prepared = typing.TypeVar('_Prepared')
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,16 +39,19 @@ class Pictures:
     workers = _WORKERS
     noun = 'picture'
 
-    def __init__(self, paths, name, stem, several, read=pictures.read):
+    def __init__(self, paths: Sequence[str], name: str, stem: str, several: bool,
+                 read: Callable[[str], np.ndarray] = pictures.read):
+        """name: what the user called them.  stem: of the output files.  several: also where there happens to be one alone."""
         self.name, self.stem, self.several, self.total, self._read = name, stem, several, len(paths), read
         self.files = list(zip(paths, pictures.unique_stems(paths), strict=True))
         self.refused = []
 
-    def jobs(self):
+    def jobs(self) -> list[tuple[str, str]]:
+        """(path, stem) of each."""
         return self.files
 
-    def load(self, job):
-        """-> Item; DataError where that is no picture."""
+    def load(self, job: tuple[str, str]) -> Item:
+        """One of the jobs; DataError where that is no picture."""
         path, stem = job
         return Item(self._read(path), path, stem)
 
@@ -57,28 +65,28 @@ class Video:
     workers = 1
     noun = 'frame'
 
-    def __init__(self, name, stem, path=None, camera=None):
-        """DataError where it cannot be opened or has no frame that can be decoded."""
+    def __init__(self, name: str, stem: str, path: str | None = None, camera: int | None = None):
+        """path or camera, whose number it is. DataError where it cannot be opened or has no frame that can be decoded."""
         self.name, self.stem, self.live, self.refused = name, stem, camera is not None, []
         self.files = [(path, stem)] if path else []
         _silence_opencv()
-        self._capture = cv2.VideoCapture(camera if self.live else path)
+        self._capture = cv2.VideoCapture(camera) if self.live else _opened(path)
         self._first = self._read()
         if self._first is None:
-            raise DataError(f'{name} cannot be opened; cameras are numbered from 0' if self.live else
-                            f'{name} is no picture and no video that OpenCV reads, or a damaged one')
+            raise DataError(f'{name} cannot be opened; cameras are numbered from 0' if self.live else _unreadable(path))
         rate = self._capture.get(cv2.CAP_PROP_FPS)
-        self.rate = rate if 0 < rate <= _HIGHEST_RATE else _USUAL_RATE
+        self.rate = rate if _LOWEST_RATE <= rate <= _HIGHEST_RATE else _USUAL_RATE
         frames = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         # As the file states it, which may be wrong.
         self.total = int(frames) if not self.live and 0 < frames < 2**31 else None
         self._start = time.monotonic()
 
-    def jobs(self):
+    def jobs(self) -> Iterator[int]:
+        """Frame numbers from 0, without end."""
         return itertools.count()
 
-    def load(self, job):
-        """-> Item, or None after the last frame."""
+    def load(self, job: int) -> Item | None:
+        """The next frame; None after the last. job: its number."""
         picture = self._first if job == 0 else self._read()
         if picture is None:
             return None
@@ -115,7 +123,8 @@ def find(text: str) -> Pictures | Video:
     raise DataError(f'no picture at {text}, nor a folder or video')
 
 
-def batches(source, prepare, batch_size: int):
+def batches(source: Pictures | Video, prepare: Callable[[np.ndarray], _Prepared],
+            batch_size: int) -> Iterator[tuple[list[Item], list[_Prepared]]]:
     """Yields ([Item, ...], [prepare(item.picture), ...]), batch_size of each, the last time perhaps fewer; a camera's one by one.
 
     Reading and prepare run in threads, ahead of the consumer. The reasons for skipped pictures go to source.refused.
@@ -153,6 +162,30 @@ def counted(number: int, noun: str) -> str:
 
 def _stem(path):
     return os.path.splitext(os.path.basename(path))[0]
+
+
+def _opened(path):
+    """cv2.VideoCapture of a file; DataError where that is text, or has frames beyond reason."""
+    if _is_text(path):  # FFmpeg draws some texts, and follows others to further files
+        raise DataError(_unreadable(path))
+    capture = cv2.VideoCapture(path)
+    width, height = (int(capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
+    if width * height > MOST_PIXELS:
+        raise DataError(f'{path} has frames of {width} x {height} pixels; those of more than {MOST_PIXELS} are not read')
+    return capture
+
+
+def _is_text(path) -> bool:
+    try:
+        with open(path, 'rb') as file:
+            start = file.read(_START)
+    except OSError as error:
+        raise DataError(f'{path} cannot be read: {error.strerror}') from None
+    return _CONTROLS.isdisjoint(start) and not start.startswith(_RAW_PIXELS)
+
+
+def _unreadable(path):
+    return f'{path} is no picture and no video that OpenCV reads, or a damaged one'
 
 
 def _silence_opencv():

@@ -12,7 +12,7 @@ def parser(prog: str, description: str) -> argparse.ArgumentParser:
 class Formatter(argparse.HelpFormatter):
     """Each option on a line of its own as --key=VALUE, its help below, its default last."""
 
-    def __init__(self, prog, **options):
+    def __init__(self, prog: str, **options: int | None):
         super().__init__(prog, **(options | {'max_help_position': 8}))
 
     def _fill_text(self, text, width, indent):

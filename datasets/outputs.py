@@ -11,6 +11,7 @@ import itertools
 import json
 import os
 import time
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -36,6 +37,7 @@ class Result:
 
     @property
     def names(self) -> list[str]:
+        """The class of each detection."""
         return [self.classes[label - 1] for label in self.labels]
 
     @property
@@ -66,7 +68,8 @@ class Tally:
         self.results, self._classes, self._warm_up = 0, collections.Counter(), warm_up
         self._start = self._end = None
 
-    def add(self, result: Result):
+    def add(self, result: Result) -> None:
+        """Counts one result, as of now."""
         self.results += 1
         self._classes.update(result.names)
         self._end = time.monotonic()
@@ -116,7 +119,7 @@ def _format_of_file(output):
 class Outputs:
     """The files of one run: add(result) ..., then close(), which makes them whole, also where the run is interrupted."""
 
-    def __init__(self, source, output: str, formats):
+    def __init__(self, source: inputs.Pictures | inputs.Video, output: str, formats: Sequence[str]):
         """Args:
             source: of datasets.inputs.  output: file, folder, or '' for the current folder.  formats: see `choose_formats`.
 
@@ -130,20 +133,20 @@ class Outputs:
                 'video': functools.partial(_Mp4, rate=getattr(source, 'rate', None))}
         self._writers = [make[name](path) for name, path in paths.items()]
 
-    def add(self, result: Result):
+    def add(self, result: Result) -> None:
         """DataError where a file cannot be written."""
         for writer in self._writers:
             writer.add(result)
 
-    def close(self):
+    def close(self) -> None:
         """DataError where a file did not become whole."""
         for writer in self._writers:
             writer.close()
 
-    def __enter__(self):
+    def __enter__(self) -> 'Outputs':
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def written(self) -> list[str]:
@@ -276,6 +279,7 @@ class _Mp4:
             if self._writer.isOpened():
                 self._rate = rate
                 return
+        os.remove(self._path)
         raise DataError(f'{self._path} cannot be written: OpenCV makes no MP4 of {width} x {height} pixels')
 
     def close(self):

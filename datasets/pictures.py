@@ -2,6 +2,7 @@
 import glob
 import itertools
 import os
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -15,7 +16,7 @@ _ORIENTATIONS = ((False, (1, 1)), (False, (1, -1)), (False, (-1, -1)), (False, (
                  (True, (1, 1)), (True, (1, -1)), (True, (-1, -1)), (True, (-1, 1)))
 
 
-def read(path) -> np.ndarray:
+def read(path: str | os.PathLike) -> np.ndarray:
     """uint8 RGB [H, W, 3], upright. DataError where the file is missing, no picture, or damaged: a part of one is none."""
     return _decode(path, cv2.IMREAD_COLOR_RGB)
 
@@ -35,8 +36,8 @@ def _decode(path, flags):
     return picture
 
 
-def sample():
-    """-> (name, uint8 RGB [H, W, 3]): a photograph of a person that matplotlib brings along, or else a drawn scene."""
+def sample() -> tuple[str, np.ndarray]:
+    """(name, uint8 RGB [H, W, 3]): a photograph of a person that matplotlib brings along, or else a drawn scene."""
     if path := photograph():
         return path, read(path)
     print('no picture given, and no sample photograph in this matplotlib: a drawn scene instead')
@@ -50,7 +51,7 @@ def photograph() -> str | None:
     return path if os.path.isfile(path) else None
 
 
-def in_folder(folder) -> list[str]:
+def in_folder(folder: str | os.PathLike) -> list[str]:
     """Paths of the pictures that lie directly in a folder, sorted, without hidden files; DataError where there are none."""
     try:
         names = sorted(name for name in os.listdir(folder) if not name.startswith('.'))
@@ -59,7 +60,7 @@ def in_folder(folder) -> list[str]:
     return _pictures([os.path.join(folder, name) for name in names], f'folder {folder} holds')
 
 
-def matching(pattern) -> list[str]:
+def matching(pattern: str) -> list[str]:
     """Paths of the pictures that match a pattern (*, ?, [abc], ** for any folders), sorted; DataError where there are none."""
     return _pictures(sorted(glob.glob(pattern, recursive=True)), f"pattern '{pattern}' matches")
 
@@ -73,7 +74,7 @@ def _pictures(paths, subject):
     return found
 
 
-def unique_stems(paths) -> list[str]:
+def unique_stems(paths: Sequence[str]) -> list[str]:
     """File names without ending; of equal ones, the second becomes name_2, the third name_3, in upper and lower case alike."""
     taken, stems = set(), []
     for path in paths:
@@ -84,7 +85,7 @@ def unique_stems(paths) -> list[str]:
     return stems
 
 
-def as_stored(path, upright, boxes):
+def as_stored(path: str | os.PathLike, upright: np.ndarray, boxes: np.ndarray) -> tuple[tuple[int, int], np.ndarray]:
     """Boxes of the upright picture -> of the picture as the file stores its pixels, which is what VOC's boxes refer to.
 
     Args:

@@ -1,22 +1,23 @@
 """One line of progress on stderr: how far, how fast, how long still."""
 import sys
 import time
+import typing
 
 
 class Progress:
     """Progress(total, label).update(n) ... .close(). On a terminal the line is rewritten; in a file, one line every 10 s.
 
-    total: None where it is not known; the line then has no bar and no time left.
+    total: None where it is not known; the line then has no bar and no time left.  stream: None for stderr.
     """
 
-    def __init__(self, total: int | None, label: str, stream=None):
+    def __init__(self, total: int | None, label: str, stream: typing.TextIO | None = None):
         self.total, self.label, self.stream = total, label, stream or sys.stderr
         self.done, self.start = 0, time.monotonic()
         self._terminal = self.stream.isatty()
         self._every = 0.2 if self._terminal else 10.0
         self._shown = self.start
 
-    def update(self, count: int = 1):
+    def update(self, count: int = 1) -> None:
         """Counts `count` more as done."""
         self.done += count
         now = time.monotonic()
@@ -24,11 +25,11 @@ class Progress:
             self._shown = now
             self._show(now)
 
-    def reach(self, done: int):
+    def reach(self, done: int) -> None:
         """So many are done now."""
         self.update(done - self.done)
 
-    def close(self):
+    def close(self) -> None:
         """The last line, with the total time."""
         self._show(time.monotonic())
         if self._terminal:

@@ -5,9 +5,11 @@
 The same pictures without lists, as other tools leave them: --layout=pictures (an XML file beside each) or --layout=coco.
 """
 import json
+import os
 import pathlib
 import shutil
 import tempfile
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -18,9 +20,12 @@ SHAPES = ('circle', 'square', 'triangle')
 # Image sides in pixels, and a shape's side in units of the image's shorter one.
 _IMAGE_SIDES = (200, 400)
 _SHAPE_SIDES = (0.2, 0.6)
+# Name; ymin, xmin, ymax, xmax in VOC pixels; whether difficult, 0 or 1.
+_Object = tuple[str, int, int, int, int, int]
 
 
-def write_voc(folder, train: int = 60, test: int = 20, seed: int = 0, size=None):
+def write_voc(folder: str | os.PathLike, train: int = 60, test: int = 20, seed: int = 0,
+              size: tuple[int, int] | None = None) -> None:
     """Writes JPEGImages, Annotations, ImageSets/Main/{train,test}.txt and classes.txt; the same for the same seed.
 
     size: (height, width) of every image, pixels; None: each has sides of its own.
@@ -38,8 +43,8 @@ def write_voc(folder, train: int = 60, test: int = 20, seed: int = 0, size=None)
         (folder / 'ImageSets/Main' / f'{name}.txt').write_text(''.join(i + '\n' for i in part), encoding='utf-8')
 
 
-def picture(random, size=None):
-    """-> (uint8 [H, W, 3], [(name, ymin, xmin, ymax, xmax, difficult)], VOC pixels). random: numpy Generator."""
+def picture(random: np.random.Generator, size: tuple[int, int] | None = None) -> tuple[np.ndarray, list[_Object]]:
+    """An image, uint8 [H, W, 3], and its objects. size: (height, width), pixels; None: chosen at random."""
     height, width = size or (int(side) for side in random.integers(*_IMAGE_SIDES, 2))
     image = _texture(random, height, width, random.uniform(0, 110, 3))
     wanted = 0 if random.random() < 1 / 15 else int(random.integers(1, 4))
@@ -51,7 +56,7 @@ def picture(random, size=None):
             continue
         covered |= mask
         image[mask] = _texture(random, height, width, random.uniform(130, 255, 3))[mask]
-        rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+        rows, columns = (np.flatnonzero(mask.any(axis=axis)).tolist() for axis in (1, 0))
         objects.append((name, rows[0] + 1, columns[0] + 1, rows[-1] + 1, columns[-1] + 1, int(random.random() < 0.05)))
     return image, objects
 
@@ -81,12 +86,12 @@ def _mask(random, name, height, width):
     return mask.astype(bool)
 
 
-def annotation(image_id, size, objects) -> str:
-    """The XML of an image. size: (height, width).  objects: as `picture` returns them."""
+def annotation(image_id: str, size: tuple[int, int], objects: Sequence[_Object]) -> str:
+    """The XML of an image. size: (height, width), pixels.  objects: as `picture` returns them."""
     return voc_xml.annotation(f'{image_id}.jpg', *size, [(name, box, hard) for name, *box, hard in objects])
 
 
-def write_pictures(folder, count: int, seed: int = 0):
+def write_pictures(folder: str | os.PathLike, count: int, seed: int = 0) -> None:
     """Writes pictures with one XML file beside each, as labelImg does."""
     with tempfile.TemporaryDirectory() as room:
         write_voc(room, count, 0, seed)
@@ -94,7 +99,7 @@ def write_pictures(folder, count: int, seed: int = 0):
             shutil.copytree(pathlib.Path(room, part), folder, dirs_exist_ok=True)
 
 
-def write_coco(folder, count: int, seed: int = 0):
+def write_coco(folder: str | os.PathLike, count: int, seed: int = 0) -> None:
     """Writes images/ and annotations.json in COCO's format; difficult objects are crowds there."""
     with tempfile.TemporaryDirectory() as room:
         write_voc(room, count, 0, seed)
@@ -103,7 +108,7 @@ def write_coco(folder, count: int, seed: int = 0):
     pathlib.Path(folder, 'annotations.json').write_text(json.dumps(content), encoding='utf-8')
 
 
-def coco_content(folder, image_ids) -> dict:
+def coco_content(folder: str | os.PathLike, image_ids: Sequence[str]) -> dict[str, list[dict]]:
     """Images of a VOC folder of shapes as COCO has them. Categories are numbered 4, 14, 24: real ids have gaps."""
     names = {name: 10 * number + 4 for number, name in enumerate(SHAPES)}
     images, rows = [], []
@@ -117,7 +122,7 @@ def coco_content(folder, image_ids) -> dict:
     return {'images': images, 'annotations': rows, 'categories': [{'id': key, 'name': name} for name, key in names.items()]}
 
 
-def main(argv=None):
+def main(argv: Sequence[str] | None = None) -> None:
     parser = manual.parser('python3 -m datasets.shapes', __doc__)
     parser.add_argument('--output', required=True, metavar='FOLDER', help='Folder that is written.')
     parser.add_argument('--train', type=int, default=60, metavar='NUMBER', help='Images of the list train.')

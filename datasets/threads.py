@@ -2,9 +2,13 @@
 import collections
 import concurrent.futures
 import itertools
+import typing
+from collections.abc import Callable, Iterable, Iterator
+
+_In, _Out = typing.TypeVar('_In'), typing.TypeVar('_Out')
 
 
-def in_order(function, items, under_way: int, workers: int | None = None):
+def in_order(function: Callable[[_In], _Out], items: Iterable[_In], under_way: int, workers: int | None = None) -> Iterator[_Out]:
     """Yields function(item) of every item, in order.
 
     Args:

@@ -2,11 +2,12 @@
 import colorsys
 import io
 import os
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
 
-from datasets import DataError, files
+from datasets import DataError, files, voc_eval
 
 # Scalars of a training that are drawn, and what they are called there.
 _CURVES = {'loss': 'loss, L2 penalty included', 'confidence': 'confidence loss', 'localization': 'localization loss',
@@ -18,7 +19,8 @@ def colour(label: int) -> tuple[int, int, int]:
     return tuple(int(255 * v) for v in colorsys.hsv_to_rgb(label * 0.618034 % 1.0, 0.85, 0.95))
 
 
-def draw_detections(image, boxes, labels, scores, classes) -> np.ndarray:
+def draw_detections(image: np.ndarray, boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray | None,
+                    classes: Sequence[str]) -> np.ndarray:
     """A copy of image with boxes, names and scores.
 
     Args:
@@ -31,18 +33,19 @@ def draw_detections(image, boxes, labels, scores, classes) -> np.ndarray:
     for number in reversed(range(len(boxes))):
         corners = np.round(np.asarray(boxes[number]) * sides).astype(int)
         text = classes[labels[number] - 1] + ('' if scores is None else f' {scores[number]:.2f}')
-        draw_box(image, corners, text, colour(labels[number]))
+        draw_box(image, corners, text, colour(int(labels[number])))
     return image
 
 
-def draw_caption(image, text) -> np.ndarray:
+def draw_caption(image: np.ndarray, text: str) -> np.ndarray:
     """A copy of image, uint8 [H, W, 3] RGB, with text in its upper left corner."""
     image = np.ascontiguousarray(image).copy()
     _draw_text(image, text, 0, 0, (40, 40, 40))
     return image
 
 
-def draw_box(image, corners, text, rgb, below=False, weight=1.):
+def draw_box(image: np.ndarray, corners: np.ndarray, text: str, rgb: tuple[int, int, int], below: bool = False,
+             weight: float = 1.) -> None:
     """One rectangle, and its text on a filled strip over it, or under it, that stays inside the image. Drawn in place.
 
     corners: ymin, xmin, ymax, xmax in pixels.  weight: makes lines and letters larger.
@@ -69,18 +72,21 @@ def _draw_text(image, text, row, left, rgb, below=False, weight=1.):
     cv2.putText(image, text, (left + 2, top + text_height + 1), cv2.FONT_HERSHEY_SIMPLEX, size, ink, 1, cv2.LINE_AA)
 
 
-def save_image(path, image):
+def save_image(path: str | os.PathLike, image: np.ndarray) -> None:
     """Writes uint8 RGB [H, W, 3] in the format of the path's ending; makes its folder. DataError where that does not work."""
     try:
-        _, encoded = cv2.imencode(os.path.splitext(path)[1], cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        good, encoded = cv2.imencode(os.path.splitext(path)[1], cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     except cv2.error:
         raise DataError(f'{path} cannot be written: OpenCV knows no format of that ending; use .png or .jpg') from None
+    if not good:
+        height, width = image.shape[:2]
+        raise DataError(f'{path} cannot be written: its format has no place for {width} x {height} pixels; use .png')
     with files.writing(path), open(path, 'wb') as file:
         file.write(encoded)
 
 
-def plot_precision_recall(entry) -> bytes:
-    """Precision over recall of one class, its best F1 marked, as a PNG. entry: datasets.voc_eval.ClassResult with objects."""
+def plot_precision_recall(entry: voc_eval.ClassResult) -> bytes:
+    """Precision over recall of one class that has objects, its best F1 marked, as a PNG."""
     from matplotlib.figure import Figure  # takes a second, which who only draws boxes need not wait for
 
     figure = Figure(figsize=(3.2, 2.6), layout='constrained')
@@ -95,7 +101,7 @@ def plot_precision_recall(entry) -> bytes:
     return file.getvalue()
 
 
-def plot_training(rows, path):
+def plot_training(rows: Sequence[Mapping[str, float]], path: str | os.PathLike) -> None:
     """Losses, learning rate and, where it was measured, mAP over the steps of a training, one PNG.
 
     rows: dicts of 'step' and some of the scalars of _CURVES, by ascending step.
@@ -130,7 +136,7 @@ def _running_mean(values, width):
     return np.convolve(values, window, 'same') / np.convolve(np.ones(len(values)), window, 'same')
 
 
-def plot_box_fit(boxes, covered, layers, path):
+def plot_box_fit(boxes: np.ndarray, covered: np.ndarray, layers: Sequence[np.ndarray], path: str | os.PathLike) -> None:
     """Objects and default boxes by height and width, and the objects' sides, one PNG.
 
     Args:

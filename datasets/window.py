@@ -5,6 +5,7 @@ import sys
 import time
 
 import cv2
+import numpy as np
 
 from datasets import visualize
 
@@ -14,6 +15,7 @@ _LARGEST = (900, 1600)
 
 
 def has_display() -> bool:
+    """Whether a window could appear: X11, Wayland, Windows or macOS."""
     return bool(os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY') or sys.platform in ('win32', 'darwin'))
 
 
@@ -36,13 +38,13 @@ class Window:
                               ) from None
         self._title, self._sized, self._times = title, False, collections.deque(maxlen=30)
 
-    def show(self, picture) -> bool:
+    def show(self, picture: np.ndarray) -> bool:
         """Shows a frame with the frame rate; False once the user has closed the window, or pressed q or Escape."""
         rate = self._rate()
         self._draw(visualize.draw_caption(picture, rate) if rate else picture)
         return cv2.waitKey(1) & 0xFF not in (ord('q'), _ESCAPE) and self._is_open()
 
-    def hold(self, picture):
+    def hold(self, picture: np.ndarray) -> None:
         """Shows a picture until a key is pressed or the window closed."""
         self._draw(picture)
         while cv2.waitKey(100) < 0 and self._is_open():

@@ -1,5 +1,7 @@
 """Archives that are what they should be, damaged ones, and those made to do harm."""
+import gzip
 import io
+import lzma
 import tarfile
 import zipfile
 
@@ -111,6 +113,102 @@ def test_growth_is_bounded(tmp_path, monkeypatch):
     with pytest.raises(DataError, match='a.tar grows beyond 0 MB when unpacked'):
         archive.unpack(path, tmp_path / 'out', lambda name: None if name == 'zeros' else name)
     assert _tree(tmp_path / 'out') == {}
+
+
+@pytest.mark.parametrize('kind', [tarfile.REGTYPE, tarfile.DIRTYPE])
+def test_number_of_members_is_bounded(tmp_path, kind, monkeypatch):
+    monkeypatch.setattr(archive, '_SLACK', 1_000_000)
+    (tmp_path / 'a.tar').write_bytes(gzip.compress(_special('empty', kind).tobuf() * 400))
+    with pytest.raises(DataError, match='a.tar grows beyond 1 MB when unpacked'):
+        archive.unpack(tmp_path / 'a.tar', tmp_path / 'out', _all)
+    assert _tree(tmp_path / 'out') == {}
+
+
+def test_what_follows_the_end_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, '_SLACK', 2_000_000)
+    path = _tar(tmp_path / 'a.tar', ('good', b'1'))
+    path.write_bytes(path.read_bytes() + gzip.compress(bytes(3_000_000)))
+    with pytest.raises(DataError, match='a.tar grows beyond 2 MB when unpacked'):
+        archive.unpack(path, tmp_path / 'out', _all)
+
+
+def test_links_in_zip_are_left_out(tmp_path):
+    link = zipfile.ZipInfo('way')
+    link.create_system, link.external_attr = 3, 0o120777 << 16
+    with zipfile.ZipFile(tmp_path / 'a.zip', 'w') as file:
+        file.writestr(link, '../outside')
+        file.writestr('good', b'1')
+    assert archive.unpack(tmp_path / 'a.zip', tmp_path / 'out', _all) == ['good']
+    assert _tree(tmp_path / 'out') == {'good': b'1'}
+
+
+def test_tar_that_ends_with_a_zip(tmp_path):
+    inner = io.BytesIO()
+    with zipfile.ZipFile(inner, 'w') as file:
+        file.writestr('inner', b'2')
+    path = _tar(tmp_path / 'a.tar', ('good.zip', inner.getvalue()), mode='w')
+    assert archive.unpack(path, tmp_path / 'out', _all) == ['good.zip']
+
+
+def test_a_refusal_is_one_line_whatever_the_name(tmp_path):
+    path = _tar(tmp_path / 'a.tar', ('a\n/../../' + 'x' * 1000, b'1'))
+    with pytest.raises(DataError) as error:
+        archive.unpack(path, tmp_path / 'out', _all)
+    assert '\n' not in str(error.value) and len(str(error.value)) < 200 + 2 * len(str(tmp_path)) + 200
+
+
+@pytest.mark.parametrize('length', [511, 512, 700, 1024, 1500])
+def test_cut_tar(tmp_path, length):
+    # In or after the first header, its file, or the second header: tarfile itself takes most of these for the end.
+    path = _tar(tmp_path / 'a.tar', ('one', b'1'), ('two', b'2'), mode='w')
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(DataError, match='a.tar is damaged, or no tar or zip archive .*; remove it and run this again'):
+        archive.unpack(path, tmp_path / 'out', _all)
+    assert _tree(tmp_path / 'out') == {}
+
+
+def _sparse(size):
+    """Pax headers that say: a file of `size` bytes with holes; the list of them is missing."""
+    info = tarfile.TarInfo('one')
+    info.pax_headers = {'GNU.sparse.major': '1', 'GNU.sparse.minor': '0', 'GNU.sparse.realsize': size}
+    return info.tobuf(tarfile.PAX_FORMAT) + bytes(1024)
+
+
+@pytest.mark.parametrize('data', [
+    _sparse('x'), _sparse('5'), _special('x', tarfile.XHDTYPE).tobuf(), lzma.compress(b'hello')[:20],
+    gzip.compress(b'hello'), b'BZh9' + bytes(50), b'PK\5\6' + b'\xff' * 18], ids=range(7))
+def test_what_python_reads_with_errors_of_its_own(tmp_path, data):
+    (tmp_path / 'a').write_bytes(data)
+    with pytest.raises(DataError, match='a is damaged, or no tar or zip archive .*; remove it and run this again'):
+        archive.unpack(tmp_path / 'a', tmp_path / 'out', _all)
+
+
+def test_zip_that_says_that_it_is_before_the_file(tmp_path):
+    with zipfile.ZipFile(tmp_path / 'a', 'w') as file:
+        file.writestr('one', b'1')
+    data = bytearray((tmp_path / 'a').read_bytes())
+    data[-6:-2] = b'\xff\xff\0\0'  # where the directory is said to begin
+    (tmp_path / 'a').write_bytes(data)
+    with pytest.raises(DataError, match='a is damaged, or no tar or zip archive'):
+        archive.unpack(tmp_path / 'a', tmp_path / 'out', _all)
+
+
+def test_damaged_lzma_in_a_zip(tmp_path):
+    with zipfile.ZipFile(tmp_path / 'a', 'w', zipfile.ZIP_LZMA) as file:
+        file.writestr('one', bytes(range(256)) * 20)
+    data = (tmp_path / 'a').read_bytes()
+    (tmp_path / 'a').write_bytes(data[:45] + b'\xff' * 60 + data[105:])
+    with pytest.raises(DataError, match='a is damaged'):
+        archive.unpack(tmp_path / 'a', tmp_path / 'out', _all)
+
+
+def test_long_headers_are_not_parsed(tmp_path):
+    # Half an hour, and gigabytes, in some versions of tarfile.
+    info = _special('x', tarfile.XHDTYPE)
+    info.size = 1 << 20
+    (tmp_path / 'a').write_bytes(info.tobuf() + b'1' * (1 << 20))
+    with pytest.raises(DataError, match='a is damaged, or no tar or zip archive .it has a header of 1048576 bytes.; remove it'):
+        archive.unpack(tmp_path / 'a', tmp_path / 'out', _all)
 
 
 def _flip(data, place):

@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from datasets import DataError
-from datasets.download import download
+from datasets.download import _whole_size, download
 from tests.datasets.server import Site, serving
 
 DATA = bytes(range(256)) * 1000
@@ -104,6 +104,21 @@ def test_part_that_is_whole_or_longer(site, tmp_path, size, requests):
     assert site.requests == [f'bytes={size}-', None][:requests]
 
 
+@pytest.mark.parametrize('origin', ['', '[]', '{}', '{"url": 1}', 'null', '{"url": "http'])
+def test_begins_anew_where_the_notes_on_the_part_are_damaged(site, tmp_path, origin):
+    site.cut = [1000]
+    with pytest.raises(DataError):
+        _download(site, tmp_path, attempts=1)
+    (tmp_path / 'deep/file.part.json').write_text(origin)
+    assert _download(site, tmp_path).read_bytes() == DATA
+    assert site.requests == [None, None]
+
+
+@pytest.mark.parametrize('text, size', [('12', 12), ('', None), ('-1', None), ('*', None), ('\xb2', None), ('9' * 5000, None)])
+def test_sizes_that_a_server_tells(text, size):
+    assert _whole_size({'Content-Range': f'bytes */{text}'}) == size
+
+
 def test_size_that_is_not_told(site, tmp_path, capsys):
     site.sized = False
     assert _download(site, tmp_path).read_bytes() == DATA
@@ -122,6 +137,12 @@ def test_wrong_checksum_of_a_file_that_was_there(site, tmp_path):
     with pytest.raises(DataError, match='deep/file has MD5 .*, published is .*; remove it and run this again'):
         _download(site, tmp_path)
     assert (tmp_path / 'deep/file').read_bytes() == b'mine' and not site.requests
+
+
+def test_folder_in_the_files_place(site, tmp_path):
+    (tmp_path / 'deep/file').mkdir(parents=True)
+    with pytest.raises(DataError, match='deep/file cannot be read: Is a directory; remove it and run this again'):
+        _download(site, tmp_path)
 
 
 def test_404_is_not_tried_again(site, tmp_path):

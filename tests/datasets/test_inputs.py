@@ -5,6 +5,7 @@ import cv2
 import numpy as np
 import pytest
 
+from benchmarks.fuzz_videos import avi
 from datasets import DataError, inputs
 from tests.datasets.cameras import Camera, write_video
 
@@ -57,6 +58,20 @@ def test_video(room):
     np.testing.assert_allclose([gray for _, prepared in found for gray in prepared], [0, 20, 40, 60, 80], atol=3)
 
 
+def test_video_of_raw_pixels_is_no_text(room):
+    # 64 x 48 pixels of gray 100, the letter d.
+    (room / 'raw.y4m').write_bytes(b'YUV4MPEG2 W64 H48 F10:1 C420jpeg\n' + (b'FRAME\n' + b'd' * (64 * 48 * 3 // 2)) * 2)
+    found = [item for items, _ in inputs.batches(inputs.find('raw.y4m'), _first, 8) for item in items]
+    assert [item.picture.shape for item in found] == [(48, 64, 3)] * 2
+
+
+@pytest.mark.parametrize('rate, scale, used', [(10, 1, 10), (1, 100, 0.01), (1, 9000, 25), (90_000, 1, 25), (2**32 - 1, 1, 25)])
+def test_rates_beyond_reason(room, rate, scale, used):
+    picture = cv2.imencode('.jpg', np.zeros((48, 64, 3), np.uint8))[1].tobytes()
+    (room / 'clip.avi').write_bytes(avi([picture] * 2, rate=rate, scale=scale))
+    assert inputs.find('clip.avi').rate == pytest.approx(used)
+
+
 def test_camera_one_by_one_at_a_rate_that_is_sensible(monkeypatch):
     monkeypatch.setattr(cv2, 'VideoCapture', Camera)
     source = inputs.find('0')
@@ -72,14 +87,30 @@ def test_camera_one_by_one_at_a_rate_that_is_sensible(monkeypatch):
     ('few/*.jpg', r"pattern 'few/\*.jpg' matches nothing"),
     ('few/notes.txt', 'few/notes.txt is no picture and no video that OpenCV reads, or a damaged one'),
     ('cut.mp4', 'cut.mp4 is no picture and no video that OpenCV reads, or a damaged one'),
+    ('long.txt', 'long.txt is no picture and no video that OpenCV reads, or a damaged one'),
+    ('list.mp4', 'list.mp4 is no picture and no video that OpenCV reads, or a damaged one'),
+    ('empty.mp4', 'empty.mp4 is no picture and no video that OpenCV reads, or a damaged one'),
     ('7', 'camera 7 cannot be opened; cameras are numbered from 0'),
 ])
 def test_mistakes(room, name, message, monkeypatch, capfd):
     (room / 'few/notes.txt').write_text('hello')
     write_video('whole.mp4', 5)
     (room / 'cut.mp4').write_bytes((room / 'whole.mp4').read_bytes()[:600])
+    # FFmpeg would draw the long one as 80 columns of letters, and read whole.mp4 for the list.
+    (room / 'long.txt').write_text('hello\n' * 500)
+    (room / 'list.mp4').write_text('ffconcat version 1.0\nfile whole.mp4\n')
+    (room / 'empty.mp4').touch()
     if name == '7':
         monkeypatch.setattr(cv2, 'VideoCapture', Camera)
     with pytest.raises(DataError, match=f'^{message}$'):
         inputs.find(name)
     assert capfd.readouterr() == ('', '')
+
+
+def test_frames_beyond_reason_are_refused_unread(room, monkeypatch):
+    write_video('clip.mp4', 1)
+    monkeypatch.setattr(inputs, 'MOST_PIXELS', 64 * 48)
+    assert inputs.find('clip.mp4').total == 1
+    monkeypatch.setattr(inputs, 'MOST_PIXELS', 64 * 48 - 1)
+    with pytest.raises(DataError, match='^clip.mp4 has frames of 64 x 48 pixels; those of more than 3071 are not read$'):
+        inputs.find('clip.mp4')

@@ -143,6 +143,14 @@ def test_odd_sides_of_a_video(room):
     assert read_video('odd.mp4')[0][0].shape == (48, 64, 3)
 
 
+def test_video_of_a_pixel(room):
+    writer = outputs._Mp4(lambda *_: 'pixel.mp4', rate=10.)
+    with pytest.raises(DataError, match='pixel.mp4 cannot be written: OpenCV makes no MP4 of 1 x 2 pixels'):
+        writer.add(_result(inputs.Item(np.zeros((2, 1, 3), np.uint8), 'x', 'x', 0)))
+    writer.close()
+    assert os.listdir('.') == ['few']
+
+
 def test_slow_motion_rates_that_mpeg4_cannot_have(room):
     writer = outputs._Mp4(lambda *_: 'slow.mp4', rate=119.973)
     writer.add(_result(inputs.Item(np.zeros((48, 64, 3), np.uint8), 'slow', 'slow_0', 0)))

@@ -58,7 +58,7 @@ def test_boxes_of_the_stored_picture(tmp_path, orientation):
     height, width = upright.shape[:2]
     assert (height, width) == ((64, 96) if orientation < 5 else (96, 64))
     box = [rows[0] / height, columns[0] / width, (rows[-1] + 1) / height, (columns[-1] + 1) / width]
-    size, boxes = pictures.as_stored(tmp_path / 'a.png', upright, [box, [0, 0, 1, 1]])
+    size, boxes = pictures.as_stored(tmp_path / 'a.png', upright, np.array([box, [0, 0, 1, 1]]))
     assert size == (64, 96)
     np.testing.assert_allclose(boxes * [64, 96, 64, 96], [[8, 8, 24, 40], [0, 0, 64, 96]], atol=1e-9)
     assert pictures.as_stored(tmp_path / 'a.png', upright, np.zeros((0, 4)))[1].shape == (0, 4)

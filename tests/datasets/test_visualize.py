@@ -3,7 +3,7 @@ import cv2
 import numpy as np
 import pytest
 
-from datasets import visualize
+from datasets import DataError, visualize
 
 
 @pytest.mark.parametrize('rows, panels', [
@@ -18,6 +18,15 @@ def test_plot_training(rows, panels, tmp_path):
     assert picture.shape == (330, 352 * max(1, panels), 3)
     blue = (picture[..., 0] > picture[..., 2].astype(int) + 40).reshape(330, max(1, panels), 352).any(axis=(0, 2))
     assert blue.sum() == panels
+
+
+@pytest.mark.parametrize('name, size, message', [
+    ('a.jpg', (70_000, 1), 'a.jpg cannot be written: its format has no place for 1 x 70000 pixels; use .png'),
+    ('a.xyz', (1, 1), 'a.xyz cannot be written: OpenCV knows no format of that ending; use .png or .jpg')])
+def test_pictures_that_their_format_cannot_hold(tmp_path, name, size, message):
+    with pytest.raises(DataError, match=message):
+        visualize.save_image(tmp_path / name, np.zeros((*size, 3), np.uint8))
+    assert not list(tmp_path.iterdir())
 
 
 def test_running_mean():
