@@ -39,7 +39,7 @@ def _some_of(*values):
 
 
 _TEXT = Rule(str, lambda value: True, 'text')
-_NAMED = Rule(str, lambda value: bool(value.strip()), 'text that is not empty')
+_NAMED = Rule(str, lambda value: bool(value.strip(' ,')), 'text that is not empty')
 _SWITCH = Rule(bool, lambda value: True, 'True or False')
 _FRACTION = Rule(float, lambda value: 0 <= value <= 1, 'a number from 0 to 1')
 _BATCH_SIZE = _integer(1, 65536)

@@ -5,8 +5,16 @@ import textwrap
 
 
 def parser(prog: str, description: str) -> argparse.ArgumentParser:
-    """prog: what a user types.  description: a module's docstring; its indented blocks, such as commands, stay as they are."""
-    return argparse.ArgumentParser(prog=prog, description=description, formatter_class=Formatter)
+    """prog: what a user types.  description: a module's docstring; its indented blocks, such as commands, stay as they are.
+
+    A mistake on the command line ends the process with one line and exit code 2.
+    """
+    return _Parser(prog=prog, description=description, formatter_class=Formatter)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message):
+        self.exit(2, f'error: {message} (--help lists the options)\n')
 
 
 class Formatter(argparse.HelpFormatter):

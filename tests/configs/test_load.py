@@ -43,6 +43,8 @@ def test_a_key_has_the_same_rule_in_all_modules():
     ('--batch_size=0', 'batch_size: 0 is not a whole number from 1 to 65536'),
     ('--backbone_network=ssd_resent_v1', "'ssd_resent_v1' is not one of ssd_vgg_300, .*; nearest: ssd_resnet_v1"),
     ('--learning_rate=nan', 'learning_rate: nan is not a number above 0'),
+    ('--voc=,', "voc: ',' is not text that is not empty"),
+    ('--image_set= ', "image_set: ' ' is not text that is not empty"),
     ('--learning_rate=0', 'learning_rate: 0.0 is not a number above 0'),
     ('--weight_decay=inf', 'weight_decay: inf is not a number of at least 0'),
     ('--max_steps=9223372036854775808', 'max_steps: 9223372036854775808 is not a whole number of at least 1'),

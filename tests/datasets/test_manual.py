@@ -51,3 +51,14 @@ def test_tools_explain_every_option(tool, monkeypatch, capsys):
     assert tool.__doc__.strip().splitlines()[0] in text
     entries = text.split('\n  --')[1:]
     assert entries and all('\n        ' in entry for entry in entries)
+
+
+@pytest.mark.parametrize('arguments, message', [
+    ([], 'the following arguments are required: --output'),
+    (['--output=out', '--train=many'], "argument --train: invalid int value: 'many'"),
+    (['--output=out', '--sead=1'], 'unrecognized arguments: --sead=1')])
+def test_mistakes_are_one_line(arguments, message, capsys):
+    with pytest.raises(SystemExit) as stop:
+        shapes.main(arguments)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == f'error: {message} (--help lists the options)\n'
