@@ -3,12 +3,14 @@
 Source: weiliu89/caffe, branch ssd, src/caffe/layers/prior_box_layer.cpp. Boxes are not clipped to the image, as in
 examples/ssd/ssd_pascal.py (clip False).
 """
+from collections.abc import Sequence
+
 import numpy as np
 
 from nets.spec import BackboneSpec
 
 
-def cell_shapes(min_size: float, max_size: float, ratios) -> np.ndarray:
+def cell_shapes(min_size: float, max_size: float, ratios: Sequence[float]) -> np.ndarray:
     """Heights and widths [boxes, 2] of one cell's boxes, in the unit of the sizes and in Caffe's order.
 
     A square of min_size, a square of sqrt(min_size * max_size), then for each ratio r a box r times wider than high, and

@@ -7,6 +7,7 @@ import dataclasses
 import itertools
 
 import numpy as np
+import numpy.typing as npt
 
 from nets import anchors
 from nets import boxes as box_ops
@@ -18,6 +19,8 @@ SMALL, LARGE = 0.1, 0.3
 # Proposals are chosen on so many objects at most; ratios among these.
 _CHOSEN_ON = 4000
 _RATIOS = (1.5, 2., 2.5, 3., 4., 5.)
+# Objects whose overlaps are computed together, to save memory.
+_AT_ONCE = 50_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,21 +33,25 @@ class Coverage:
     mean: float
 
 
-def coverage(overlaps) -> Coverage:
-    """overlaps: [N] best IoU of each object."""
+def coverage(overlaps: np.ndarray) -> Coverage:
+    """What the default boxes do for objects whose best IoU is `overlaps` [N]; N may be 0."""
     if not len(overlaps):
         return Coverage(0, float('nan'), float('nan'))
     return Coverage(len(overlaps), float((overlaps >= THRESHOLD).mean()), float(overlaps.mean()))
 
 
-def best_overlaps(boxes, spec: BackboneSpec) -> np.ndarray:
+def best_overlaps(boxes: npt.ArrayLike, spec: BackboneSpec) -> np.ndarray:
     """The largest IoU of each object with any default box: [N, 4] corners in [0, 1] -> float64 [N].
 
     Among equal default boxes the one with the nearest centre overlaps most, so one per layer and shape is looked at, not all K.
     """
-    parts = [_best_overlaps(part, *_shapes(spec)) for part in np.array_split(np.asarray(boxes, np.float64).reshape(-1, 4),
-                                                                             len(boxes) // 50000 + 1)]
-    return np.concatenate(parts)
+    boxes, shapes = _corners(boxes), _shapes(spec)
+    return np.concatenate([_best_overlaps(part, *shapes) for part in np.array_split(boxes, len(boxes) // _AT_ONCE + 1)])
+
+
+def _corners(boxes):
+    """float64 [N, 4], also where there are none."""
+    return np.asarray(boxes, np.float64).reshape(-1, 4)
 
 
 def _shapes(spec):
@@ -56,6 +63,7 @@ def _shapes(spec):
 
 
 def _best_overlaps(boxes, sides, steps, grids):
+    """`best_overlaps` with the M shapes that `_shapes` gives."""
     centers = box_ops.corners_to_centers(boxes)[:, None]  # [N, 1, 4]
     middles, objects = centers[..., :2], centers[..., 2:]
     cells = np.clip(np.round(middles / steps - 0.5), 0, grids - 1)  # [N, M, 2]
@@ -64,12 +72,12 @@ def _best_overlaps(boxes, sides, steps, grids):
     return (common / (objects.prod(axis=-1) + sides.prod(axis=-1) - common)).max(axis=1)
 
 
-def object_sides(boxes) -> np.ndarray:
+def object_sides(boxes: npt.ArrayLike) -> np.ndarray:
     """Square roots of the areas, in units of the image: [N, 4] corners -> [N]."""
-    return np.sqrt(box_ops.areas(np.asarray(boxes, np.float64).reshape(-1, 4)))
+    return np.sqrt(box_ops.areas(_corners(boxes)))
 
 
-def propose(boxes, spec: BackboneSpec, name: str = 'own', ratios: bool = False) -> BackboneSpec:
+def propose(boxes: npt.ArrayLike, spec: BackboneSpec, name: str = 'own', ratios: bool = False) -> BackboneSpec:
     """The record with another box set, chosen for these objects. The number of boxes stays, so that checkpoints still fit.
 
     Sizes are whole pixels, spread between quantiles of the objects' sides evenly, by equal factors, or as the objects are
@@ -77,9 +85,10 @@ def propose(boxes, spec: BackboneSpec, name: str = 'own', ratios: bool = False) 
 
     Args:
         boxes: [N, 4] corners in [0, 1], N at least 1.
+        name: of the box set.
         ratios: chooses aspect ratios too: sizes first, then ratios, then sizes again.
     """
-    boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
+    boxes = _corners(boxes)
     boxes = boxes[::len(boxes) // _CHOSEN_ON + 1]
     sizes = [*spec.box_sets.values(), *_spread_sizes(object_sides(boxes) * spec.image_size, len(spec.grids))]
 

@@ -10,6 +10,7 @@ import os
 import pathlib
 import re
 import shutil
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
@@ -17,11 +18,13 @@ from nets import published
 from nets.slim_compat import tf
 from nets.spec import BackboneSpec
 
+Path = str | os.PathLike[str]
+
 NAME = 'model.ckpt'
 DESCRIPTION = 'model.json'
 ENDINGS = ('.data-00000-of-00001', '.index')
 _UNFINISHED = '.writing-'
-SHIPPED = 'shipped'  # subfolder of checkpoints/ssd_<backbone>/ with weights that come with the repository
+SHIPPED = 'shipped'  # subfolder of `default_folder` with weights that come with the repository
 MOMENTUM = '/Momentum'  # what SGD's slots add to a variable's name
 AVERAGE = '/ExponentialMovingAverage'  # what tf.train.ExponentialMovingAverage adds to a variable's name
 
@@ -34,7 +37,7 @@ class CheckpointError(ValueError):
 class Restored:
     """What a restore did, by variable name.
 
-    restored: taken over.  mismatched: 'name checkpoint shape -> model shape', left as they are.
+    prefix: of the checkpoint.  restored: taken over.  mismatched: 'name checkpoint shape -> model shape', left as they are.
     fresh: not in the checkpoint, left as they are.  unused: in the checkpoint, not in the model.
     """
     prefix: str
@@ -63,7 +66,7 @@ def _grouped(found):
     return ', '.join(shown[:12]) + (f', and {len(shown) - 12} more groups' if len(shown) > 12 else '')
 
 
-def find(path) -> str:
+def find(path: Path) -> str:
     """A prefix from what a user may give: a prefix, its .index or .data file, or a folder (see `newest_or_shipped`).
 
     CheckpointError names the path that was looked for.
@@ -77,14 +80,19 @@ def find(path) -> str:
     return prefix
 
 
-def newest(folder) -> str | None:
+def default_folder(spec: BackboneSpec) -> str:
+    """Where the detectors of a backbone are kept, and looked for where the user names no folder."""
+    return f'checkpoints/ssd_{spec.name}'
+
+
+def newest(folder: Path) -> str | None:
     """Prefix of the folder's checkpoint with the highest step, None where there is none."""
     prefixes = [str(index)[:-len('.index')] for index in pathlib.Path(folder).glob('*.ckpt*.index')]
     prefixes += [str(file) for file in pathlib.Path(folder).glob('*.ckpt')]  # V1: one file, as most classifiers of slim
     return max(prefixes, key=lambda prefix: (step_of(prefix), prefix), default=None)
 
 
-def newest_or_shipped(folder) -> str | None:
+def newest_or_shipped(folder: Path) -> str | None:
     """Prefix of the folder's newest checkpoint, else that of the weights shipped in it, else None."""
     return newest(folder) or newest(os.path.join(folder, SHIPPED))
 
@@ -96,14 +104,14 @@ def _newest_or_error(folder):
     return prefix
 
 
-def step_of(prefix) -> int:
+def step_of(prefix: Path) -> int:
     """The step in a prefix's name; 0 where it has none."""
     match = re.search(r'ckpt-(\d+)$', str(prefix))
     return int(match[1]) if match else 0
 
 
-def read(prefix):
-    """-> tf.train.CheckpointReader, or its like for a published SSD, which has this project's names (see nets.published).
+def read(prefix: Path) -> published.Reader:
+    """-> a reader of the checkpoint; of a published SSD one that has this project's names (`nets.published.TranslatedReader`).
 
     CheckpointError where the files are not a whole checkpoint.
     """
@@ -113,7 +121,7 @@ def read(prefix):
         raise CheckpointError(f'{prefix} is not a readable checkpoint: {str(error).splitlines()[0]}') from None
 
 
-def record_of(prefix, spec: BackboneSpec) -> tuple[BackboneSpec, str]:
+def record_of(prefix: str, spec: BackboneSpec) -> tuple[BackboneSpec, str]:
     """The record that a checkpoint's weights need -> (record, one line that says so; '' where it is the given one).
 
     A published SSD brings its own record, and so does a training that began with one.
@@ -138,19 +146,23 @@ def record_of(prefix, spec: BackboneSpec) -> tuple[BackboneSpec, str]:
     return record.spec, f'{prefix} follows {record.text()}'
 
 
-def variable_name(variable) -> str:
+def variable_name(variable: tf.Variable) -> str:
     """Name without TensorFlow's ':0'."""
     return variable.name.split(':')[0]
 
 
-def restore(variables, prefix, derive=None, scope: str = '', averages: bool = False) -> Restored:
+def restore(variables: Iterable[tf.Variable], prefix: Path, derive: Mapping[str, tuple[str, Callable]] | None = None,
+            scope: str = '', averages: bool = False) -> Restored:
     """Assigns from a checkpoint every variable whose name and shape fit; the others stay as they are.
 
     Args:
-        variables: TensorFlow variables.
+        prefix: as `find` returns it.
         derive: {variable name: (name in the checkpoint, function of its array)} for those without a namesake.
         scope: only variables whose names start with it.
         averages: take a variable's moving average where the checkpoint holds one.
+
+    Raises:
+        CheckpointError: the checkpoint is not readable.
     """
     reader = read(prefix)
     shapes = reader.get_variable_to_shape_map()
@@ -159,21 +171,16 @@ def restore(variables, prefix, derive=None, scope: str = '', averages: bool = Fa
         name = variable_name(variable)
         if not name.startswith(scope):
             continue
-        source, transform = (derive or {}).get(name, (name, None))
-        if name in shapes:  # a namesake beats a derivation
-            source, transform = name, None
-            used.add(name)
-            if averages and name + AVERAGE in shapes:
-                source = name + AVERAGE
+        source, transform = _source(name, shapes, derive or {}, averages)
         if source not in shapes:
             result.fresh.append(name)
             continue
-        used.add(source)
+        used |= {name, source}
         value = tensor(reader, prefix, source)
-        value = value if transform is None else transform(value)
-        if tuple(value.shape) != tuple(variable.shape) or value.dtype.kind in 'OSUc':
-            what = f'{value.dtype} ' if value.dtype.kind in 'OSUc' else ''
-            result.mismatched.append(f'{name} {what}{tuple(value.shape)} -> {tuple(variable.shape)}')
+        value = transform(value) if transform else value
+        no_number = f'{value.dtype} ' if value.dtype.kind in 'OSUc' else ''
+        if no_number or value.shape != tuple(variable.shape):
+            result.mismatched.append(f'{name} {no_number}{value.shape} -> {tuple(variable.shape)}')
             continue
         variable.assign(value.astype(variable.dtype.as_numpy_dtype))  # published weights may be float16
         result.restored.append(name)
@@ -181,19 +188,27 @@ def restore(variables, prefix, derive=None, scope: str = '', averages: bool = Fa
     return result
 
 
-def tensor(reader, prefix, name):
-    """One array of a checkpoint; CheckpointError where the file is damaged."""
+def _source(name, shapes, derive, averages):
+    """What a variable is restored from -> (name in the checkpoint, function of its array or None). A namesake comes first."""
+    if name not in shapes:
+        return derive.get(name, (name, None))
+    return name + AVERAGE if averages and name + AVERAGE in shapes else name, None
+
+
+def tensor(reader: published.Reader, prefix: Path, name: str) -> np.ndarray:
+    """One array of a checkpoint, [] for a scalar; CheckpointError where the file is damaged."""
     try:
-        return reader.get_tensor(name)
+        return np.asarray(reader.get_tensor(name))
     except (tf.errors.OpError, ValueError, IndexError, RuntimeError) as error:
         raise CheckpointError(f'{prefix}: {name} cannot be read: {str(error).splitlines()[0]}') from None
 
 
-def save(folder, step: int, tensors: dict, keep: int = 0) -> str:
+def save(folder: Path, step: int, tensors: Mapping[str, tf.types.experimental.TensorLike], keep: int = 0) -> str:
     """Writes {name: variable or array} as folder/model.ckpt-<step>; returns the prefix.
 
     Written under another name and renamed, the .index last, so that a checkpoint that can be seen is whole. Works with
-    variables of any tf.distribute strategy. With `keep`, only that many newest ones stay. One process writes to a folder.
+    variables of any tf.distribute strategy. With `keep`, only this one stays and the newest of the others, so many in all. One
+    process writes to a folder.
 
     Raises:
         CheckpointError: the disk is full or refuses; what was there before stays.
@@ -212,7 +227,7 @@ def save(folder, step: int, tensors: dict, keep: int = 0) -> str:
         raise CheckpointError(f'cannot write {prefix}: {reason(error)}; {room(folder)}; '
                               f'last checkpoint: {newest(folder) or "none"}') from None
     if keep:
-        _drop_old(folder, keep)
+        _drop_old(folder, step, keep)
     return prefix
 
 
@@ -229,14 +244,14 @@ def _drop_unfinished(folder):
         path.unlink(missing_ok=True)
 
 
-def reason(error) -> str:
+def reason(error: OSError | tf.errors.OpError) -> str:
     """What an OSError or a tf.errors.OpError says, in one line."""
     if isinstance(error, OSError):
         return error.strerror or str(error)
     return re.sub(r'^{{function_node \S+}} ', '', str(error.message).splitlines()[0])
 
 
-def room(folder) -> str:
+def room(folder: Path) -> str:
     """How much the folder's disk has left, in words."""
     try:
         return f'{shutil.disk_usage(folder).free / 1e9:.2f} GB are free on the disk of {folder}'
@@ -244,21 +259,24 @@ def room(folder) -> str:
         return f'{folder} cannot be reached'
 
 
-def _drop_old(folder, keep):
-    """Removes all but the `keep` newest checkpoints that `save` wrote."""
-    steps = sorted(step_of(str(index)[:-len('.index')]) for index in pathlib.Path(folder).glob(f'{NAME}-*.index'))
-    for step in steps[:-keep]:
+def _drop_old(folder, present, keep):
+    """Removes what `save` wrote, but for the step `present` and the `keep` - 1 highest others."""
+    steps = {step_of(str(index)[:-len('.index')]) for index in pathlib.Path(folder).glob(f'{NAME}-*.index')} - {present}
+    for step in sorted(steps, reverse=True)[keep - 1:]:
         remove(os.path.join(folder, f'{NAME}-{step}'))
 
 
-def remove(prefix):
+def remove(prefix: str) -> None:
     """Deletes a checkpoint's files, the .index first."""
     for ending in reversed(ENDINGS):
         pathlib.Path(prefix + ending).unlink(missing_ok=True)
 
 
-def write_description(folder, **facts):
-    """Writes folder/model.json: what a reader of its checkpoints must know (backbone, classes, ...)."""
+def write_description(folder: Path, **facts: object) -> None:
+    """Writes folder/model.json: what a reader of its checkpoints must know (backbone, classes, ...), as JSON can say it.
+
+    CheckpointError where the disk is full or refuses.
+    """
     temporary = os.path.join(folder, f'{_UNFINISHED}{DESCRIPTION}-{os.getpid()}')
     try:
         os.makedirs(folder, exist_ok=True)
@@ -270,7 +288,7 @@ def write_description(folder, **facts):
         raise CheckpointError(f'cannot write {os.path.join(folder, DESCRIPTION)}: {reason(error)}; {room(folder)}') from None
 
 
-def read_description(prefix) -> dict:
+def read_description(prefix: Path) -> dict:
     """The model.json beside a checkpoint, {} where there is none; CheckpointError where it is no such file."""
     path = os.path.join(os.path.dirname(prefix), DESCRIPTION)
     try:
@@ -289,6 +307,6 @@ def _names(classes):
     return isinstance(classes, list) and all(isinstance(name, str) for name in classes)
 
 
-def parameters(variables) -> int:
+def parameters(variables: Iterable[tf.Variable]) -> int:
     """Number of values in variables."""
     return int(sum(np.prod(variable.shape) for variable in variables))

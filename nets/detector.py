@@ -1,4 +1,6 @@
 """A trained SSD as one function: uint8 images in, detections out. What test, demo and export share."""
+from collections.abc import Callable, Sequence
+
 from nets import anchors, checkpoint, folding, postprocess, ssd
 from nets.slim_compat import tf
 from nets.spec import BackboneSpec
@@ -14,7 +16,8 @@ class Detector(tf.Module):
         limits: score_threshold, nms_threshold, top_k and keep_top_k of nets.postprocess.detect.
     """
 
-    def __init__(self, model: ssd.SSD, normalize, folded: bool = False, **limits):
+    def __init__(self, model: ssd.SSD, normalize: Callable[[tf.Tensor], tf.Tensor], folded: bool = False,
+                 **limits: float):
         super().__init__(name='detector')
         self.model, self.normalize, self.limits = model, normalize, limits
         self.defaults = anchors.default_boxes(model.spec)
@@ -22,7 +25,7 @@ class Detector(tf.Module):
         self.network = folding.fold(self._network, signature) if folded else self._network
         self._detect = tf.function(self._detections, input_signature=[signature], autograph=False)
 
-    def __call__(self, images):
+    def __call__(self, images: tf.types.experimental.TensorLike) -> postprocess.Detections:
         return self._detect(images)
 
     def _network(self, images):
@@ -40,15 +43,16 @@ def find(given: str, spec: BackboneSpec) -> str:
     """
     if given:
         return checkpoint.find(given)
-    name = f'ssd_{spec.name}'
-    prefix = checkpoint.newest_or_shipped(f'checkpoints/{name}')
+    folder = checkpoint.default_folder(spec)
+    prefix = checkpoint.newest_or_shipped(folder)
     if prefix is None:
-        raise checkpoint.CheckpointError(f'no trained detector in checkpoints/{name}; train one: python3 ssd_train.py '
-                                         f'--backbone_network={name}, or name one with --checkpoint=PATH')
+        raise checkpoint.CheckpointError(f'no trained detector in {folder}; train one: python3 ssd_train.py '
+                                         f'--backbone_network=ssd_{spec.name}, or name one with --checkpoint=PATH')
     return prefix
 
 
-def load(spec: BackboneSpec, prefix: str, precision: str = 'float32', classes=None) -> tuple[ssd.SSD, tuple[str, ...]]:
+def load(spec: BackboneSpec, prefix: str, precision: str = 'float32',
+         classes: Sequence[str] = ()) -> tuple[ssd.SSD, tuple[str, ...]]:
     """Builds the network of a checkpoint and restores all of it -> (model, class names without background).
 
     Args:
@@ -56,11 +60,14 @@ def load(spec: BackboneSpec, prefix: str, precision: str = 'float32', classes=No
         classes: names, for a checkpoint that has no model.json beside it.
 
     Raises:
-        CheckpointError: the checkpoint is of another backbone, or lacks some variable.
+        CheckpointError: the checkpoint is of another backbone, lacks some variable, or has no classes.
     """
     facts = checkpoint.read_description(prefix)
     _check_facts(facts, spec, prefix)
     classes = tuple(facts.get('classes') or classes)
+    if not classes:
+        raise checkpoint.CheckpointError(f'the classes of {prefix} are unknown: no {checkpoint.DESCRIPTION} beside it '
+                                         'lists them, and none are named')
     model = ssd.SSD(spec, len(classes) + 1, precision=precision).build()
     result = checkpoint.restore(model.variables, prefix, averages=True)
     if result.fresh or result.mismatched:

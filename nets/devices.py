@@ -2,7 +2,7 @@
 from nets.slim_compat import tf
 
 
-def prepare(deterministic: bool = False, xla: bool = False):
+def prepare(deterministic: bool = False, xla: bool = False) -> None:
     """Lets GPU memory grow as it is needed instead of taking all of it.
 
     deterministic: the same seed gives the same numbers to the last bit.  xla: graphs are compiled, in parts, for GPUs.

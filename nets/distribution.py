@@ -6,11 +6,15 @@ matched default boxes of the whole batch (nets.learning). So N replicas take the
 import contextlib
 import json
 import os
+import typing
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
 from nets.choices import DISTRIBUTIONS
 from nets.slim_compat import tf, variable_store
+
+Result = typing.TypeVar('Result')
 
 
 class DistributionError(ValueError):
@@ -40,7 +44,7 @@ def _check_cluster(text):
     try:
         config = json.loads(text)
         workers, task = config['cluster']['worker'], config['task']
-        sound = task['type'] == 'worker' and 0 <= int(task['index']) < len(workers)
+        sound = isinstance(workers, list | dict) and task['type'] == 'worker' and 0 <= int(task['index']) < len(workers)
     except (ValueError, KeyError, TypeError):
         sound = False
     if not sound:
@@ -48,7 +52,7 @@ def _check_cluster(text):
                                 f'it is {text!r}')
 
 
-def worker(strategy) -> tuple[int, int]:
+def worker(strategy: tf.distribute.Strategy) -> tuple[int, int]:
     """-> (this process's number among the workers, how many there are)."""
     resolver = strategy.cluster_resolver
     if resolver is None or not resolver.cluster_spec().as_dict():
@@ -56,15 +60,20 @@ def worker(strategy) -> tuple[int, int]:
     return resolver.task_id, len(resolver.cluster_spec().as_dict()['worker'])
 
 
-def is_chief(strategy) -> bool:
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
     """Whether this process writes: checkpoints, logs, lines."""
     return worker(strategy)[0] == 0
 
 
-def shared(detect, strategy, model=None):
-    """A detector that computes each batch on all replicas -> detect itself where there is one. model: what it calls.
+def shared(detect: Callable[[tf.Tensor], Result], strategy: tf.distribute.Strategy,
+           model: tf.Module | None = None) -> Callable[[tf.Tensor], Result]:
+    """A detector that computes each batch on all replicas -> detect itself where there is one.
 
     Every worker must be given the same batches, and receives all detections.
+
+    Args:
+        detect: images -> named tuple of tensors, one row per image, as nets.detector.Detector.
+        model: what it calls.
     """
     count = strategy.num_replicas_in_sync
     if count == 1:
@@ -87,7 +96,7 @@ def shared(detect, strategy, model=None):
 
 
 @contextlib.contextmanager
-def loss_named(strategy):
+def loss_named(strategy: tf.distribute.Strategy) -> Iterator[None]:
     """Around training: turns TensorFlow's error on a worker that is gone into a DistributionError with the way out."""
     try:
         yield
@@ -100,12 +109,12 @@ def loss_named(strategy):
                                 'all workers again: they go on from the last checkpoint') from error
 
 
-def barrier(strategy):
+def barrier(strategy: tf.distribute.Strategy) -> None:
     """Returns when every worker has come here."""
     tf.function(lambda: strategy.reduce('sum', strategy.run(tf.ones, args=([],)), axis=None), autograph=False)()
 
 
-def share(strategy, batch_size: int, accumulate: int = 1) -> int:
+def share(strategy: tf.distribute.Strategy, batch_size: int, accumulate: int = 1) -> int:
     """Images per replica and turn of a batch; DistributionError where the batch cannot be split evenly."""
     parts = strategy.num_replicas_in_sync * accumulate
     if batch_size % parts:
@@ -114,7 +123,7 @@ def share(strategy, batch_size: int, accumulate: int = 1) -> int:
     return batch_size // parts
 
 
-def chief_first(strategy, function):
+def chief_first(strategy: tf.distribute.Strategy, function: Callable[[], Result]) -> Result:
     """function() on the chief, and when it is done on the other workers -> its result on each.
 
     For what changes files that all workers see: the others find it done.
@@ -126,7 +135,8 @@ def chief_first(strategy, function):
     return result if chief else function()
 
 
-def batches(strategy, training_batches):
+def batches(strategy: tf.distribute.Strategy,
+            training_batches: Callable[..., tf.data.Dataset]) -> tf.data.Dataset | tf.distribute.DistributedDataset:
     """Each replica's batches, copied to its GPU ahead of time. training_batches: preprocessing.pipeline's, of keywords worker,
     workers and split alone.
     """
@@ -140,7 +150,8 @@ def batches(strategy, training_batches):
     return dataset
 
 
-def on_this_machine(strategy, batch) -> dict:
+def on_this_machine(strategy: tf.distribute.Strategy,
+                    batch: Mapping[str, tf.Tensor | tf.distribute.DistributedValues]) -> dict[str, np.ndarray]:
     """A batch as this worker's replicas hold it, as numpy arrays in one."""
     return {name: np.concatenate([part.numpy() for part in strategy.experimental_local_results(values)])
             for name, values in batch.items()}

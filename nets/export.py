@@ -5,16 +5,21 @@ All outputs are named as in nets.postprocess.Detections: boxes, scores, classes,
 import contextlib
 import os
 import shutil
+import tempfile
 import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy as np
+import numpy.typing as npt
 from flatbuffers import flexbuffers
 from tensorflow.lite.tools import flatbuffer_utils
 
 from nets import boxes as box_ops
-from nets import postprocess
+from nets import checkpoint, postprocess
 from nets.detector import Detector
 from nets.slim_compat import tf
+
+Prepare = Callable[[tf.Tensor], tf.Tensor]
 
 LABELS = 'labels.txt'
 # Detections that score this or more count in a comparison; weaker ones swap places and survive suppression by chance.
@@ -28,7 +33,7 @@ class ExportError(ValueError):
 
 
 @contextlib.contextmanager
-def staged(folder: str, overwrite: bool):
+def staged(folder: str, overwrite: bool) -> Iterator[str]:
     """Yields a new folder beside `folder`, which takes its name when all is done; an interrupted export leaves nothing.
 
     Raises:
@@ -43,12 +48,12 @@ def staged(folder: str, overwrite: bool):
             shutil.rmtree(folder)
         os.rename(stage, folder)
     except OSError as error:
-        raise ExportError(f'cannot write {folder}: {error.strerror}') from None
+        raise ExportError(f'cannot write {folder}: {checkpoint.reason(error)}') from None
     finally:
         shutil.rmtree(stage, ignore_errors=True)
 
 
-def check_free(folder: str, overwrite: bool):
+def check_free(folder: str, overwrite: bool) -> None:
     """ExportError, as of `staged`, before any work."""
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise ExportError(f'{folder} is a file; choose another --output')
@@ -60,7 +65,7 @@ def check_free(folder: str, overwrite: bool):
         raise ExportError(f'{folder} holds no earlier export (no {LABELS}), and is not overwritten; choose another --output')
 
 
-def write_labels(folder: str, classes) -> str:
+def write_labels(folder: str, classes: Iterable[str]) -> str:
     """Writes one class name per line, in the order of the labels 1, 2, ...; returns the path."""
     path = os.path.join(folder, LABELS)
     with open(path, 'w', encoding='utf-8') as file:
@@ -68,18 +73,27 @@ def write_labels(folder: str, classes) -> str:
     return path
 
 
-def write_saved_model(folder: str, detect: Detector, decode, resize, classes, labels: str):
+def write_saved_model(folder: str, detect: Detector, decode: Prepare, resize: Prepare, classes: Iterable[str],
+                      labels: str) -> None:
     """Writes a SavedModel with the signatures of `signatures`; the file `labels` goes into its assets.
 
     detect must be folded: then all weights are constants, and the SavedModel needs no variables.
+
+    Raises:
+        ExportError: the disk is full or refuses.
     """
     module = tf.Module()
     module.labels = tf.saved_model.Asset(labels)
     functions = signatures(detect, decode, resize, classes)
-    tf.saved_model.save(module, folder, signatures=functions | {'serving_default': functions['bytes_batch']})
+    try:
+        tf.saved_model.save(module, folder, signatures=functions | {'serving_default': functions['bytes_batch']})
+    except tf.errors.OpError as error:
+        raise ExportError(f'cannot write {folder}: {checkpoint.reason(error)}; '
+                          f'{checkpoint.room(os.path.dirname(folder))}') from None
 
 
-def signatures(detect: Detector, decode, resize, classes) -> dict:
+def signatures(detect: Detector, decode: Prepare, resize: Prepare,
+               classes: Iterable[str]) -> dict[str, tf.types.experimental.PolymorphicFunction]:
     """Functions from pictures to a dict of boxes, scores, classes and counts, without the batch dimension for one picture.
 
     Args:
@@ -114,7 +128,7 @@ def signatures(detect: Detector, decode, resize, classes) -> dict:
     }
 
 
-def write_tflite(path: str, detect: Detector, half: bool):
+def write_tflite(path: str, detect: Detector, half: bool) -> None:
     """Writes a TFLite file: uint8 'images' [1, S, S, 3] -> boxes [1, D, 4], scores and classes [1, D], counts [1].
 
     Decoding and suppression are TFLite's own TFLite_Detection_PostProcess, which its interpreter brings along; it lets all boxes
@@ -122,6 +136,10 @@ def write_tflite(path: str, detect: Detector, half: bool):
 
     Args:
         detect: folded, float32.  half: weights in float16; computation is in float32 all the same.
+
+    Raises:
+        ExportError: TensorFlow's converter lost the postprocessing.
+        OSError: the disk is full or refuses.
     """
     size = detect.model.spec.image_size
     suppress = _postprocess(detect)
@@ -149,19 +167,22 @@ def _with_option(content, **options):
     The converter passes on a fixed list of them, without detections_per_class, which then is 100.
     """
     model = flatbuffer_utils.convert_bytearray_to_object(content)
-    operator, = (operator for operator in model.subgraphs[0].operators
-                 if operator.customOptions is not None and len(operator.customOptions))
+    found = [operator for operator in model.subgraphs[0].operators
+             if operator.customOptions is not None and len(operator.customOptions)]
+    if len(found) != 1:  # it goes on in another way, without the operation, where it cannot write to its temporary folder
+        raise ExportError(f'the converter of TensorFlow lost the postprocessing; is there room in {tempfile.gettempdir()}?')
+    operator, = found
     options = flexbuffers.Loads(bytes(operator.customOptions)) | options
     operator.customOptions = np.frombuffer(flexbuffers.Dumps(options), np.uint8)
     return flatbuffer_utils.convert_object_to_bytearray(model)
 
 
-def run_saved_model(folder: str, encoded: bytes) -> dict:
+def run_saved_model(folder: str, encoded: bytes) -> dict[str, tf.Tensor]:
     """Loads a SavedModel and runs its signature 'bytes'."""
     return tf.saved_model.load(folder).signatures['bytes'](tf.constant(encoded))
 
 
-def run_tflite(path: str, images) -> dict:
+def run_tflite(path: str, images: npt.ArrayLike) -> dict[str, np.ndarray | np.generic]:
     """Runs a TFLite file on uint8 images [1, S, S, 3]; results without the batch dimension.
 
     By TensorFlow's interpreter, which a later TensorFlow will leave to the package ai-edge-litert.
@@ -198,16 +219,16 @@ def _attribute(key, value):
     return f'attr {{ key: "{key}" value {{ {kind}: {str(value).lower()} }} }}'
 
 
-def difference(one, other, score_threshold: float) -> tuple[float, int]:
+def difference(one: Mapping[str, npt.ArrayLike], other: Mapping[str, npt.ArrayLike], score_threshold: float) -> tuple[float, int]:
     """-> (largest difference, detections compared) between two results for one image, dicts as of the signature 'pixels'.
 
     Each sure detection of either is compared with the nearest of the other's of its class, in its four corners and its score.
     Infinite where there is none.
     """
     bound = max(_SURE, score_threshold * 1.05, *map(_last, (one, other)))
-    one, other = _rows(one), _rows(other)
-    pairs = [(row, rows) for each, rows in ((one, other), (other, one)) for row in each if row[1] >= bound]
-    return max((_nearest(*pair) for pair in pairs), default=0.), int((one[:, 1] >= bound).sum())
+    ones, others = _rows(one), _rows(other)
+    pairs = [(row, rows) for each, rows in ((ones, others), (others, ones)) for row in each if row[1] >= bound]
+    return max((_nearest(*pair) for pair in pairs), default=0.), int((ones[:, 1] >= bound).sum())
 
 
 def _last(found):

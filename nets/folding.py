@@ -7,13 +7,16 @@ for depth-wise convolutions, and not in bfloat16. docs/inference.md has the figu
 One network must not be folded: TensorFlow 2.21's own optimiser breaks a depth-wise convolution whose bias leads straight into a
 sum. With an activation between, as all backbones here have it, it does not.
 """
+from collections.abc import Callable
+
 import tensorflow as tf
 
 _CONVOLUTIONS = ('Conv2D', 'DepthwiseConv2dNative')
 _CONVERSIONS = ('Identity', 'Cast')
 
 
-def fold(function, signature: tf.TensorSpec):
+def fold(function: Callable[[tf.Tensor], tuple[tf.Tensor, ...]],
+         signature: tf.TensorSpec) -> Callable[[tf.Tensor], tuple[tf.Tensor, ...]]:
     """-> a function for use inside a tf.function that gives what `function` gives, with the present values of its variables.
 
     Args:

@@ -4,11 +4,16 @@ import dataclasses
 import math
 import signal
 import time
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from nets import checkpoint, distribution, loss
 from nets.slim_compat import tf, variable_store
+
+# Of each name a tensor, or where several replicas compute, each one's.
+Batch = Mapping[str, tf.Tensor | tf.distribute.DistributedValues]
 
 # float16 loses gradients below 6e-8; they are computed at this multiple.
 _LOSS_SCALE = {'float16': 1024.0}
@@ -24,7 +29,8 @@ class Schedule(tf.keras.optimizers.schedules.LearningRateSchedule):
     def __init__(self, base: float, max_steps: int, kind: str = 'steps', warmup: int = 0):
         self.base, self.max_steps, self.kind, self.warmup = base, max_steps, kind, warmup
 
-    def __call__(self, step):
+    def __call__(self, step: tf.types.experimental.TensorLike) -> tf.Tensor:
+        """The rate of the update that follows `step` others."""
         step = tf.cast(step, tf.float32)
         if self.kind == 'cosine':
             progress = tf.clip_by_value((step - self.warmup) / max(1, self.max_steps - self.warmup), 0., 1.)
@@ -35,7 +41,8 @@ class Schedule(tf.keras.optimizers.schedules.LearningRateSchedule):
             rate = self.base * 0.1 ** drops
         return rate * tf.minimum(1., (step + 1) / (self.warmup + 1))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, float | str]:
+        """Arguments that make the same schedule again, as Keras asks of every one."""
         return {'base': self.base, 'max_steps': self.max_steps, 'kind': self.kind, 'warmup': self.warmup}
 
 
@@ -47,28 +54,42 @@ def decayed(name: str) -> bool:
 class NotFinite(ArithmeticError):
     """The loss is NaN or infinite. step: of the training.  ids: of the step's images."""
 
-    def __init__(self, step, ids, losses):
+    def __init__(self, step: int, ids: Sequence[str], losses: str):
         super().__init__(f'the loss is not finite at step {step} ({losses}); images: {", ".join(ids)}')
         self.step, self.ids = step, ids
+
+
+class Network(typing.Protocol):
+    """What is trained: nets.ssd.SSD, or a model like it."""
+    dtype: tf.DType
+    variables: Sequence[tf.Variable]
+    learned_variables: Sequence[tf.Variable]
+
+    def __call__(self, images: tf.Tensor, is_training: bool) -> tuple[tf.Tensor, tf.Tensor]:
+        """-> logits [B, K, C], offsets [B, K, 4]."""
 
 
 class Trainer:
     """A model with its optimizer: one training step, saving and restoring.
 
     Args:
-        model: nets.ssd.SSD, built inside `strategy`'s scope.
-        schedule: global step -> learning rate.
+        model: built inside `strategy`'s scope.
         normalize: uint8 images [B, S, S, 3] -> the model's pixel convention.
+        weight_decay: of the L2 penalty, on `decayed` variables.
         bias_rate: multiple of the learning rate for biases.
         clip: largest global norm of the gradients, 0: none.
         accumulate: turns in which a replica computes its share of a batch, one after the other, to save memory. Only batch norm
             sees the difference: it takes its statistics from one turn's images.
         average: decay of the moving average of all the model's variables, 0: none. Early on it is (1 + step) / (10 + step)
             where that is less, as in tf.train.ExponentialMovingAverage.
+        negative_ratio: see nets.loss.multibox_loss.
+        strategy: of nets.distribution; None: the default device.
     """
 
-    def __init__(self, model, schedule, normalize, *, momentum=0.9, weight_decay=5e-4, bias_rate=2.0, clip=0.0,
-                 accumulate=1, average=0.0, negative_ratio=3.0, strategy=None):
+    def __init__(self, model: Network, schedule: Schedule, normalize: Callable[[tf.Tensor], tf.Tensor], *,
+                 momentum: float = 0.9, weight_decay: float = 5e-4, bias_rate: float = 2.0, clip: float = 0.0,
+                 accumulate: int = 1, average: float = 0.0, negative_ratio: float = 3.0,
+                 strategy: tf.distribute.Strategy | None = None):
         self.model, self.normalize = model, normalize
         self.weight_decay, self.bias_rate, self.clip, self.negative_ratio = weight_decay, bias_rate, clip, negative_ratio
         self.accumulate = accumulate
@@ -89,7 +110,7 @@ class Trainer:
         """Steps done."""
         return int(self.optimizer.iterations.numpy())
 
-    def start_average(self):
+    def start_average(self) -> None:
         """The average begins with the model's present values."""
         if self._average:
             self._average.apply(self.model.variables)
@@ -97,7 +118,7 @@ class Trainer:
                 self._average.average(variable).assign(variable)
 
     @contextlib.contextmanager
-    def averaged(self):
+    def averaged(self) -> Iterator[None]:
         """Inside, the model holds its averages (where there are any), to be evaluated."""
         present = [tf.identity(variable) for variable in self.model.variables] if self._average else []
         for variable, _ in zip(self.model.variables, present, strict=False):
@@ -108,7 +129,7 @@ class Trainer:
             for variable, value in zip(self.model.variables, present, strict=False):
                 variable.assign(value)
 
-    def train_step(self, batch, stop=False) -> dict[str, float]:
+    def train_step(self, batch: Batch, stop: bool = False) -> dict[str, float]:
         """One update. batch: dict of 'images' uint8 [B, S, S, 3], 'classes' int32 [B, K], 'offsets' float32 [B, K, 4], of
         each replica.  stop: this worker was asked to stop.
 
@@ -174,7 +195,7 @@ class Trainer:
         return [gradient * self.bias_rate if variable.name.endswith('/biases:0') else gradient
                 for gradient, variable in zip(gradients, self.variables, strict=True)]
 
-    def tensors(self) -> dict:
+    def tensors(self) -> dict[str, tf.Variable]:
         """{name: variable} of all that a checkpoint holds: model, slots ('<name>/Momentum'), averages
         ('<name>/ExponentialMovingAverage'), 'global_step'."""
         tensors = {checkpoint.variable_name(v): v for v in self.model.variables}
@@ -185,11 +206,11 @@ class Trainer:
             tensors |= {checkpoint.variable_name(v) + checkpoint.AVERAGE: self._average.average(v) for v in self.model.variables}
         return tensors | {'global_step': self.optimizer.iterations}
 
-    def save(self, folder, keep: int = 0) -> str:
+    def save(self, folder: checkpoint.Path, keep: int = 0) -> str:
         """Writes folder/model.ckpt-<step>; see nets.checkpoint.save."""
         return checkpoint.save(folder, self.step, self.tensors(), keep)
 
-    def resume(self, prefix):
+    def resume(self, prefix: str) -> None:
         """Takes model, slots and step from one of its own checkpoints. CheckpointError where one is missing."""
         reader = checkpoint.read(prefix)
         shapes = reader.get_variable_to_shape_map()
@@ -211,7 +232,7 @@ def _turns(batch, count):
 
 @dataclasses.dataclass
 class Progress:
-    """Steps and images per second, and the time that is left."""
+    """Images per second, and the time that is left."""
     max_steps: int
     batch_size: int
     first_step: int = 0
@@ -219,7 +240,7 @@ class Progress:
     def __post_init__(self):
         self._marks = [(time.monotonic(), self.first_step)]
 
-    def mark(self, step) -> tuple[float, str]:
+    def mark(self, step: int) -> tuple[float, str]:
         """-> (images/s since the previous mark, time left as text from the last ten marks)."""
         now = time.monotonic()
         then, before = self._marks[-1]
@@ -240,13 +261,16 @@ def duration(seconds: float) -> str:
 
 
 class StopRequest:
-    """Turns SIGINT and SIGTERM into a flag that the loop looks at between steps; a second one interrupts at once."""
+    """Turns SIGINT and SIGTERM into a flag that a loop looks at between steps; a second one interrupts at once.
+
+    name: of the signal that came, such as 'SIGTERM'; '' before. For `with`, in the main thread.
+    """
 
     def __init__(self):
         self.name = ''
         self._previous = {}
 
-    def __enter__(self):
+    def __enter__(self) -> 'StopRequest':
         for number in (signal.SIGINT, signal.SIGTERM):
             self._previous[number] = signal.signal(number, self._note)
         return self
@@ -261,8 +285,9 @@ class StopRequest:
         self.name = signal.Signals(number).name
 
 
-def train(trainer: Trainer, batches, max_steps: int, *, log_every: int, save_every: int, save, report, evaluate=None,
-          eval_every: int = 0) -> str:
+def train(trainer: Trainer, batches: Iterable[Batch], max_steps: int, *, log_every: int, save_every: int,
+          save: Callable[[], None], report: Callable[[int, dict[str, float], Batch], None],
+          evaluate: Callable[[], None] | None = None, eval_every: int = 0) -> str:
     """Trains to max_steps, or until a signal asks to stop; returns '' or that signal's name.
 
     Args:
@@ -283,9 +308,8 @@ def train(trainer: Trainer, batches, max_steps: int, *, log_every: int, save_eve
             scalars = trainer.train_step({name: batch[name] for name in ('images', 'classes', 'offsets')}, bool(stop.name))
             step += 1
             if not np.isfinite(scalars['loss']):
-                ids = [bytes(row).rstrip(b'\0').decode(errors='replace')
-                       for part in trainer.strategy.experimental_local_results(batch['ids']) for row in part.numpy()]
-                raise NotFinite(step, ids, ', '.join(f'{k} {scalars[k]:g}' for k in ('confidence', 'localization', 'l2')))
+                raise NotFinite(step, _image_ids(trainer.strategy, batch),
+                                ', '.join(f'{name} {scalars[name]:g}' for name in ('confidence', 'localization', 'l2')))
             # Workers end after the same step: the one after which all have heard of a signal.
             if scalars.pop('stop') or (alone and stop.name):
                 stopped = stop.name or 'another worker'
@@ -297,3 +321,9 @@ def train(trainer: Trainer, batches, max_steps: int, *, log_every: int, save_eve
             if evaluate and eval_every and (step % eval_every == 0 or step == max_steps):
                 evaluate()
         return stopped
+
+
+def _image_ids(strategy, batch):
+    """Of the images of this machine's replicas."""
+    ids = distribution.on_this_machine(strategy, {'ids': batch['ids']})['ids']
+    return [bytes(row).rstrip(b'\0').decode(errors='replace') for row in ids]

@@ -7,6 +7,8 @@ import typing
 
 import tensorflow as tf
 
+TensorLike = tf.types.experimental.TensorLike
+
 
 class Losses(typing.NamedTuple):
     """Sums over the batch, not yet normalised. confidence, localization: float32 scalars.  matched: float32 count."""
@@ -15,7 +17,8 @@ class Losses(typing.NamedTuple):
     matched: tf.Tensor
 
 
-def multibox_loss(logits, offsets, classes, targets, negative_ratio: float = 3.0):
+def multibox_loss(logits: TensorLike, offsets: TensorLike, classes: TensorLike, targets: TensorLike,
+                  negative_ratio: float = 3.0) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """-> (confidence, localization, matched): the two losses divided by max(1, matched), and the count of matched boxes.
 
     Args:
@@ -28,7 +31,8 @@ def multibox_loss(logits, offsets, classes, targets, negative_ratio: float = 3.0
     return sums.confidence / count, sums.localization / count, sums.matched
 
 
-def multibox_sums(logits, offsets, classes, targets, negative_ratio: float = 3.0) -> Losses:
+def multibox_sums(logits: TensorLike, offsets: TensorLike, classes: TensorLike, targets: TensorLike,
+                  negative_ratio: float = 3.0) -> Losses:
     """The losses of `multibox_loss` before division, for batches that are spread over several devices."""
     positive = classes > 0
     confidence = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=classes, logits=logits)  # [B, K]
@@ -39,13 +43,13 @@ def multibox_sums(logits, offsets, classes, targets, negative_ratio: float = 3.0
                   tf.reduce_sum(tf.cast(positive, tf.float32)))
 
 
-def smooth_l1(x):
+def smooth_l1(x: TensorLike) -> tf.Tensor:
     """0.5 x^2 where |x| < 1, else |x| - 0.5 (Fast R-CNN, equation 3)."""
     size = tf.abs(x)
     return tf.where(size < 1, 0.5 * tf.square(x), size - 0.5)
 
 
-def hard_negatives(losses, positive, ratio: float):
+def hard_negatives(losses: TensorLike, positive: TensorLike, ratio: float) -> tf.Tensor:
     """The unmatched boxes of largest loss, `ratio` times as many as there are matched ones, image by image.
 
     Args:

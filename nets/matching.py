@@ -6,6 +6,7 @@ match_type PER_PREDICTION.
 import typing
 
 import numpy as np
+import numpy.typing as npt
 
 from nets import boxes as box_ops
 
@@ -23,7 +24,7 @@ class Match(typing.NamedTuple):
     offsets: np.ndarray
 
 
-def match(boxes, labels, defaults, threshold: float = 0.5) -> Match:
+def match(boxes: npt.ArrayLike, labels: npt.ArrayLike, defaults: npt.ArrayLike, threshold: float = 0.5) -> Match:
     """Matches objects and default boxes of one image.
 
     1. Greedy bipartite: the pair with the largest IoU first; each object gets its best default box that is still free.
@@ -32,9 +33,11 @@ def match(boxes, labels, defaults, threshold: float = 0.5) -> Match:
     Args:
         boxes: [R, 4] corners in [0, 1]; R may be 0.  labels: [R], from 1.
         defaults: [K, 4] centers.
+        threshold: IoU of step 2.
     """
-    overlaps = box_ops.iou(box_ops.centers_to_corners(np.asarray(defaults, np.float32)),
-                           np.asarray(boxes, np.float32).reshape(-1, 4))  # [K, R]
+    # As float32, in which the TensorFlow twin computes: what ties there must tie here.
+    boxes, defaults = (np.asarray(values, np.float32).reshape(-1, 4) for values in (boxes, defaults))
+    overlaps = box_ops.iou(box_ops.centers_to_corners(defaults), boxes)  # [K, R]
     objects = np.full(len(defaults), -1, np.int32)
     if overlaps.shape[1]:
         best = overlaps.argmax(axis=1)
@@ -42,10 +45,10 @@ def match(boxes, labels, defaults, threshold: float = 0.5) -> Match:
         objects[near] = best[near]
         for default, index in bipartite(overlaps):
             objects[default] = index
-    return _targets(objects, np.asarray(boxes, np.float32).reshape(-1, 4), np.asarray(labels), defaults)
+    return _targets(objects, boxes, np.asarray(labels), defaults)
 
 
-def bipartite(overlaps):
+def bipartite(overlaps: np.ndarray) -> list[tuple[int, int]]:
     """Pairs (default box, object), largest IoU first, no box and no object twice. overlaps: [K, R].
 
     Ties go to the lower default box, then to the lower object. Objects that overlap nothing stay without a pair.

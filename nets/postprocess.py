@@ -5,6 +5,7 @@ Source: weiliu89/caffe, branch ssd, src/caffe/layers/detection_output_layer.cpp 
 """
 import typing
 
+import numpy as np
 import tensorflow as tf
 
 from nets import targets
@@ -22,7 +23,8 @@ class Detections(typing.NamedTuple):
     counts: tf.Tensor
 
 
-def detect(logits, offsets, defaults, *, score_threshold=0.01, nms_threshold=0.45, top_k=400, keep_top_k=200) -> Detections:
+def detect(logits: tf.types.experimental.TensorLike, offsets: tf.types.experimental.TensorLike, defaults: np.ndarray, *,
+           score_threshold: float = 0.01, nms_threshold: float = 0.45, top_k: int = 400, keep_top_k: int = 200) -> Detections:
     """Decodes, drops the background and weak scores, suppresses overlaps class by class, keeps the best.
 
     Args:

@@ -11,7 +11,8 @@ weights in this project was not measured.
 """
 import dataclasses
 import functools
-from collections.abc import Mapping
+import typing
+from collections.abc import Container, Mapping
 
 import numpy as np
 
@@ -23,6 +24,19 @@ _CELL = ('min', 'sqrt(min*max)', '2', '1/2', '3', '1/3')
 _OFFSETS = ('cy', 'cx', 'h', 'w')
 _FIRST_KERNEL = 'vgg_16/conv1/conv1_1/weights'  # the one that sees colours
 _BATCH_NORM = ('gamma', 'beta', 'moving_mean', 'moving_variance')
+
+
+class Reader(typing.Protocol):
+    """What reads a checkpoint: the object that `tf.train.load_checkpoint` returns, or its like."""
+
+    def get_variable_to_shape_map(self) -> dict[str, list[int]]:
+        """Name -> shape, [] of a scalar."""
+
+    def has_tensor(self, name: str, /) -> bool:
+        """Whether there is a variable of that name."""
+
+    def get_tensor(self, name: str, /) -> np.ndarray | np.generic:
+        """The variable's value; a scalar where its shape is []."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +94,7 @@ def _records():
     return _balancap_300(), _balancap_512(), _hikapok()
 
 
-def recognise(names) -> PublishedSSD | None:
+def recognise(names: Container[str]) -> PublishedSSD | None:
     """The record of a checkpoint with these variables, None where it is none of the published ones."""
     for record in _records():
         if record.variables[_FIRST_KERNEL] in names and f'{record.scope}/{record.scale}' in names:
@@ -88,23 +102,24 @@ def recognise(names) -> PublishedSSD | None:
     return None
 
 
-def translated(reader):
-    """A checkpoint reader under this project's names, where it reads a published SSD; else the reader itself."""
+def translated(reader: Reader) -> Reader:
+    """A `TranslatedReader` of the reader's checkpoint where that is a published SSD; else the reader itself."""
     record = recognise(reader.get_variable_to_shape_map())
     return TranslatedReader(reader, record) if record else reader
 
 
 class TranslatedReader:
-    """Reads a published SSD like `tf.train.CheckpointReader`. What has no counterpart here keeps its own name."""
+    """A published SSD under this project's names, in its orders. What has no counterpart here keeps its own name."""
 
-    def __init__(self, reader, record: PublishedSSD):
+    def __init__(self, reader: Reader, record: PublishedSSD):
         self.record, self._reader = record, reader
         self._shapes = reader.get_variable_to_shape_map()
 
     def get_variable_to_shape_map(self) -> dict[str, list[int]]:
-        """Name -> shape."""
+        """Name -> shape. Batch norm that is folded does not show."""
         shapes = {ours: self._shapes[theirs] for ours, theirs in self.record.variables.items() if theirs in self._shapes}
-        return shapes | {name: shape for name, shape in self._shapes.items() if name not in self._taken()}
+        taken = self._taken()
+        return shapes | {name: shape for name, shape in self._shapes.items() if name not in taken}
 
     @property
     def num_classes(self) -> int:
@@ -117,10 +132,11 @@ class TranslatedReader:
         classes = self.num_classes - 1
         return f'{self.record.text()}; {classes} classes' + (' (VOC)' if classes == 20 else '')
 
-    def has_tensor(self, name) -> bool:
+    def has_tensor(self, name: str) -> bool:
+        """Whether there is a variable of that name."""
         return name in self.get_variable_to_shape_map()
 
-    def get_tensor(self, name) -> np.ndarray:
+    def get_tensor(self, name: str) -> np.ndarray | np.generic:
         """The variable's value in this project's orders."""
         if name not in self.record.variables:
             return self._reader.get_tensor(name)
@@ -133,6 +149,7 @@ class TranslatedReader:
         return self._reordered(layer, value)
 
     def _taken(self):
+        """Names in the checkpoint of what shows under this project's names."""
         folded = [name for layer in self.record.layers if self._folds(layer) for name in self.record.batch_norm(layer)]
         return {*self.record.variables.values(), *folded}
 

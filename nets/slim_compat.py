@@ -60,7 +60,7 @@ def _separate_threads():
     importlib.import_module('tf_slim.ops.arg_scope')._get_arg_stack = stack
 
 
-def variable_store(module) -> contextlib.AbstractContextManager:
+def variable_store(module: 'tf.Module | None') -> contextlib.AbstractContextManager:
     """Around `strategy.run` of a model that wears `track_tf1_style_variables`: makes its variables known to all replicas.
 
     The decorator puts the model's store of variables in place for the time of a call and restores the one before it. Calls of two

@@ -5,6 +5,10 @@ pixel range of one network fed to another. A `BackboneSpec` is written once, in 
 """
 import dataclasses
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import tensorflow as tf
 
 # Default box sizes in pixels of a 300 x 300 image, smallest layer first: min sizes, and one more for the last max size.
 # weiliu89/caffe (branch ssd): 'coco' = examples/ssd/ssd_coco.py, 'voc' = examples/ssd/ssd_pascal.py.
@@ -131,10 +135,11 @@ class BackboneSpec:
         """Names of the layers with heads: feature layers, then extra layers."""
         return self.feature_layers + tuple(f'extra_{i + 1}' for i in range(len(self.extra_layers)))
 
-    def build(self, images, is_training, **options):
+    def build(self, images: 'tf.Tensor', is_training: bool, **options: float | None) -> dict[str, 'tf.Tensor']:
         """Builds the body: images [B, S, S, 3] in the record's pixel convention -> dict of end point -> tensor.
 
         Variables carry the names of the published ImageNet checkpoint. The dict holds `feature_layers` and `extra_from`.
+        options: the builder's, of batch norm.
         """
         return self.builder(images, is_training, **options)
 

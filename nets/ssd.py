@@ -48,7 +48,7 @@ class SSD(tf.Module):
         self.synchronized = synchronized
 
     @tf.compat.v1.keras.utils.track_tf1_style_variables
-    def __call__(self, images, is_training=False):
+    def __call__(self, images: tf.Tensor, is_training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.compat.v1.variable_scope('', custom_getter=self._cast_kernels), \
                 slim.arg_scope([batch_norm], learns=self._learns, synchronized=self.synchronized):
             points = dict(self.spec.build(tf.cast(images, self.dtype), is_training and not self.freeze_batch_norm,
@@ -57,14 +57,14 @@ class SSD(tf.Module):
                 self._add_extra_layers(points, is_training)
                 return self._multibox_head(points)
 
-    def build(self):
+    def build(self) -> 'SSD':
         """Creates the variables, without computing anything; returns self."""
         size = self.spec.image_size
         tf.function(self, autograph=False).get_concrete_function(tf.TensorSpec([None, size, size, 3], tf.float32), False)
         return self
 
     @property
-    def learned_variables(self):
+    def learned_variables(self) -> list[tf.Variable]:
         """The variables that training changes: all trainable ones but the frozen ones."""
         return [v for v in self.trainable_variables if self._learns(v.name)]
 

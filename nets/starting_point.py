@@ -7,15 +7,19 @@ import dataclasses
 import os
 import pathlib
 import shutil
+from collections.abc import Iterable
 
-from nets import backbones, checkpoint, training_log
+from nets import backbones, checkpoint, learning, training_log
 from nets.checkpoint import CheckpointError
 from nets.choices import EXISTING, SCRATCH, STEP1, STEP2
+from nets.spec import BackboneSpec
 
 
 @dataclasses.dataclass(frozen=True)
 class Start:
-    """prefix: the checkpoint, None for none.  step: the global step to go on with.
+    """What a training begins with.
+
+    prefix: the checkpoint, None for none.  step: the global step to go on with.
     resumed: it is this training's own checkpoint.  imagenet: it is a classifier's, for the backbone alone.
     origin: the checkpoint that the training started from when it was new.
     """
@@ -26,27 +30,27 @@ class Start:
     origin: str | None = None
 
 
-def record(mode: str, spec, folder: str, given: str, restart: bool):
-    """The record that a training follows -> (BackboneSpec, one line that says so, '' where it is the configured one).
+def record(mode: str, spec: BackboneSpec, folder: str, given: str, restart: bool) -> tuple[BackboneSpec, str]:
+    """The record that a training follows -> (record, one line that says so, '' where it is the configured one).
 
     That of the checkpoint it will start from, or be resumed from (see `nets.checkpoint.record_of`). Arguments as for `choose`;
     a folder of '' is the default one.
     """
-    own = None if restart else checkpoint.newest(folder or f'checkpoints/ssd_{spec.name}')
+    own = None if restart else checkpoint.newest(folder or checkpoint.default_folder(spec))
     prefix = checkpoint.find(given) if given else own or _earlier(mode, spec, folder)
     return checkpoint.record_of(prefix, spec) if prefix else (spec, '')
 
 
-def choose(mode: str, spec, folder: str, given: str, restart: bool, facts: dict) -> Start:
+def choose(mode: str, spec: BackboneSpec, folder: str, given: str, restart: bool, facts: dict) -> Start:
     """Decides what a training in `folder` starts from; moves aside what another stage left there.
 
     Args:
-        mode: training mode.  spec: BackboneSpec.  folder: the training's output.
+        mode: training mode.  folder: the training's output.
         given: the user's checkpoint, '' for none.  restart: do not resume.
         facts: what model.json will say (see `describe`); a training that is resumed must agree with it.
 
     Raises:
-        CheckpointError: names the path that was looked for, and where to get it.
+        CheckpointError: names the path that was looked for, and where to get it; or what the folder holds that does not agree.
     """
     own = checkpoint.newest(folder)
     given = checkpoint.find(given) if given else ''
@@ -98,7 +102,7 @@ def _new(mode, spec, folder, given):
     return Start(prefix, imagenet=mode == STEP1, origin=os.path.abspath(prefix))
 
 
-def imagenet_checkpoint(spec) -> str:
+def imagenet_checkpoint(spec: BackboneSpec) -> str:
     """Prefix of the classifier in checkpoints/<backbone>/; CheckpointError says where to get it."""
     path = f'checkpoints/{spec.name}/{spec.imagenet.file}'
     try:
@@ -124,7 +128,7 @@ def _earlier(mode, spec, folder) -> str | None:
 
 
 def _places(mode, spec, folder):
-    default = f'checkpoints/ssd_{spec.name}'
+    default = checkpoint.default_folder(spec)
     return {STEP2: [f'{folder or default}/{STEP1}', default, f'{default}/{STEP1}'], EXISTING: [default]}.get(mode, [])
 
 
@@ -149,15 +153,18 @@ def _after_move(prefix, folder, moved):
     return prefix
 
 
-def describe(spec, mode: str, classes) -> dict:
+def describe(spec: BackboneSpec, mode: str, classes: Iterable[str]) -> dict[str, object]:
     """What model.json says of a training, beside where it started from."""
     return {'backbone_network': 'ssd_' + spec.name, 'imagenet_scope': spec.imagenet.scope, 'image_size': spec.image_size,
             'default_box_set': spec.box_set, 'default_boxes': spec.box_facts, 'conventions': spec.conventions,
             'training_mode': mode, 'classes': list(classes)}
 
 
-def apply(start: Start, trainer, spec) -> str:
-    """Restores what `start` names into the trainer's model; returns lines for the log."""
+def apply(start: Start, trainer: learning.Trainer, spec: BackboneSpec) -> str:
+    """Restores what `start` names into the trainer's model; returns lines for the log.
+
+    CheckpointError where it holds nothing of the network, or too little of a backbone that step 1 freezes.
+    """
     if start.prefix is None:
         return 'all variables start fresh'
     if start.resumed:

@@ -1,16 +1,21 @@
-"""`nets.matching` as TensorFlow operations, for the input pipeline. Tested equal to it."""
+"""`nets.matching` and the arithmetic of `nets.boxes` as TensorFlow operations. Tested equal to them."""
+from collections.abc import Sequence
+
+import numpy as np
 import tensorflow as tf
 
 from nets import boxes as box_ops
 from nets.matching import SMALLEST_OVERLAP
 
+TensorLike = tf.types.experimental.TensorLike
 
-def match(boxes, labels, defaults, threshold: float = 0.5):
+
+def match(boxes: TensorLike, labels: TensorLike, defaults: np.ndarray, threshold: float = 0.5) -> tuple[tf.Tensor, tf.Tensor]:
     """Matches objects and default boxes of one image, as `nets.matching.match` does.
 
     Args:
         boxes: float32 [R, 4] corners; R may be 0.  labels: int [R], from 1.
-        defaults: float32 [K, 4] centers, numpy.
+        defaults: float32 [K, 4] centers.
 
     Returns:
         classes int32 [K], offsets float32 [K, 4]; see `nets.matching.Match`.
@@ -57,7 +62,7 @@ def _bipartite(overlaps, objects, count):
     return tf.tensor_scatter_nd_update(objects, tf.gather(chosen, paired)[:, None], tf.cast(paired, tf.int32))
 
 
-def iou(first, second):
+def iou(first: TensorLike, second: TensorLike) -> tf.Tensor:
     """As nets.boxes.iou: first [M, 4], second [N, 4], corners -> [M, N].
 
     Coordinate by coordinate, which TensorFlow computes several times as fast as pairs of them where N is large.
@@ -72,7 +77,7 @@ def iou(first, second):
     return tf.math.divide_no_nan(intersection, union)
 
 
-def encode(boxes, defaults, variances=box_ops.VARIANCES):
+def encode(boxes: TensorLike, defaults: TensorLike, variances: Sequence[float] = box_ops.VARIANCES) -> tf.Tensor:
     """As nets.boxes.encode: boxes [K, 4] corners, defaults [K, 4] centers -> [K, 4] cy, cx, h, w."""
     low, high = boxes[..., :2], boxes[..., 2:]
     offsets = tf.concat([((low + high) / 2 - defaults[..., :2]) / defaults[..., 2:],
@@ -80,7 +85,7 @@ def encode(boxes, defaults, variances=box_ops.VARIANCES):
     return offsets / tf.constant(variances)
 
 
-def decode(offsets, defaults, variances=box_ops.VARIANCES):
+def decode(offsets: TensorLike, defaults: TensorLike, variances: Sequence[float] = box_ops.VARIANCES) -> tf.Tensor:
     """As nets.boxes.decode: offsets [..., K, 4], defaults [K, 4] centers -> [..., K, 4] corners, not clipped."""
     offsets = offsets * tf.constant(variances)
     centers = offsets[..., :2] * defaults[..., 2:] + defaults[..., :2]

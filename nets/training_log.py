@@ -6,6 +6,9 @@ import contextlib
 import json
 import math
 import os
+from collections.abc import Callable, Iterator, Mapping
+
+import numpy as np
 
 from nets import checkpoint
 from nets.slim_compat import tf
@@ -22,7 +25,7 @@ class TrainingLog:
     tell: receives the line about a file that cannot be written.
     """
 
-    def __init__(self, folder, step: int, tell=print):
+    def __init__(self, folder: str, step: int, tell: Callable[[str], None] = print):
         self.folder, self.step, self._tell = folder, step, tell
         self._events = _Events(os.path.join(folder, EVENTS), step)
         self._file = _Lines(os.path.join(folder, SCALARS), step)
@@ -33,18 +36,18 @@ class TrainingLog:
         """All scalars so far, those of earlier runs of this training included: {'step': int, name: float, ...}."""
         return self._file.rows
 
-    def scalars(self, step: int, values: dict[str, float]):
+    def scalars(self, step: int, values: Mapping[str, float | np.floating]) -> None:
         """Logs numbers of a step; those that are not finite are left out."""
         values = {name: float(value) for name, value in values.items() if math.isfinite(value)}
         with self.guarded(self._file.path):
             self._file.add({'step': step} | {name: float(f'{value:.6g}') for name, value in values.items()})
         self._show(step, lambda: [tf.summary.scalar(name, value) for name, value in values.items()])
 
-    def images(self, step: int, name: str, images):
+    def images(self, step: int, name: str, images: np.ndarray) -> None:
         """Shows uint8 images [B, H, W, 3] in TensorBoard."""
         self._show(step, lambda: tf.summary.image(name, images, max_outputs=len(images)))
 
-    def settings(self, values: dict, compared: dict):
+    def settings(self, values: Mapping[str, object], compared: Mapping[str, object]) -> None:
         """Shows the settings of a run as a table of text, and those of `compared` beside other runs' (TensorBoard's HPARAMS)."""
         from tensorboard.plugins.hparams import api  # it chooses a Keras, which slim_compat must do first
         self._show(self.step, lambda: (tf.summary.text('configuration', table(values)), api.hparams(compared)))
@@ -56,7 +59,7 @@ class TrainingLog:
             self._events.write(step, write)
 
     @contextlib.contextmanager
-    def guarded(self, path):
+    def guarded(self, path: str) -> Iterator[None]:
         """Around the writing of a file: an error of the disk is told, once until it works again, and is no error."""
         try:
             yield
@@ -69,7 +72,7 @@ class TrainingLog:
             self._failing.add(path)
 
 
-def table(values: dict) -> str:
+def table(values: Mapping[str, object]) -> str:
     """Settings as a table of Markdown."""
     return '\n'.join(['| key | value |', '|---|---|', *(f'| {key} | `{value!r}` |' for key, value in values.items())])
 
@@ -130,7 +133,7 @@ def _line(row):
     return json.dumps(row) + '\n'
 
 
-def read_scalars(path) -> list[dict]:
+def read_scalars(path: checkpoint.Path) -> list[dict]:
     """Rows of a scalars.jsonl, [] where there is none. A line that a killed process left half written is passed over."""
     try:
         with open(path, encoding='utf-8', errors='replace') as file:

@@ -73,6 +73,13 @@ def test_only_the_newest_are_kept(tmp_path):
     assert not list(tmp_path.glob('.writing*'))
 
 
+def test_what_is_written_stays_though_higher_steps_are_there(tmp_path):
+    # A training that was resumed from before its best checkpoint finds a better one.
+    for step in (10, 11, 5):
+        prefix = checkpoint.save(tmp_path, step, {'a': np.zeros(1)}, keep=1)
+        assert checkpoint.newest(tmp_path) == prefix
+
+
 def test_damaged_checkpoint_is_one_line(saved):
     with open(saved + '.index', 'r+b') as file:
         file.truncate(10)
@@ -163,6 +170,7 @@ def test_folder_that_cannot_be_made(tmp_path):
 
 @pytest.mark.parametrize('value, text', [
     (np.array([b'x', b'y', b'z']), 'net/biases object (3,) -> (3,)'),
+    (np.array(b'x'), 'net/biases |S1 () -> (3,)'),
     (np.zeros(3, np.complex64), 'net/biases complex64 (3,) -> (3,)')])
 def test_restore_of_what_is_no_number(tmp_path, value, text):
     prefix = checkpoint.save(tmp_path, 1, {'net/biases': value})

@@ -91,7 +91,9 @@ def test_two_processes_equal_one(records, alone, tmp_path):
     assert not (tmp_path / 'worker1.npz').exists()
 
 
-@pytest.mark.parametrize('text', ['', '{}', '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}'])
+@pytest.mark.parametrize('text', [
+    '', '{}', '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+    '{"cluster": {"worker": "a:1"}, "task": {"type": "worker", "index": 0}}'])
 def test_a_cluster_that_is_not_described(monkeypatch, text):
     monkeypatch.setenv('TF_CONFIG', text)
     with pytest.raises(distribution.DistributionError, match='needs the environment variable TF_CONFIG, such as'):

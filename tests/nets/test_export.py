@@ -1,10 +1,12 @@
 """Folders of exports, and the comparison of results."""
 import os
+import resource
 
 import numpy as np
 import pytest
 
-from nets import export
+from nets import backbones, detector, export, ssd
+from nets.slim_compat import tf
 
 
 def _found(*rows, padding=2):
@@ -58,6 +60,38 @@ def test_interrupted_export_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt), export.staged(str(tmp_path / 'new'), overwrite=False):
         raise KeyboardInterrupt
     assert not os.listdir(tmp_path)
+
+
+@pytest.fixture(scope='module')
+def small():
+    """A detector of one class with random weights."""
+    model = ssd.SSD(backbones.get('mobilenet_v1'), 2).build()
+    return detector.Detector(model, lambda images: tf.cast(images, tf.float32), folded=True, keep_top_k=5, score_threshold=.1,
+                             nms_threshold=.45)
+
+
+def _write_saved_model(folder, detect):
+    labels = export.write_labels(folder, ['cat'])
+    export.write_saved_model(f'{folder}/saved_model', detect, tf.io.decode_png,
+                             lambda image: tf.ensure_shape(image, [300, 300, 3]), ['cat'], labels)
+
+
+def _write_tflite(folder, detect):
+    export.write_tflite(f'{folder}/detector.tflite', detect, half=False)
+
+
+@pytest.mark.parametrize('write, text', [
+    (_write_saved_model, 'cannot write .*/saved_model: .*; .* GB are free'), (_write_tflite, 'is there room in ')])
+def test_full_disk_is_one_line(tmp_path, small, write, text):
+    # A limit on the size of files fails as a full disk does; the converter meets it in its temporary folder.
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, before[1]))
+    try:
+        with pytest.raises(export.ExportError, match=text) as error:
+            write(str(tmp_path), small)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert '\n' not in str(error.value)
 
 
 def test_empty_folder_is_taken_and_a_full_one_refused(tmp_path):

@@ -15,7 +15,7 @@ OUTPUTS = {'balancap_ssd_300_vgg': 21, 'balancap_ssd_512_vgg': 21, 'hikapok_ssd3
 PLAIN = 'hikapok_ssd300 without batch norm'
 
 
-class Names:
+class Names(published.Reader):
     """A checkpoint reader of names and shapes alone."""
 
     def __init__(self, shapes):

@@ -110,6 +110,12 @@ def test_detector_refuses_an_incomplete_checkpoint(small, tmp_path):
         detector.load(small.spec, prefix, classes=('a', 'b', 'c'))
 
 
+def test_detector_refuses_a_checkpoint_whose_classes_nobody_names(small, tmp_path):
+    prefix = checkpoint.save(tmp_path, 1, {'a': np.zeros(1)})
+    with pytest.raises(checkpoint.CheckpointError, match='classes of .*model.ckpt-1 are unknown: no model.json beside it lists'):
+        detector.load(small.spec, prefix)
+
+
 def test_frozen_layers_keep_their_statistics_and_the_others_learn():
     model = ssd.SSD(backbones.get('mobilenet_v1'), 4, frozen=('Conv2d_0/*', 'Conv2d_1_*')).build()
     frozen = {v.name for v in model.trainable_variables} - {v.name for v in model.learned_variables}
