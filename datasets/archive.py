@@ -80,6 +80,8 @@ def _extract(archive, staging, target):
             raise _grown(archive)
         if opened is None or (path := target(name)) is None:
             continue
+        if pathlib.PurePath(path).parts[:1] == (staging.name,):
+            raise DataError(f'{archive} has a member {name[:200]!r}, where it is unpacked itself; nothing is unpacked')
         (staging / path).parent.mkdir(parents=True, exist_ok=True)
         with opened() as source, open(staging / path, 'wb') as file:
             shutil.copyfileobj(source, file)

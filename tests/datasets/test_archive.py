@@ -97,6 +97,14 @@ def test_members_that_lead_outside(tmp_path, name, kind):
     assert not (tmp_path / 'evil').exists()
 
 
+@pytest.mark.parametrize('name', ['.unpacking-a.tar', '.unpacking-a.tar/evil'])
+def test_members_that_lead_into_the_unpacking(tmp_path, name):
+    path = _tar(tmp_path / 'a.tar', ('.first', b'1'), (name, b'2'))
+    with pytest.raises(DataError, match='a.tar has a member .*, where it is unpacked itself; nothing is unpacked'):
+        archive.unpack(path, tmp_path / 'out', _all)
+    assert _tree(tmp_path / 'out') == {}
+
+
 @pytest.mark.parametrize('kind', [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.CHRTYPE, tarfile.BLKTYPE, tarfile.FIFOTYPE])
 def test_links_and_devices_are_left_out(tmp_path, kind):
     # A link to the outside, and a file that would be written through it.
