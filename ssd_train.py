@@ -40,7 +40,7 @@ def main() -> int:
     config = load('ssd_train', description=__doc__)
     spec = backbones.from_config_name(config.backbone_network, config.resnet_depth, config.default_box_set)
     spec, note = starting_point.record(config.training_mode, spec, config.output, config.checkpoint, config.restart)
-    folder = config.output or f'checkpoints/ssd_{spec.name}'
+    folder = config.output or checkpoint.default_folder(spec)
     tf.keras.utils.set_random_seed(config.seed)
     devices.prepare(config.deterministic, config.xla)
     strategy = distribution.strategy(config.distribution)

@@ -14,6 +14,10 @@ class Detector(tf.Module):
         normalize: uint8 images -> the model's pixel convention.
         folded: computes with the model's weights as they are now, faster (see nets.folding). False: with its variables.
         limits: score_threshold, nms_threshold, top_k and keep_top_k of nets.postprocess.detect.
+
+    Attributes:
+        network: images -> (logits, offsets) as of nets.ssd.SSD, for use inside a tf.function.
+        defaults: float32 [K, 4], the default boxes.
     """
 
     def __init__(self, model: ssd.SSD, normalize: Callable[[tf.Tensor], tf.Tensor], folded: bool = False,

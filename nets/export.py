@@ -135,7 +135,7 @@ def write_tflite(path: str, detect: Detector, half: bool) -> None:
     of a class enter suppression, not the best top_k.
 
     Args:
-        detect: folded, float32.  half: weights in float16; computation is in float32 all the same.
+        detect: folded, float32, with all its limits given.  half: weights in float16; computation is in float32 all the same.
 
     Raises:
         ExportError: TensorFlow's converter lost the postprocessing.

@@ -29,7 +29,7 @@ def detect(logits: tf.types.experimental.TensorLike, offsets: tf.types.experimen
 
     Args:
         logits: float32 [B, K, C].  offsets: float32 [B, K, 4].  defaults: float32 [K, 4] centers.
-        score_threshold: smaller scores are dropped.  nms_threshold: IoU above which the weaker of two boxes is dropped.
+        score_threshold: scores up to it are dropped.  nms_threshold: IoU above which the weaker of two boxes is dropped.
         top_k: boxes per class that enter suppression.  keep_top_k: detections per image.
     """
     scores = tf.nn.softmax(tf.cast(logits, tf.float32))[..., 1:]

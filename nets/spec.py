@@ -73,7 +73,7 @@ class BackboneSpec:
     conventions: the published SSD whose pixels, padding and default boxes this record has (see nets.published); '': its own.
     """
     name: str
-    builder: Callable
+    builder: Callable[..., dict[str, 'tf.Tensor']]
     image_size: int
     feature_layers: tuple[str, ...]
     extra_from: str
@@ -116,7 +116,7 @@ class BackboneSpec:
         return self.box_sets[self.box_set]
 
     @property
-    def box_facts(self) -> dict:
+    def box_facts(self) -> dict[str, list]:
         """What a checkpoint says of the default boxes that it was trained for; see nets.detector.load. Plain lists."""
         return {'sizes': list(self.sizes), 'aspect_ratios': [list(ratios) for ratios in self.aspect_ratios]}
 

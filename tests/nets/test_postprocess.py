@@ -46,6 +46,14 @@ def test_keep_top_k_and_threshold():
     assert found.counts.numpy() == [3]
 
 
+def test_score_at_the_threshold_is_dropped():
+    # Even logits of background and one class: the score is exactly .5.
+    defaults = np.array([[.5, .5, .2, .2]], 'f')
+    counts = [postprocess.detect(np.zeros((1, 1, 2), 'f'), np.zeros((1, 1, 4), 'f'), defaults, score_threshold=bound).counts[0]
+              for bound in (.49, .5)]
+    assert counts == [1, 0]
+
+
 def test_nothing_found():
     found = postprocess.detect(*_inputs([[0, 0, 1, 1]], [[.001]]))
     assert found.counts.numpy() == [0]
