@@ -33,7 +33,7 @@ checkpoint = ''
 # Number format of the network's activations: 'float32', 'bfloat16' or 'float16'. Variables are float32 always.
 precision = 'float32'
 
-# Detection: boxes scoring below this are dropped before suppression; in the demo those below threshold. 0..1
+# Detection: only boxes scoring more than this enter suppression; in the demo threshold stands for it. 0..1
 score_threshold = 0.01
 
 # Non-maximum suppression drops a box whose overlap (IoU) with a better one of its class exceeds this. 0..1

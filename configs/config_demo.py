@@ -19,7 +19,7 @@ output = ''
 # else picture, and video for a video or camera.
 format = ''
 
-# Detections scoring at least this are shown. 0..1
+# Detections scoring more than this are shown. 0..1
 threshold = 0.5
 
 # Names of the classes to show, comma-separated. Empty: all.
