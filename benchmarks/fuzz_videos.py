@@ -111,6 +111,8 @@ def _jpeg(height, width) -> bytes:
 
 def _avi(random) -> bytes:
     """Claims of an AVI's header, and frames of other sizes or kinds than it says."""
+    if random.random() < 0.1:
+        return avi([bytes(_HEIGHT * _WIDTH * 3)] * 5, fourcc=pick(random, (bytes(4), b'RGB ', b'BGR\x18', b'raw ')))
     frames = [_jpeg(*pick(random, ((_HEIGHT, _WIDTH), (_HEIGHT, _WIDTH), (200, 10), (1, 1)))) for _ in range(5)]
     if random.random() < 0.3:
         frames[int(random.integers(5))] = pick(random, (b'', random.bytes(100), frames[0][:200], b'\xff\xd8\xff\xd9'))

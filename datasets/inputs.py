@@ -16,6 +16,9 @@ _USUAL_RATE, _LOWEST_RATE, _HIGHEST_RATE = 25.0, 0.01, 1000.0
 _WORKERS = min(8, os.cpu_count() or 1)
 # Text has none of these control characters in its first bytes, all formats of videos have, but for one: that of raw pixels.
 _START, _CONTROLS, _RAW_PIXELS = 1024, frozenset(range(32)) - frozenset(b'\t\n\f\r'), b'YUV4MPEG2 '
+# FFmpeg's fourcc of uncompressed BGR. Where its rows are stored from the bottom up, as is usual in AVI, OpenCV 5.0 corrupts the
+# memory of the process, which then ends without a word.
+_BGR = int.from_bytes(b'BGR\x18', 'little')
 _Prepared = typing.TypeVar('_Prepared')
 
 
@@ -165,13 +168,15 @@ def _stem(path):
 
 
 def _opened(path):
-    """cv2.VideoCapture of a file; DataError where that is text, or has frames beyond reason."""
+    """cv2.VideoCapture of a file; DataError where that is text, or has frames beyond reason or of a kind that is not safe."""
     if _is_text(path):  # FFmpeg draws some texts, and follows others to further files
         raise DataError(_unreadable(path))
     capture = cv2.VideoCapture(path)
     width, height = (int(capture.get(key)) for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
     if width * height > MOST_PIXELS:
         raise DataError(f'{path} has frames of {width} x {height} pixels; those of more than {MOST_PIXELS} are not read')
+    if int(capture.get(cv2.CAP_PROP_CODEC_PIXEL_FORMAT)) == _BGR:
+        raise DataError(f'{path} holds uncompressed BGR pixels, which OpenCV does not read safely; convert it to MP4 first')
     return capture
 
 

@@ -65,6 +65,13 @@ def test_video_of_raw_pixels_is_no_text(room):
     assert [item.picture.shape for item in found] == [(48, 64, 3)] * 2
 
 
+def test_uncompressed_bgr_is_refused(room):
+    # Read, it would corrupt the memory of this process.
+    (room / 'raw.avi').write_bytes(avi([bytes(64 * 48 * 3)] * 2, fourcc=bytes(4)))
+    with pytest.raises(DataError, match='^raw.avi holds uncompressed BGR pixels, which OpenCV does not read safely; '):
+        inputs.find('raw.avi')
+
+
 @pytest.mark.parametrize('rate, scale, used', [(10, 1, 10), (1, 100, 0.01), (1, 9000, 25), (90_000, 1, 25), (2**32 - 1, 1, 25)])
 def test_rates_beyond_reason(room, rate, scale, used):
     picture = cv2.imencode('.jpg', np.zeros((48, 64, 3), np.uint8))[1].tobytes()
