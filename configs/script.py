@@ -16,6 +16,9 @@ def quiet() -> Iterator[None]:
     They write their banner before any setting of TensorFlow's can silence it.
     """
     os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
+    if sys.stderr is None:  # closed by who calls
+        sys.stderr = open(os.devnull, 'w')  # noqa: SIM115 - to the end of the process
+        os.dup2(sys.stderr.fileno(), 2)
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as held:

@@ -25,6 +25,7 @@ DESCRIPTION = 'model.json'
 ENDINGS = ('.data-00000-of-00001', '.index')
 _UNFINISHED = '.writing-'
 SHIPPED = 'shipped'  # subfolder of `default_folder` with weights that come with the repository
+REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 MOMENTUM = '/Momentum'  # what SGD's slots add to a variable's name
 AVERAGE = '/ExponentialMovingAverage'  # what tf.train.ExponentialMovingAverage adds to a variable's name
 
@@ -95,6 +96,13 @@ def newest(folder: Path) -> str | None:
 def newest_or_shipped(folder: Path) -> str | None:
     """Prefix of the folder's newest checkpoint, else that of the weights shipped in it, else None."""
     return newest(folder) or newest(os.path.join(folder, SHIPPED))
+
+
+def trained(spec: BackboneSpec) -> str | None:
+    """Prefix of a backbone's detector where the user names none: of `default_folder` below the present folder, else what comes
+    with the repository, from whatever folder a script is called; None where there is none.
+    """
+    return newest_or_shipped(default_folder(spec)) or newest(REPOSITORY / default_folder(spec) / SHIPPED)
 
 
 def _newest_or_error(folder):

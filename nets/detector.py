@@ -47,11 +47,11 @@ def find(given: str, spec: BackboneSpec) -> str:
     """
     if given:
         return checkpoint.find(given)
-    folder = checkpoint.default_folder(spec)
-    prefix = checkpoint.newest_or_shipped(folder)
+    prefix = checkpoint.trained(spec)
     if prefix is None:
-        raise checkpoint.CheckpointError(f'no trained detector in {folder}; train one: python3 ssd_train.py '
-                                         f'--backbone_network=ssd_{spec.name}, or name one with --checkpoint=PATH')
+        raise checkpoint.CheckpointError(
+            f'no trained detector in {checkpoint.default_folder(spec)}; train one: python3 ssd_train.py '
+            f'--backbone_network=ssd_{spec.name}, or name one with --checkpoint=PATH')
     return prefix
 
 

@@ -123,8 +123,9 @@ def _trained_before(mode, spec, folder):
 
 def _earlier(mode, spec, folder) -> str | None:
     """The newest checkpoint of the places where `mode` looks for an SSD."""
-    newest = checkpoint.newest if mode == STEP2 else checkpoint.newest_or_shipped
-    return next(filter(None, map(newest, _places(mode, spec, folder))), None)
+    if mode == EXISTING:
+        return checkpoint.trained(spec)
+    return next(filter(None, map(checkpoint.newest, _places(mode, spec, folder))), None)
 
 
 def _places(mode, spec, folder):

@@ -4,7 +4,7 @@ import os
 import numpy as np
 import pytest
 
-from nets import backbones, checkpoint, starting_point, training_log
+from nets import backbones, checkpoint, detector, starting_point, training_log
 from nets.starting_point import EXISTING, SCRATCH, STEP1, STEP2
 
 SPEC = backbones.get('mobilenet_v1')
@@ -12,8 +12,9 @@ SPEC = backbones.get('mobilenet_v1')
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
-    """Every test in a folder of its own, with no checkpoints/ in it."""
+    """Every test in a folder of its own, with no checkpoints/ in it, nor in what it takes for the repository."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(checkpoint, 'REPOSITORY', tmp_path / 'repository')
 
 
 def _facts(mode, classes=('a', 'b')):
@@ -134,3 +135,11 @@ def test_existing_starts_from_the_shipped_weights_and_leaves_them():
         start = _choose(EXISTING, folder=folder)
         assert (start.prefix, start.step, start.resumed) == (shipped, 0, False)
     assert checkpoint.newest('checkpoints/ssd_mobilenet_v1/shipped') == shipped
+
+
+def test_shipped_weights_are_found_from_other_folders(tmp_path):
+    shipped = _trained(tmp_path / 'repository/checkpoints/ssd_mobilenet_v1/shipped', EXISTING)
+    assert checkpoint.trained(SPEC) == detector.find('', SPEC) == _choose(EXISTING).prefix == shipped
+    own = _trained('checkpoints/ssd_mobilenet_v1', STEP2)
+    assert checkpoint.trained(SPEC) == detector.find('', SPEC) == own
+    assert checkpoint.trained(backbones.get('vgg_300')) is None
