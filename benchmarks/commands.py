@@ -1,9 +1,15 @@
 """What the commands of this folder share: lists behind commas, and measuring in a process of its own."""
+import argparse
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
 from configs.errors import UserError, nearest
+
+
+def add_list(parser: argparse.ArgumentParser, option: str, what: str, known: Sequence[str], default: Sequence[str] = ()) -> None:
+    """Adds an option that takes one or several known words. what: as for `some_of`.  default: of them, () for all."""
+    parser.add_argument(option, default=','.join(default or known), type=some_of(what, known), help='Comma-separated.')
 
 
 def some_of(what: str, known: Sequence[str]) -> Callable[[str], list[str]]:

@@ -46,10 +46,8 @@ def main() -> None:
 
 def _options():
     parser = manual.parser('python3 benchmarks/folding.py', __doc__)
-    parser.add_argument('--backbones', default=','.join(backbones.names()),
-                        type=commands.some_of('backbone', backbones.names()), help='Comma-separated.')
-    parser.add_argument('--precisions', default='float32,bfloat16', type=commands.some_of('precision', choices.PRECISIONS),
-                        help='Comma-separated.')
+    commands.add_list(parser, '--backbones', 'backbone', backbones.names())
+    commands.add_list(parser, '--precisions', 'precision', choices.PRECISIONS, default=('float32', 'bfloat16'))
     parser.add_argument('--batch_size', type=int, default=8, help='Images.')
     parser.add_argument('--seconds', type=float, default=10, help='Seconds measured per row, at least three turns.')
     parser.add_argument('--one', action='store_true', help=argparse.SUPPRESS)

@@ -31,7 +31,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 from configs.script import quiet, run  # noqa: E402
 
 with quiet():
-    from benchmarks import fuzz_cases
+    from benchmarks import commands, fuzz_cases
     from benchmarks.faults import Case, Random
     from datasets import manual
 
@@ -59,19 +59,14 @@ def main() -> int:
 
 def _options():
     parser = manual.parser('python3 benchmarks/fuzz.py', __doc__)
-    kinds = tuple(fuzz_cases.KINDS)
-    parser.add_argument('--kinds', default=','.join(kinds), type=lambda text: text.split(','),
-                        help='comma-separated')
+    commands.add_list(parser, '--kinds', 'kind', tuple(fuzz_cases.KINDS))
     parser.add_argument('--cases', type=int, default=500, help='of each kind')
     parser.add_argument('--first', type=int, default=0, help='number of the first case')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--show', type=int, default=10, help='failures shown of each kind')
     parser.add_argument('--keep', default='', help='folder in which the files of the cases stay')
     parser.add_argument('--child', help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if unknown := set(options.kinds) - set(kinds):
-        parser.error(f'unknown kinds {", ".join(sorted(unknown))}; known: {", ".join(kinds)}')
-    return options
+    return parser.parse_args()
 
 
 def _kind(kind, options):

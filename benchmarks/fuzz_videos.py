@@ -52,8 +52,14 @@ def _frames(count, height=_HEIGHT, width=_WIDTH):
 
 def _by_opencv(random, count) -> bytes:
     """A video as OpenCV writes it: MP4 with MPEG-4, AVI with that or with JPEGs."""
-    path, code = pick(random, (('sound.mp4', 'mp4v'), ('sound.mp4', 'mp4v'), ('sound.avi', 'XVID'), ('sound.avi', 'MJPG')))
-    writer = cv2.VideoWriter(path, cv2.VideoWriter_fourcc(*code), float(pick(random, (1, 10, 29.97, 60))), (_WIDTH, _HEIGHT))
+    ending, code = pick(random, (('.mp4', 'mp4v'), ('.mp4', 'mp4v'), ('.avi', 'XVID'), ('.avi', 'MJPG')))
+    return _written(ending, code, float(pick(random, (1, 10, 29.97, 60))), count)
+
+
+def _written(ending, code, rate, count) -> bytes:
+    """So many sound frames. code: of the codec, four letters."""
+    path = 'sound' + ending
+    writer = cv2.VideoWriter(path, cv2.VideoWriter_fourcc(*code), rate, (_WIDTH, _HEIGHT))
     for frame in _frames(count):
         writer.write(frame)
     writer.release()
@@ -73,13 +79,7 @@ def _cut(random) -> bytes:
 
 def _box(random) -> bytes:
     """A number in a header of an MP4, or anywhere in its boxes of times, sizes and places, is another."""
-    path = 'sound.mp4'
-    writer = cv2.VideoWriter(path, cv2.VideoWriter_fourcc(*'mp4v'), 10., (_WIDTH, _HEIGHT))
-    for frame in _frames(12):
-        writer.write(frame)
-    writer.release()
-    data = bytearray(pathlib.Path(path).read_bytes())
-    os.remove(path)
+    data = bytearray(_written('.mp4', 'mp4v', 10., 12))
     for _ in range(random.integers(1, 4)):
         name = pick(random, (b'ftyp', b'moov', b'mvhd', b'tkhd', b'mdhd', b'stsd', b'mp4v', b'esds', b'stts', b'stsc', b'stsz',
                              b'stco', b'elst', b'mdat', b'hdlr'))

@@ -39,10 +39,8 @@ def main() -> None:
 
 def _options():
     parser = manual.parser('python3 benchmarks/overfit.py', __doc__)
-    parser.add_argument('--backbones', default=','.join(backbones.names()),
-                        type=commands.some_of('backbone', backbones.names()), help='Comma-separated.')
-    parser.add_argument('--precision', default='bfloat16,float32', type=commands.some_of('precision', choices.PRECISIONS),
-                        help='Comma-separated.')
+    commands.add_list(parser, '--backbones', 'backbone', backbones.names())
+    commands.add_list(parser, '--precision', 'precision', choices.PRECISIONS, default=('bfloat16', 'float32'))
     parser.add_argument('--max_steps', type=int, default=400, help='Steps after which a backbone is given up.')
     parser.add_argument('--every', type=int, default=10, help='Steps between evaluations.')
     parser.add_argument('--learning_rate', type=float, default=0.03, help='After 20 steps of warm-up.')

@@ -47,9 +47,8 @@ def main() -> None:
 def _options():
     parser = manual.parser('python3 benchmarks/throughput.py', __doc__)
     known = (*_OF_MACHINE, *_OF_BACKBONE)
-    parser.add_argument('--backbones', default=','.join(backbones.names()),
-                        type=commands.some_of('backbone', backbones.names()), help='Comma-separated.')
-    parser.add_argument('--measures', default=','.join(known), type=commands.some_of('measure', known), help='Comma-separated.')
+    commands.add_list(parser, '--backbones', 'backbone', backbones.names())
+    commands.add_list(parser, '--measures', 'measure', known)
     parser.add_argument('--precision', default='float32', choices=choices.PRECISIONS, help='Number format of activations.')
     parser.add_argument('--batch_size', type=int, default=8, help='Images per step.')
     parser.add_argument('--seconds', type=float, default=8, help='Seconds measured per figure, at least three steps.')

@@ -1,4 +1,6 @@
 """What the benchmarks' command lines share."""
+import argparse
+
 import pytest
 
 from benchmarks import commands
@@ -13,6 +15,14 @@ def test_lists_behind_commas():
     for text in ('', ' ,'):
         with pytest.raises(UserError, match='^no fruit is named; known: apple, pear$'):
             words(text)
+
+
+def test_option_of_a_list():
+    parser = argparse.ArgumentParser()
+    commands.add_list(parser, '--fruits', 'fruit', ('apple', 'pear'))
+    commands.add_list(parser, '--first', 'fruit', ('apple', 'pear'), default=('pear',))
+    assert vars(parser.parse_args([])) == {'fruits': ['apple', 'pear'], 'first': ['pear']}
+    assert parser.parse_args(['--fruits=pear']).fruits == ['pear']
 
 
 def test_last_line_of_a_process(tmp_path):
