@@ -1,7 +1,8 @@
 """What throughput.py measures, one function each, for a process of its own: (spec, options) -> dict of figures.
 
 options: of throughput.py: precision, batch_size, records (a folder of training records), seconds (measured per figure, at least
-three steps), voc and detections. A figure's name tells its unit; `peak` is the process's largest memory in GiB.
+three steps), xla, profile (a folder), voc and detections. A figure's name tells its unit; `peak` is the largest memory in GiB, of
+the GPU where there is one, else of the process.
 """
 import argparse
 import functools
@@ -38,9 +39,10 @@ _LOG_EVERY = 2
 
 def matmul(_: BackboneSpec, options: argparse.Namespace) -> dict[str, float]:
     """The machine's own limit: multiply-adds/s of TensorFlow's matrix multiplication, 4096 x 4096."""
-    one = tf.cast(tf.random.normal([_MATRIX, _MATRIX]), options.precision)
-    step = tf.function(lambda: tf.reduce_sum(one @ one))
-    return {'multiply_adds': _MATRIX**3 / seconds_per_step(lambda: step().numpy(), options.seconds)}
+    side = 2 * _MATRIX if _gpus() else _MATRIX
+    one = tf.cast(tf.random.normal([side, side]), options.precision)
+    step = tf.function(lambda: one @ one)
+    return {'multiply_adds': side**3 / seconds_per_step(step, options.seconds, lambda result: result[0, 0].numpy())}
 
 
 def facts(spec: BackboneSpec, _: argparse.Namespace) -> dict[str, float]:
@@ -58,10 +60,22 @@ def facts(spec: BackboneSpec, _: argparse.Namespace) -> dict[str, float]:
 
 def input_pipeline(spec: BackboneSpec, options: argparse.Namespace) -> dict[str, float]:
     """(a) Reading, decoding, augmenting and matching -> images per second of one core's time."""
+    _, cpu, count = _read_batches(spec, options, threads=1)
+    return {'images_per_second': count / cpu}
+
+
+def input_pipeline_all_cores(spec: BackboneSpec, options: argparse.Namespace) -> dict[str, float]:
+    """The same with all cores -> images per second."""
+    seconds, _, count = _read_batches(spec, options, threads=0)
+    return {'images_per_second': count / seconds}
+
+
+def _read_batches(spec, options, threads):
+    """-> (seconds, seconds of processors, images)."""
     match = functools.partial(targets.match, defaults=anchors.default_boxes(spec))
     index = tfrecord.read_index(options.records)
     batches = iter(pipeline.training_batches(
-        index, spec.image_size, options.batch_size, fill=normalize.mean_colour(spec.pixels), seed=1, threads=1,
+        index, spec.image_size, options.batch_size, fill=normalize.mean_colour(spec.pixels), seed=1, threads=threads,
         target_fn=lambda boxes, labels: dict(zip(('classes', 'offsets'), match(boxes, labels), strict=True))))
     for _ in range(6):  # what buffers hold is no measure
         next(batches)
@@ -69,14 +83,14 @@ def input_pipeline(spec: BackboneSpec, options: argparse.Namespace) -> dict[str,
     while time.monotonic() - start < options.seconds:
         next(batches)
         count += options.batch_size
-    return {'images_per_second': count / (time.process_time() - cpu)}
+    return time.monotonic() - start, time.process_time() - cpu, count
 
 
 def training(spec: BackboneSpec, options: argparse.Namespace) -> dict[str, float]:
     """(b) One step on a fixed batch: forward, loss, backward, SGD."""
     trainer = learning.Trainer(_model(spec, options), learning.Schedule(1e-3, 1000), _pixels(spec))
     batch = {'images': _images(spec, options)} | _targets(options.batch_size, spec.num_default_boxes)
-    return _pace(functools.partial(trainer.train_step, batch), options)
+    return _pace(functools.partial(trainer.train_step, batch), options, lambda scalars: float(scalars['loss']))
 
 
 def training_as_run(spec: BackboneSpec, options: argparse.Namespace) -> dict[str, float]:
@@ -103,7 +117,20 @@ def training_as_run(spec: BackboneSpec, options: argparse.Namespace) -> dict[str
 def inference(spec: BackboneSpec, options: argparse.Namespace) -> dict[str, float]:
     """(d) From uint8 images of the network's size to the boxes after non-maximum suppression."""
     detect = detector.Detector(_model(spec, options), _pixels(spec), folded=True)
-    return _pace(functools.partial(detect, _images(spec, options)), options)
+    return _pace(functools.partial(detect, _images(spec, options)), options, lambda found: found.counts.numpy())
+
+
+def network(spec: BackboneSpec, options: argparse.Namespace) -> dict[str, float]:
+    """From uint8 images to logits and offsets: inference without decoding and suppression."""
+    detect = detector.Detector(_model(spec, options), _pixels(spec), folded=True)
+    run = tf.function(detect.network, autograph=False)
+    return _pace(functools.partial(run, _images(spec, options)), options, lambda found: found[0][0, 0, 0].numpy())
+
+
+def latency(spec: BackboneSpec, options: argparse.Namespace) -> dict[str, float]:
+    """Milliseconds from one image to its boxes."""
+    one = argparse.Namespace(**vars(options) | {'batch_size': 1})
+    return {'milliseconds': 1000 / inference(spec, one)['images_per_second']}
 
 
 def jpeg_to_boxes(spec: BackboneSpec, options: argparse.Namespace) -> dict[str, float]:
@@ -175,6 +202,10 @@ def drawn_records(folder: str | pathlib.Path) -> str:
     return str(folder / 'records')
 
 
+def _gpus():
+    return tf.config.list_physical_devices('GPU')
+
+
 def _model(spec, options):
     return ssd.SSD(spec, CLASSES, precision=options.precision).build()
 
@@ -199,19 +230,60 @@ def _targets(images, boxes):
     return {'classes': tf.constant(classes), 'offsets': tf.constant(offsets)}
 
 
-def _pace(step, options):
-    pace = options.batch_size / seconds_per_step(step, options.seconds)
-    return {'images_per_second': pace, 'peak': resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20}
+def _pace(step, options, wait):
+    if _gpus():
+        tf.config.experimental.reset_memory_stats('GPU:0')
+    pace = options.batch_size / seconds_per_step(step, options.seconds, wait)
+    peak = tf.config.experimental.get_memory_info('GPU:0')['peak'] if _gpus() \
+        else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 2**10
+    if options.profile:
+        _profile(lambda: wait(step()), options.profile)
+    return {'images_per_second': pace, 'peak': peak / 2**30}
 
 
-def seconds_per_step(step: Callable[[], object], seconds: float) -> float:
-    """Median over as many steps as take `seconds`, at least three, after two that trace and warm up."""
+def seconds_per_step(step: Callable[[], object], seconds: float, wait: Callable[[object], object] = lambda result: None) -> float:
+    """Median over as many steps as take `seconds`, at least three, after two that trace and warm up.
+
+    wait: reads a step's result, which waits for a GPU. There ten steps are timed as one, as a training reads few results.
+    """
+    block = 10 if _gpus() else 1
     for _ in range(2):
-        step()
+        wait(step())
     times, start = [], time.monotonic()
     while len(times) < 3 or time.monotonic() - start < seconds:
         before = time.monotonic()
-        step()
-        times.append(time.monotonic() - before)
+        for _ in range(block):
+            result = step()
+        wait(result)
+        times.append((time.monotonic() - before) / block)
     return statistics.median(times)
+
+
+def _profile(step, folder):
+    """Writes a TensorBoard profile of five steps, and prints the ten kernels that take most of their time."""
+    tf.profiler.experimental.start(folder)
+    for _ in range(5):
+        step()
+    tf.profiler.experimental.stop()
+    newest = max(pathlib.Path(folder).glob('**/*.xplane.pb'), key=lambda path: path.stat().st_mtime)
+    for seconds, count, name in costliest(newest.read_bytes())[:10]:
+        print(f'{1000 * seconds / 5:9.2f} ms a step {count // 5:5d} x {name}', file=sys.stderr)
+
+
+def costliest(xplane: bytes) -> list[tuple[float, int, str]]:
+    """(seconds, calls, name) of all kernels of a profile's GPUs, or where it has none of its host's operations, longest first."""
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+    space, found = xplane_pb2.XSpace.FromString(xplane), {}
+    planes = [plane for plane in space.planes if plane.name.startswith('/device:GPU')]
+    for plane in planes or [plane for plane in space.planes if plane.name.startswith('/host:CPU')]:
+        for line in plane.lines:
+            if planes and not line.name.startswith('Stream'):  # lines derived from these repeat them
+                continue
+            for event in line.events:
+                name = plane.event_metadata[event.metadata_id].name
+                if not planes and ':' not in name:  # operations are called name:kind there, Python and the executor are not
+                    continue
+                seconds, count, _ = found.get(name, (0., 0, name))
+                found[name] = seconds + event.duration_ps / 1e12, count + 1, name
+    return sorted(found.values(), reverse=True)
 

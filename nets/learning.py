@@ -7,16 +7,19 @@ import time
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-import numpy as np
-
 from nets import checkpoint, distribution, loss
 from nets.slim_compat import tf, variable_store
 
 # Of each name a tensor, or where several replicas compute, each one's.
 Batch = Mapping[str, tf.Tensor | tf.distribute.DistributedValues]
 
-# float16 loses gradients below 6e-8; they are computed at this multiple.
-_LOSS_SCALE = {'float16': 1024.0}
+# float16 loses gradients below 6e-8, so they are computed at a multiple: the first one, and the number of steps without an
+# overflow after which it doubles. An overflow halves it and costs one step's gradients (Micikevicius et al., arXiv 1710.03740).
+_LOSS_SCALE, _LOSS_SCALE_STEPS = 2. ** 15, 2000
+
+
+# The parts of the loss, and their sum.
+_LOSSES = ('confidence', 'localization', 'l2', 'loss')
 
 
 class Schedule(tf.keras.optimizers.schedules.LearningRateSchedule):
@@ -54,8 +57,9 @@ def decayed(name: str) -> bool:
 class NotFinite(ArithmeticError):
     """The loss is NaN or infinite. step: of the training.  ids: of the step's images."""
 
-    def __init__(self, step: int, ids: Sequence[str], losses: str):
-        super().__init__(f'the loss is not finite at step {step} ({losses}); images: {", ".join(ids)}')
+    def __init__(self, step: int, ids: Sequence[str], losses: Mapping[str, float]):
+        text = ', '.join(f'{name} {value:g}' for name, value in losses.items())
+        super().__init__(f'the loss is not finite at step {step} ({text}); images: {", ".join(ids)}')
         self.step, self.ids = step, ids
 
 
@@ -93,7 +97,6 @@ class Trainer:
         self.model, self.normalize = model, normalize
         self.weight_decay, self.bias_rate, self.clip, self.negative_ratio = weight_decay, bias_rate, clip, negative_ratio
         self.accumulate = accumulate
-        self._scale = _LOSS_SCALE.get(model.dtype.name, 1.0)
         self.strategy = strategy or tf.distribute.get_strategy()
         self.variables = model.learned_variables
         self.schedule = schedule
@@ -103,6 +106,9 @@ class Trainer:
             self.optimizer._create_all_weights(self.variables)  # the slots, before a checkpoint is restored
             self._average = average and tf.train.ExponentialMovingAverage(average, num_updates=self.optimizer.iterations)
             self.start_average()
+            self._loss_scale = _LossScale() if model.dtype == tf.float16 else None
+        # Of the first step whose loss was not finite: its number and losses; the number is 0 where there was none.
+        self._not_finite = tf.zeros([1 + len(_LOSSES)])
         self._step = tf.function(self._distributed_step, autograph=False)
 
     @property
@@ -129,22 +135,31 @@ class Trainer:
             for variable, value in zip(self.model.variables, present, strict=False):
                 variable.assign(value)
 
-    def train_step(self, batch: Batch, stop: bool = False) -> dict[str, float]:
+    def train_step(self, batch: Batch, stop: bool = False) -> dict[str, tf.Tensor]:
         """One update. batch: dict of 'images' uint8 [B, S, S, 3], 'classes' int32 [B, K], 'offsets' float32 [B, K, 4], of
         each replica.  stop: this worker was asked to stop.
 
-        -> confidence, localization, l2, loss, matched (default boxes per image), learning_rate, stop (above 0: some worker was
-        asked to).
+        -> scalars: confidence, localization, l2, loss, matched (default boxes per image), learning_rate, stop (above 0: some
+        worker was asked to). They stay on the device: to read one is to wait for the step.
         """
-        return {name: float(value) for name, value in self._step(batch, tf.constant(float(stop))).items()}
+        scalars, self._not_finite = self._step(batch, tf.constant(float(stop)), self._not_finite)
+        return scalars
 
-    def _distributed_step(self, batch, stop):
+    def first_not_finite(self) -> tuple[int, dict[str, float]]:
+        """-> (the first step done here whose loss was not finite, its losses); (0, ...) where there is none."""
+        step, *losses = self._not_finite.numpy().tolist()
+        return int(step), dict(zip(_LOSSES, losses, strict=True))
+
+    def _distributed_step(self, batch, stop, not_finite):
         rate = self.schedule(self.optimizer.iterations)
         with variable_store(self.model):
             sums = self.strategy.run(self._replica_step, args=(batch, stop))
         sums = {name: self.strategy.reduce(tf.distribute.ReduceOp.SUM, value, axis=None) for name, value in sums.items()}
         sums['l2'] = self._l2()
-        return self._normalised(sums) | {'learning_rate': rate}
+        scalars = self._normalised(sums)
+        now = tf.stack([tf.cast(self.optimizer.iterations, tf.float32), *(scalars[name] for name in _LOSSES)])
+        not_finite = tf.where((not_finite[0] > 0) | tf.math.is_finite(scalars['loss']), not_finite, now)
+        return scalars | {'learning_rate': rate}, not_finite
 
     def _normalised(self, sums):
         count = tf.maximum(sums['matched'], 1.)
@@ -174,7 +189,8 @@ class Trainer:
         with tf.GradientTape() as tape:
             logits, offsets = self.model(self.normalize(batch['images']), True)
             sums = loss.multibox_sums(logits, offsets, batch['classes'], batch['offsets'], self.negative_ratio)
-            scaled = (sums.confidence + sums.localization) / count * self._scale
+            scaled = (sums.confidence + sums.localization) / count
+            scaled = scaled * self._loss_scale.scale if self._loss_scale else scaled
         return tape.gradient(scaled, self.variables), {'confidence': sums.confidence, 'localization': sums.localization}
 
     def _l2(self):
@@ -182,12 +198,9 @@ class Trainer:
         return self.weight_decay * tf.add_n([tf.nn.l2_loss(v) for v in kernels])
 
     def _prepared(self, gradients):
-        """Gradients of the whole batch: unscaled, without an overflowed float16 step, with the L2 penalty's, clipped, those of
-        biases sped up."""
-        if self._scale != 1:
-            gradients = [gradient / self._scale for gradient in gradients]
-            finite = tf.cast(tf.math.is_finite(tf.linalg.global_norm(gradients)), tf.float32)
-            gradients = [tf.math.multiply_no_nan(gradient, finite) for gradient in gradients]
+        """Gradients of the whole batch: unscaled, with the L2 penalty's, clipped, those of biases sped up."""
+        if self._loss_scale:
+            gradients = self._loss_scale.unscaled(gradients)
         gradients = [gradient + self.weight_decay * variable if decayed(checkpoint.variable_name(variable)) else gradient
                      for gradient, variable in zip(gradients, self.variables, strict=True)]
         if self.clip:
@@ -204,7 +217,8 @@ class Trainer:
                         for v in self.variables}
         if self._average:
             tensors |= {checkpoint.variable_name(v) + checkpoint.AVERAGE: self._average.average(v) for v in self.model.variables}
-        return tensors | {'global_step': self.optimizer.iterations}
+        scale = self._loss_scale.tensors() if self._loss_scale else {}
+        return tensors | scale | {'global_step': self.optimizer.iterations}
 
     def save(self, folder: checkpoint.Path, keep: int = 0) -> str:
         """Writes folder/model.ckpt-<step>; see nets.checkpoint.save."""
@@ -215,11 +229,38 @@ class Trainer:
         reader = checkpoint.read(prefix)
         shapes = reader.get_variable_to_shape_map()
         for name, variable in self.tensors().items():
+            if name in _LossScale.NAMES and name not in shapes:  # the training was begun in another precision
+                continue
             if list(variable.shape) != shapes.get(name):
                 raise checkpoint.CheckpointError(
                     f'{prefix} is no state of this training: {name} is {shapes.get(name, "missing")}, '
                     f'wanted {list(variable.shape)}; set another output folder, or --restart=True')
             variable.assign(checkpoint.tensor(reader, prefix, name))
+
+
+class _LossScale:
+    """The multiple at which float16 gradients are computed, and how many steps it has held."""
+    NAMES = ('loss_scale', 'loss_scale_steps')
+
+    def __init__(self):
+        self.scale, self.held = (
+            tf.Variable(value, trainable=False, name=name, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
+            for name, value in zip(self.NAMES, (_LOSS_SCALE, 0.), strict=True))
+
+    def tensors(self):
+        return dict(zip(self.NAMES, (self.scale, self.held), strict=True))
+
+    def unscaled(self, gradients):
+        """Gradients at their true size, zeros in place of overflowed ones; then the scale is set for the next step."""
+        gradients = [gradient / self.scale for gradient in gradients]
+        finite = tf.math.is_finite(tf.linalg.global_norm(gradients))
+        gradients = [tf.where(finite, gradient, 0.) for gradient in gradients]
+        held = tf.where(finite, self.held + 1, 0.)
+        full = held >= _LOSS_SCALE_STEPS
+        with tf.control_dependencies(gradients):
+            self.scale.assign(tf.where(finite, tf.where(full, self.scale * 2, self.scale), tf.maximum(self.scale / 2, 1.)))
+            self.held.assign(tf.where(full, 0., held))
+        return gradients
 
 
 def _turns(batch, count):
@@ -301,26 +342,36 @@ def train(trainer: Trainer, batches: Iterable[Batch], max_steps: int, *, log_eve
     """
     step, stopped = trainer.step, ''
     alone = distribution.worker(trainer.strategy)[1] == 1
+    ids = {}  # of the images of the steps whose losses have not been looked at
     with StopRequest() as stop:
         batches = iter(batches)
         while step < max_steps and not stopped:
             batch = next(batches)
             scalars = trainer.train_step({name: batch[name] for name in ('images', 'classes', 'offsets')}, bool(stop.name))
             step += 1
-            if not np.isfinite(scalars['loss']):
-                raise NotFinite(step, _image_ids(trainer.strategy, batch),
-                                ', '.join(f'{name} {scalars[name]:g}' for name in ('confidence', 'localization', 'l2')))
+            ids[step] = batch['ids']
             # Workers end after the same step: the one after which all have heard of a signal.
-            if scalars.pop('stop') or (alone and stop.name):
+            if stop.name if alone else float(scalars['stop']):
                 stopped = stop.name or 'another worker'
             last = step == max_steps or bool(stopped)
-            if step % log_every == 0 or last:
-                report(step, scalars, batch)
-            if step % save_every == 0 or last:
+            log, keep, measure = (last or step % every == 0 for every in (log_every, save_every, eval_every or max_steps))
+            if log or keep or measure:  # a GPU need not wait for Python at the other steps
+                _refuse_not_finite(trainer, ids)
+            if log:
+                report(step, {name: float(value) for name, value in scalars.items() if name != 'stop'}, batch)
+            if keep:
                 save()
-            if evaluate and eval_every and (step % eval_every == 0 or step == max_steps):
+            if evaluate and eval_every and measure and not stopped:
                 evaluate()
         return stopped
+
+
+def _refuse_not_finite(trainer, ids):
+    """NotFinite where the loss of one of the steps in ids was none; forgets them otherwise. ids: {step: batch['ids']}."""
+    step, losses = trainer.first_not_finite()
+    if step:
+        raise NotFinite(step, _image_ids(trainer.strategy, {'ids': ids[step]}), losses)
+    ids.clear()
 
 
 def _image_ids(strategy, batch):

@@ -34,7 +34,7 @@ def multibox_loss(logits: TensorLike, offsets: TensorLike, classes: TensorLike, 
 def multibox_sums(logits: TensorLike, offsets: TensorLike, classes: TensorLike, targets: TensorLike,
                   negative_ratio: float = 3.0) -> Losses:
     """The losses of `multibox_loss` before division, for batches that are spread over several devices."""
-    positive = classes > 0
+    positive = tf.cast(classes, tf.float32) > 0  # GPUs compare int32 on the host
     confidence = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=classes, logits=logits)  # [B, K]
     negative = hard_negatives(confidence, positive, negative_ratio)
     kept = tf.cast(positive | negative, tf.float32)
@@ -59,13 +59,15 @@ def hard_negatives(losses: TensorLike, positive: TensorLike, ratio: float) -> tf
         bool [B, K]. Exactly min(floor(ratio * matched), unmatched) per image; of equal losses the first ones.
     """
     losses = tf.stop_gradient(losses)
-    matched = tf.reduce_sum(tf.cast(positive, tf.float32), axis=1)
-    unmatched = tf.reduce_sum(tf.cast(~positive, tf.int32), axis=1)
-    wanted = tf.minimum(tf.cast(tf.floor(ratio * matched), tf.int32), unmatched)[:, None]  # [B, 1]
+    # Counts are float32, which is exact here: TensorFlow sums and compares int32 on the host, at the cost of a copy from the GPU.
+    matched = tf.reduce_sum(tf.cast(positive, tf.float32), axis=1, keepdims=True)
+    unmatched = tf.reduce_sum(tf.cast(~positive, tf.float32), axis=1, keepdims=True)
+    wanted = tf.minimum(tf.floor(ratio * matched), unmatched)  # [B, 1]
     ranked = tf.where(positive, -1., tf.maximum(losses, 0.))
-    bound = tf.gather(tf.sort(ranked, axis=1, direction='DESCENDING'), tf.maximum(wanted - 1, 0), batch_dims=1)
+    last = tf.cast(tf.maximum(wanted - 1, 0), tf.int32)
+    bound = tf.gather(tf.sort(ranked, axis=1, direction='DESCENDING'), last, batch_dims=1)
     above = ranked > bound
     ties = (ranked == bound) & ~positive
-    missing = wanted - tf.reduce_sum(tf.cast(above, tf.int32), axis=1, keepdims=True)
-    chosen = above | (ties & (tf.cumsum(tf.cast(ties, tf.int32), axis=1) <= missing))
+    missing = wanted - tf.reduce_sum(tf.cast(above, tf.float32), axis=1, keepdims=True)
+    chosen = above | (ties & (tf.cumsum(tf.cast(ties, tf.float32), axis=1) <= missing))
     return chosen & (wanted > 0)

@@ -51,5 +51,5 @@ def _strongest(scores, threshold, top_k):
 
     if scores.shape[1] is not None and scores.shape[1] <= top_k:
         return scores
-    crowd = tf.reduce_max(tf.reduce_sum(tf.cast(scores > threshold, tf.int32), axis=1))
+    crowd = tf.reduce_max(tf.reduce_sum(tf.cast(scores > threshold, tf.float32), axis=1))
     return tf.cond(crowd > top_k, cut, lambda: scores)

@@ -107,10 +107,10 @@ def crop_candidates(seed: tf.Tensor) -> tf.Tensor:
     """[6, 50, 4] boxes of area .3^2..1 and aspect ratio .5..2, inside the unit square, anywhere (sampler.cpp, SampleBBox)."""
     numbers = tf.random.stateless_uniform([len(CROP_OVERLAPS), CROP_TRIALS, 4], seed)
     scale = _between(numbers[..., 0], CROP_SCALES)
-    # Caffe limits the ratio so that neither side exceeds 1.
-    limits = tf.maximum(CROP_RATIOS[0], scale ** 2), tf.minimum(CROP_RATIOS[1], 1 / scale ** 2)
-    root = tf.sqrt(_between(numbers[..., 1], limits))
-    size = tf.stack([scale / root, scale * root], axis=-1)
+    # Clamped after the draw, so that neither side exceeds 1: every fifth crop has a full side. (Caffe before its commit 6feb7d99
+    # of April 2017 drew inside these limits, which almost never gave one.)
+    root = tf.sqrt(tf.clip_by_value(_between(numbers[..., 1], CROP_RATIOS), scale ** 2, 1 / scale ** 2))
+    size = tf.minimum(tf.stack([scale / root, scale * root], axis=-1), 1.)  # rounded, a full side may exceed 1
     origin = numbers[..., 2:] * (1 - size)
     return tf.concat([origin, origin + size], axis=-1)
 
