@@ -7,6 +7,7 @@ the GPU where there is one, else of the process.
 import argparse
 import functools
 import pathlib
+import re
 import resource
 import signal
 import statistics
@@ -281,7 +282,7 @@ def costliest(xplane: bytes) -> list[tuple[float, int, str]]:
                 continue
             for event in line.events:
                 name = plane.event_metadata[event.metadata_id].name
-                if not planes and ':' not in name:  # operations are called name:kind there, Python and the executor are not
+                if not planes and not re.search(r'\w:\w', name):  # there operations are called name:kind, other events are not
                     continue
                 seconds, count, _ = found.get(name, (0., 0, name))
                 found[name] = seconds + event.duration_ps / 1e12, count + 1, name

@@ -58,9 +58,19 @@ def build(images: tf.Tensor, is_training: bool, batch_norm_decay: float | None =
         net = slim.max_pool2d(net, 2, scope='pool4')
         net = points['conv5_3'] = slim.repeat(net, 3, slim.conv2d, 512, 3, scope='conv5')
         net = slim.max_pool2d(net, 3, stride=1, scope='pool5')
-        net = points['conv6'] = slim.conv2d(net, 1024, 3, rate=6, scope='conv6')
+        net = points['conv6'] = _dilated_conv2d(net, 1024, 3, rate=6, scope='conv6')
         points['conv7'] = slim.conv2d(net, 1024, 1, scope='conv7')
     return points
+
+
+def _dilated_conv2d(net, depth, kernel, rate, scope):
+    """slim.conv2d with a rate, by TensorFlow's own dilated kernel. slim rearranges the image around a plain convolution
+    (space to batch), which takes a fifth of a training step on CPUs."""
+    with tf.compat.v1.variable_scope(scope):
+        weights = tf.compat.v1.get_variable('weights', [kernel, kernel, net.shape[-1], depth],
+                                            initializer=tf.compat.v1.glorot_uniform_initializer())
+        biases = tf.compat.v1.get_variable('biases', [depth], initializer=tf.compat.v1.zeros_initializer())
+    return tf.nn.relu(tf.nn.bias_add(tf.nn.conv2d(net, weights, 1, 'SAME', dilations=rate), biases))
 
 
 def spec(name: str) -> BackboneSpec:
