@@ -59,8 +59,10 @@ class SSD(tf.Module):
 
     def build(self) -> 'SSD':
         """Creates the variables, without computing anything; returns self."""
-        size = self.spec.image_size
-        tf.function(self, autograph=False).get_concrete_function(tf.TensorSpec([None, size, size, 3], tf.float32), False)
+        size, gpus = self.spec.image_size, tf.config.list_logical_devices('GPU')
+        # What a traced function creates lands on the CPU, and a GPU would fetch it at every step. Strategies place their own.
+        with tf.device(gpus[0].name if gpus and not tf.distribute.has_strategy() else None):
+            tf.function(self, autograph=False).get_concrete_function(tf.TensorSpec([None, size, size, 3], tf.float32), False)
         return self
 
     @property
