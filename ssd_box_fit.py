@@ -11,17 +11,17 @@ import typing
 from collections.abc import Sequence
 
 from configs import load
-from configs.errors import UserError
-from configs.script import quiet, run
+from utils.errors import UserError
+from utils.script import quiet, run
 
 with quiet():
     import numpy as np
 
-    from datasets import DataError, tfrecord, visualize
-    from datasets.progress import Progress
+    from datasets import tfrecord, visualize
     from nets import anchors, backbones, box_fit, devices
     from nets.spec import BackboneSpec
     from preprocessing import damage
+    from utils.progress import Progress
 
 # Gains of recall below this are not worth a box set of one's own.
 _WORTH_IT = 0.01
@@ -154,4 +154,4 @@ def _instructions(better, spec):
 
 
 if __name__ == '__main__':
-    run(main, DataError)
+    run(main)

@@ -12,18 +12,19 @@ import functools
 from collections.abc import Iterator, Sequence
 
 from configs import load
-from configs.errors import UserError, nearest
-from configs.script import quiet, run
+from utils.errors import UserError, nearest
+from utils.script import quiet, run
 
 with quiet():
-    from datasets import DataError, inputs, outputs, voc
+    from datasets import inputs, outputs, voc
     from datasets.inputs import counted
-    from datasets.progress import Progress
     from datasets.window import Unavailable, Window, has_display
     from nets import backbones, checkpoint, detector, devices, postprocess
-    from nets.learning import StopRequest
     from nets.slim_compat import tf
     from preprocessing import normalize, pipeline
+    from utils.errors import DataError
+    from utils.progress import Progress
+    from utils.signals import StopRequest
 
 # Lines about pictures that are left out, at most.
 _REFUSED_SHOWN = 20
@@ -150,4 +151,4 @@ def report(source: inputs.Pictures | inputs.Video, written: outputs.Outputs, tal
 
 
 if __name__ == '__main__':
-    run(main, DataError, checkpoint.CheckpointError)
+    run(main)

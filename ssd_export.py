@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 
 from configs import load
-from configs.errors import UserError
-from configs.script import quiet, run
+from utils.errors import UserError
+from utils.script import quiet, run
 
 with quiet():
-    from datasets import DataError, pictures, shapes, voc
+    from datasets import pictures, shapes, voc
     from nets import backbones, checkpoint, detector, devices, export
     from preprocessing import normalize, pipeline
 
@@ -118,4 +118,4 @@ def _usage(formats, output, image_size):
 
 
 if __name__ == '__main__':
-    run(main, DataError, checkpoint.CheckpointError, export.ExportError)
+    run(main)

@@ -9,14 +9,15 @@ import os
 import sys
 
 from configs import detection_settings, load
-from configs.errors import UserError
-from configs.script import quiet, run
+from utils.errors import UserError
+from utils.script import quiet, run
 
 with quiet():
-    from datasets import DataError, evaluation, files, report, tfrecord, voc_eval
-    from datasets.progress import Progress
+    from datasets import evaluation, report, tfrecord, voc_eval
     from nets import backbones, checkpoint, detector, devices
     from preprocessing import damage, normalize, pipeline
+    from utils import files
+    from utils.progress import Progress
 
 
 def main() -> None:
@@ -88,4 +89,4 @@ def _pace(images_per_second):
 
 
 if __name__ == '__main__':
-    run(main, DataError, checkpoint.CheckpointError)
+    run(main)

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from configs import Config, detection_settings, load
-from configs.errors import UserError
 from configs.schema import RULES
-from configs.script import quiet, run
+from utils.errors import UserError
+from utils.script import quiet, run
 
 with quiet():
-    from datasets import DataError, evaluation, tfrecord, visualize, voc_eval
+    from datasets import evaluation, tfrecord, visualize, voc_eval
     from nets import (
         anchors,
         backbones,
@@ -265,4 +265,4 @@ def _note(keeper, log, step, result, images):
 
 
 if __name__ == '__main__':
-    run(main, DataError, checkpoint.CheckpointError, distribution.DistributionError, learning.NotFinite)
+    run(main)

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
-from configs.errors import UserError, nearest
+from utils.errors import UserError, nearest
 
 
 def add_list(parser: argparse.ArgumentParser, option: str, what: str, known: Sequence[str], default: Sequence[str] = ()) -> None:

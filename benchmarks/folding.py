@@ -16,15 +16,15 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from configs.script import quiet, run  # noqa: E402
+from utils.script import quiet, run  # noqa: E402
 
 with quiet():
     import numpy as np
 
     from benchmarks import commands
-    from datasets import manual
     from nets import backbones, choices, detector, ssd
     from preprocessing import normalize
+    from utils import command_line
 
 CLASSES = 21
 
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _options():
-    parser = manual.parser('python3 benchmarks/folding.py', __doc__)
+    parser = command_line.parser('python3 benchmarks/folding.py', __doc__)
     commands.add_list(parser, '--backbones', 'backbone', backbones.names())
     commands.add_list(parser, '--precisions', 'precision', choices.PRECISIONS, default=('float32', 'bfloat16'))
     parser.add_argument('--batch_size', type=int, default=8, help='Images.')

@@ -28,12 +28,12 @@ import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from configs.script import quiet, run  # noqa: E402
+from utils.script import quiet, run  # noqa: E402
 
 with quiet():
     from benchmarks import commands, fuzz_cases
     from benchmarks.faults import Case, Random
-    from datasets import manual
+    from utils import command_line
 
 # Seconds that one case may take, and MiB of memory that it may add.
 SECONDS, MEBIBYTES = 30, 1024
@@ -58,7 +58,7 @@ def main() -> int:
 
 
 def _options():
-    parser = manual.parser('python3 benchmarks/fuzz.py', __doc__)
+    parser = command_line.parser('python3 benchmarks/fuzz.py', __doc__)
     commands.add_list(parser, '--kinds', 'kind', tuple(fuzz_cases.KINDS))
     parser.add_argument('--cases', type=int, default=500, help='of each kind')
     parser.add_argument('--first', type=int, default=0, help='number of the first case')

@@ -12,12 +12,13 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from configs.script import quiet, run  # noqa: E402
+from utils.script import quiet, run  # noqa: E402
 
 with quiet():
-    from datasets import DataError, manual, tfrecord
+    from datasets import tfrecord
     from nets import anchors, backbones, targets
     from preprocessing import normalize, pipeline
+    from utils import command_line
 
 PARTS = ('distort', 'zoom_out', 'crop', 'flip')
 
@@ -33,7 +34,7 @@ def main() -> None:
 
 
 def _options():
-    parser = manual.parser('python3 benchmarks/input_pipeline.py', __doc__)
+    parser = command_line.parser('python3 benchmarks/input_pipeline.py', __doc__)
     parser.add_argument('--train_records', default='tfrecords_train', help='Folder written by ssd_image_to_tf.py.')
     parser.add_argument('--backbone', default='mobilenet_v1', help='Whose image size and default boxes are used.')
     parser.add_argument('--batch_size', type=int, default=32, help='Images per batch.')
@@ -71,4 +72,4 @@ def _measure(batches, count):
 
 
 if __name__ == '__main__':
-    run(main, DataError, ValueError)
+    run(main, ValueError)

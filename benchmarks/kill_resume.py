@@ -18,13 +18,14 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from configs.script import quiet, run  # noqa: E402
+from utils.script import quiet, run  # noqa: E402
 
 with quiet():
     import numpy as np
 
-    from datasets import manual, shapes
+    from datasets import shapes
     from nets import checkpoint, choices
+    from utils import command_line
 
 _BACKBONE = '--backbone_network=ssd_mobilenet_v1'
 
@@ -39,7 +40,7 @@ def main() -> int:
 
 
 def _options():
-    parser = manual.parser('python3 benchmarks/kill_resume.py', __doc__)
+    parser = command_line.parser('python3 benchmarks/kill_resume.py', __doc__)
     parser.add_argument('--kills', type=int, default=20, help='How often it is killed.')
     parser.add_argument('--steps', type=int, default=60, help='Steps of the training.')
     parser.add_argument('--seed', type=int, default=0, help='Seed of the moments of killing.')

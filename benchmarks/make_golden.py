@@ -21,8 +21,8 @@ from collections.abc import Iterable
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from configs.script import run  # noqa: E402
-from datasets import manual  # noqa: E402
+from utils import command_line  # noqa: E402
+from utils.script import run  # noqa: E402
 
 OUTPUT = ROOT / 'tests/data/slim'
 _RESNETS = {f'resnet_v{version}_{depth}': (f'resnet_v{version}_{depth}', ('logits', 'mean_rgb'))
@@ -88,7 +88,7 @@ def main() -> None:
 
 
 def _options():
-    parser = manual.parser('python3 benchmarks/make_golden.py', __doc__)
+    parser = command_line.parser('python3 benchmarks/make_golden.py', __doc__)
     parser.add_argument('--networks', type=pathlib.Path, required=True, metavar='FOLDER',
                         help='Holds <model>.json with variables, input and endpoints, written from the official definitions.')
     parser.add_argument('--checkpoints', type=pathlib.Path, required=True, metavar='FOLDER',

@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 
-from configs.script import quiet
+from utils.script import quiet
 
 with quiet():
     import numpy as np

@@ -15,16 +15,17 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from configs.script import quiet, run  # noqa: E402
+from utils.script import quiet, run  # noqa: E402
 
 with quiet():
     import numpy as np
 
     from benchmarks import commands
-    from datasets import manual, shapes, voc, voc_eval
+    from datasets import shapes, voc, voc_eval
     from nets import anchors, backbones, choices, detector, learning, ssd, targets
     from nets.slim_compat import tf
     from preprocessing import normalize, pipeline
+    from utils import command_line
 
 IMAGES = 8
 
@@ -38,7 +39,7 @@ def main() -> None:
 
 
 def _options():
-    parser = manual.parser('python3 benchmarks/overfit.py', __doc__)
+    parser = command_line.parser('python3 benchmarks/overfit.py', __doc__)
     commands.add_list(parser, '--backbones', 'backbone', backbones.names())
     commands.add_list(parser, '--precision', 'precision', choices.PRECISIONS, default=('bfloat16', 'float32'))
     parser.add_argument('--max_steps', type=int, default=400, help='Steps after which a backbone is given up.')

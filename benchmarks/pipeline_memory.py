@@ -13,15 +13,16 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from configs.script import quiet, run  # noqa: E402
+from utils.script import quiet, run  # noqa: E402
 
 with quiet():
     import resource
 
     from benchmarks import commands, measures
-    from datasets import manual, tfrecord
+    from datasets import tfrecord
     from nets.slim_compat import tf
     from preprocessing import pipeline
+    from utils import command_line
 
 _PER_SHARD = 500
 
@@ -40,7 +41,7 @@ def main() -> None:
 
 
 def _options():
-    parser = manual.parser('python3 benchmarks/pipeline_memory.py', __doc__)
+    parser = command_line.parser('python3 benchmarks/pipeline_memory.py', __doc__)
     parser.add_argument('--images', default='100,2000,10000', type=lambda text: [int(word) for word in text.split(',')],
                         help='Comma-separated numbers.')
     parser.add_argument('--batches', type=int, default=200, help='Batches of 32 images that are read of each.')

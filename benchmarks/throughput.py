@@ -17,12 +17,12 @@ import types
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from configs.script import quiet, run  # noqa: E402
+from utils.script import quiet, run  # noqa: E402
 
 with quiet():
     from benchmarks import commands, measures
-    from datasets import DataError, manual
     from nets import backbones, choices
+    from utils import command_line
 
 # Of the machine, and of each backbone; in the order of the tables.
 _OF_MACHINE = {'matmul': measures.matmul, 'evaluation': measures.evaluation}
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _options():
-    parser = manual.parser('python3 benchmarks/throughput.py', __doc__)
+    parser = command_line.parser('python3 benchmarks/throughput.py', __doc__)
     known = (*_OF_MACHINE, *_OF_BACKBONE)
     commands.add_list(parser, '--backbones', 'backbone', backbones.names())
     commands.add_list(parser, '--measures', 'measure', known)
@@ -110,4 +110,4 @@ def _in_process(measure, backbone, options):
 
 
 if __name__ == '__main__':
-    run(main, ValueError, DataError)
+    run(main, ValueError)

@@ -5,7 +5,3 @@ import os
 MOST_PIXELS = 1 << 26
 os.environ.setdefault('OPENCV_IO_MAX_IMAGE_PIXELS', str(MOST_PIXELS))
 os.environ.setdefault('OPENCV_LOG_LEVEL', 'ERROR')
-
-
-class DataError(ValueError):
-    """A file that is missing, damaged or of the wrong kind; the message is one line that names it and the way out."""

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from datasets import DataError, voc_eval
+from datasets import voc_eval
+from utils.errors import DataError
 
 KINDS = ('missed', 'background', 'wrong class', 'poor box', 'double')
 _LEAST_OVERLAP = 0.1
@@ -151,6 +152,6 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    from configs.script import run  # as for every command; the library itself knows no configuration
+    from utils.script import run  # as for every command; the library itself knows no configuration
 
-    run(main, DataError)
+    run(main)

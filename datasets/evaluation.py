@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 
 from datasets import voc
-from datasets.progress import Progress
 from datasets.voc_eval import METRICS, Detection, GroundTruth, Result
+from utils.progress import Progress
 
 LOG = 'evaluations.jsonl'
 

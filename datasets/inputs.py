@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 import cv2
 import numpy as np
 
-from datasets import MOST_PIXELS, DataError, pictures, threads
+from datasets import MOST_PIXELS, pictures
+from utils import threads
+from utils.errors import DataError
 
 # Frames per second of a video or camera that states none, or one beyond reason: webcams say 90000, and MP4 has none below 0.005.
 _USUAL_RATE, _LOWEST_RATE, _HIGHEST_RATE = 25.0, 0.01, 1000.0

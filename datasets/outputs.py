@@ -16,7 +16,9 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from datasets import DataError, files, inputs, pictures, visualize, voc_xml
+from datasets import inputs, pictures, visualize, voc_xml
+from utils import files
+from utils.errors import DataError
 
 # Endings of an output file. Others that OpenCV writes are pictures.
 _FORMAT_OF = {'.mp4': 'video', '.json': 'json', '.jsonl': 'json', '.xml': 'xml'}

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from datasets import DataError, shapes
+from datasets import shapes
+from utils.errors import DataError
 
 # What counts as a picture in a folder. A file that is given by its name may have any ending.
 ENDINGS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.gif', '.jp2', '.ppm', '.pgm', '.avif')

@@ -17,8 +17,9 @@ import cv2
 import jinja2
 import numpy as np
 
-from datasets import DataError, coco_eval, error_kinds, gallery, visualize, voc, voc_eval
+from datasets import coco_eval, error_kinds, gallery, visualize, voc, voc_eval
 from datasets.evaluation import without_nan
+from utils.errors import DataError
 
 PAGE, NUMBERS = 'evaluation.html', 'evaluation.json'
 _FREQUENT = 20  # objects, of the second mean
@@ -154,6 +155,6 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    from configs.script import run  # as for every command; the library itself knows no configuration
+    from utils.script import run  # as for every command; the library itself knows no configuration
 
-    run(main, DataError)
+    run(main)

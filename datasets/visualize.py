@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 import cv2
 import numpy as np
 
-from datasets import DataError, files, voc_eval
+from datasets import voc_eval
+from utils import files
+from utils.errors import DataError
 
 # Scalars of a training that are drawn, and what they are called there.
 _CURVES = {'loss': 'loss, L2 penalty included', 'confidence': 'confidence loss', 'localization': 'localization loss',

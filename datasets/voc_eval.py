@@ -18,7 +18,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from datasets import DataError, files, manual, voc
+from datasets import voc
+from utils import command_line as manual
+from utils import files
+from utils.errors import DataError
 
 METRICS = ('07', 'area')
 
@@ -419,6 +422,6 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    from configs.script import run  # as for every command; the library itself knows no configuration
+    from utils.script import run  # as for every command; the library itself knows no configuration
 
-    run(main, DataError)
+    run(main)

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from datasets import visualize
+from utils.errors import UserError
 
 _ESCAPE = 27
 # Height and width in pixels.
@@ -19,7 +20,7 @@ def has_display() -> bool:
     return bool(os.environ.get('DISPLAY') or os.environ.get('WAYLAND_DISPLAY') or sys.platform in ('win32', 'darwin'))
 
 
-class Unavailable(Exception):
+class Unavailable(UserError):
     """Why there is no window, in words."""
 
 

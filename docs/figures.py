@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
-from configs.script import quiet, run  # noqa: E402
+from utils.script import quiet, run  # noqa: E402
 
 with quiet():
     import cv2
@@ -22,10 +22,12 @@ with quiet():
     from matplotlib import patches, pyplot
     from matplotlib.figure import Figure
 
-    from datasets import DataError, manual, pictures
+    from datasets import pictures
     from nets import anchors, backbones, boxes, checkpoint, loss, matching, postprocess, ssd
     from nets.slim_compat import tf
     from preprocessing import augment, normalize, pipeline
+    from utils import command_line
+    from utils.errors import DataError
 
 BACKBONE = 'mobilenet_v1'
 # The person on the photograph, drawn by hand: ymin, xmin, ymax, xmax in units of the image.
@@ -80,7 +82,7 @@ class Detector:
 
 
 def main() -> None:
-    parser = manual.parser('python3 docs/figures.py', __doc__)
+    parser = command_line.parser('python3 docs/figures.py', __doc__)
     parser.add_argument('--output', default='docs/figures', metavar='FOLDER', help='Folder that is written.')
     output = pathlib.Path(parser.parse_args().output)
     output.mkdir(parents=True, exist_ok=True)
@@ -289,4 +291,4 @@ def _no_ticks(axes):
 
 
 if __name__ == '__main__':
-    run(main, DataError, checkpoint.CheckpointError)
+    run(main)

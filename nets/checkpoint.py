@@ -17,6 +17,7 @@ import numpy as np
 from nets import published
 from nets.slim_compat import tf
 from nets.spec import BackboneSpec
+from utils.errors import CheckpointError
 
 Path = str | os.PathLike[str]
 
@@ -28,10 +29,6 @@ SHIPPED = 'shipped'  # subfolder of `default_folder` with weights that come with
 REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 MOMENTUM = '/Momentum'  # what SGD's slots add to a variable's name
 AVERAGE = '/ExponentialMovingAverage'  # what tf.train.ExponentialMovingAverage adds to a variable's name
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that is missing, unreadable or of another model; the message is one line with the way out."""
 
 
 @dataclasses.dataclass

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from nets import anchors, checkpoint, folding, postprocess, ssd
 from nets.slim_compat import tf
 from nets.spec import BackboneSpec
+from utils.errors import CheckpointError
 
 
 class Detector(tf.Module):
@@ -49,7 +50,7 @@ def find(given: str, spec: BackboneSpec) -> str:
         return checkpoint.find(given)
     prefix = checkpoint.trained(spec)
     if prefix is None:
-        raise checkpoint.CheckpointError(
+        raise CheckpointError(
             f'no trained detector in {checkpoint.default_folder(spec)}; train one: python3 ssd_train.py '
             f'--backbone_network=ssd_{spec.name}, or name one with --checkpoint=PATH')
     return prefix
@@ -70,12 +71,12 @@ def load(spec: BackboneSpec, prefix: str, precision: str = 'float32',
     _check_facts(facts, spec, prefix)
     classes = tuple(facts.get('classes') or classes)
     if not classes:
-        raise checkpoint.CheckpointError(f'the classes of {prefix} are unknown: no {checkpoint.DESCRIPTION} beside it '
+        raise CheckpointError(f'the classes of {prefix} are unknown: no {checkpoint.DESCRIPTION} beside it '
                                          'lists them, and none are named')
     model = ssd.SSD(spec, len(classes) + 1, precision=precision).build()
     result = checkpoint.restore(model.variables, prefix, averages=True)
     if result.fresh or result.mismatched:
-        raise checkpoint.CheckpointError(
+        raise CheckpointError(
             f'{prefix} does not fit ssd_{spec.name} with {len(classes)} classes: '
             f'{_first(result.mismatched, "of another shape")}{_first(result.fresh, "missing")}'
             + ('' if facts else f'It has no {checkpoint.DESCRIPTION} beside it; classes other than those of VOC are named to '
@@ -89,7 +90,7 @@ def _check_facts(facts, spec, prefix):
                 'default_boxes': spec.box_facts, 'imagenet_scope': spec.imagenet.scope, 'conventions': spec.conventions}
     for key, value in expected.items():
         if key in facts and facts[key] != value:
-            raise checkpoint.CheckpointError(f'{prefix} was trained with {key} {facts[key]}, configured is {value}')
+            raise CheckpointError(f'{prefix} was trained with {key} {facts[key]}, configured is {value}')
 
 
 def _first(names, what):

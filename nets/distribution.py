@@ -13,11 +13,12 @@ import numpy as np
 
 from nets.choices import DISTRIBUTIONS
 from nets.slim_compat import tf, variable_store
+from utils.errors import UserError
 
 Result = typing.TypeVar('Result')
 
 
-class DistributionError(ValueError):
+class DistributionError(UserError, ValueError):
     """The machines or devices that a distribution asks for are not there; the message says what is missing."""
 
 

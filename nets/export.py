@@ -18,6 +18,7 @@ from nets import boxes as box_ops
 from nets import checkpoint, postprocess
 from nets.detector import Detector
 from nets.slim_compat import tf
+from utils.errors import UserError
 
 Prepare = Callable[[tf.Tensor], tf.Tensor]
 
@@ -28,7 +29,7 @@ _SURE = 0.1
 _NEAR_LAST = 1e-3
 
 
-class ExportError(ValueError):
+class ExportError(UserError, ValueError):
     """A folder that is in use, or a file that does not compute what it should; one line with the way out."""
 
 

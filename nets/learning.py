@@ -2,7 +2,6 @@
 import contextlib
 import dataclasses
 import math
-import signal
 import time
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,6 +10,9 @@ import numpy as np
 
 from nets import checkpoint, distribution, loss
 from nets.slim_compat import tf, variable_store
+from utils.errors import CheckpointError, UserError
+from utils.progress import duration
+from utils.signals import StopRequest
 
 # Of each name a tensor, or where several replicas compute, each one's.
 Batch = Mapping[str, tf.Tensor | tf.distribute.DistributedValues]
@@ -51,7 +53,7 @@ def decayed(name: str) -> bool:
     return name.split('/')[-1] == 'weights'
 
 
-class NotFinite(ArithmeticError):
+class NotFinite(UserError, ArithmeticError):
     """The loss is NaN or infinite. step: of the training.  ids: of the step's images."""
 
     def __init__(self, step: int, ids: Sequence[str], losses: str):
@@ -216,7 +218,7 @@ class Trainer:
         shapes = reader.get_variable_to_shape_map()
         for name, variable in self.tensors().items():
             if list(variable.shape) != shapes.get(name):
-                raise checkpoint.CheckpointError(
+                raise CheckpointError(
                     f'{prefix} is no state of this training: {name} is {shapes.get(name, "missing")}, '
                     f'wanted {list(variable.shape)}; set another output folder, or --restart=True')
             variable.assign(checkpoint.tensor(reader, prefix, name))
@@ -248,41 +250,6 @@ class Progress:
         oldest, first = self._marks[0]
         pace = (now - oldest) / max(1, step - first)
         return (step - before) * self.batch_size / max(1e-9, now - then), duration((self.max_steps - step) * pace)
-
-
-def duration(seconds: float) -> str:
-    """Seconds as '45s', '12m05s' or '3h20m'."""
-    seconds = int(round(seconds))
-    if seconds < 60:
-        return f'{seconds}s'
-    if seconds < 3600:
-        return f'{seconds // 60}m{seconds % 60:02d}s'
-    return f'{seconds // 3600}h{seconds % 3600 // 60:02d}m'
-
-
-class StopRequest:
-    """Turns SIGINT and SIGTERM into a flag that a loop looks at between steps; a second one interrupts at once.
-
-    name: of the signal that came, such as 'SIGTERM'; '' before. For `with`, in the main thread.
-    """
-
-    def __init__(self):
-        self.name = ''
-        self._previous = {}
-
-    def __enter__(self) -> 'StopRequest':
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._previous[number] = signal.signal(number, self._note)
-        return self
-
-    def __exit__(self, *_):
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
-
-    def _note(self, number, _frame):
-        if self.name:
-            raise KeyboardInterrupt
-        self.name = signal.Signals(number).name
 
 
 def train(trainer: Trainer, batches: Iterable[Batch], max_steps: int, *, log_every: int, save_every: int,

@@ -10,9 +10,9 @@ import shutil
 from collections.abc import Iterable
 
 from nets import backbones, checkpoint, learning, training_log
-from nets.checkpoint import CheckpointError
 from nets.choices import EXISTING, SCRATCH, STEP1, STEP2
 from nets.spec import BackboneSpec
+from utils.errors import CheckpointError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -15,10 +15,10 @@ import ssd_demo
 import ssd_image_to_tf
 import ssd_test
 import ssd_train
-from configs.errors import UserError
-from datasets import DataError, shapes, tfrecord, voc_eval
+from datasets import shapes, tfrecord, voc_eval
 from nets import backbones, checkpoint, learning, ssd, training_log
 from tests.nets import published_networks
+from utils.errors import DataError, UserError
 
 BACKBONE = 'mobilenet_v1'
 ROOT = pathlib.Path(__file__).resolve().parents[1]

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 import ssd_box_fit
-from configs.errors import UserError
-from datasets import DataError, annotations, tfrecord
+from datasets import annotations, tfrecord
 from nets import backbones, box_fit
+from utils.errors import DataError, UserError
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 import ssd_demo
-from configs.errors import UserError
-from datasets import DataError, outputs, pictures, voc
+from datasets import outputs, pictures, voc
 from nets import detector, postprocess
 from nets.slim_compat import tf
 from preprocessing import pipeline
 from tests.datasets.cameras import Camera, read_video, write_video
+from utils.errors import DataError, UserError
 
 SHIPPED = pathlib.Path(__file__).resolve().parents[1] / 'checkpoints/ssd_mobilenet_v1/shipped'
 

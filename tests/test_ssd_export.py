@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import ssd_export
-from configs.errors import UserError
 from datasets import pictures, voc
 from nets import backbones, checkpoint, detector, export
 from nets.slim_compat import tf
 from preprocessing import normalize, pipeline
+from utils.errors import UserError
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SHIPPED = ROOT / 'checkpoints/ssd_mobilenet_v1/shipped'

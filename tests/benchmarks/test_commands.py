@@ -4,7 +4,7 @@ import argparse
 import pytest
 
 from benchmarks import commands
-from configs.errors import UserError
+from utils.errors import UserError
 
 
 def test_lists_behind_commas():

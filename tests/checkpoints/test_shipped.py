@@ -9,6 +9,7 @@ import pytest
 from datasets import pictures, voc
 from nets import backbones, checkpoint, detector
 from preprocessing import normalize, pipeline
+from utils.errors import CheckpointError
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / 'checkpoints/ssd_mobilenet_v1'
 
@@ -40,5 +41,5 @@ def test_it_is_not_taken_for_a_detector_with_other_default_boxes():
     spec, prefix = backbones.get('mobilenet_v1'), checkpoint.find(FOLDER / 'shipped')
     assert checkpoint.read_description(prefix)['default_boxes'] == spec.box_facts
     other = dataclasses.replace(spec, aspect_ratios=((2.5,), *spec.aspect_ratios[1:]))
-    with pytest.raises(checkpoint.CheckpointError, match=r'with default_boxes .*\[\[2.0\], .*, configured is .*\[\[2.5\]'):
+    with pytest.raises(CheckpointError, match=r'with default_boxes .*\[\[2.0\], .*, configured is .*\[\[2.5\]'):
         detector.load(other, prefix)

@@ -4,9 +4,10 @@ import importlib.util
 import numpy as np
 import pytest
 
-from datasets import DataError, coco_eval
+from datasets import coco_eval
 from datasets.voc_eval import Detection, GroundTruth
 from tests.datasets.rows import found_of, truth_of
+from utils.errors import DataError
 
 CLASSES = ('cat', 'dog')
 BOX = (1, 1, 40, 40)  # 1,600 pixels: medium

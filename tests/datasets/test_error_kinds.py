@@ -2,8 +2,9 @@
 import numpy as np
 import pytest
 
-from datasets import DataError, error_kinds
+from datasets import error_kinds
 from datasets.voc_eval import Detection, GroundTruth
+from utils.errors import DataError
 
 CLASSES = ('cat', 'dog')
 CAT = [10., 10., 50., 50.]

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from benchmarks.fuzz_videos import avi
-from datasets import DataError, inputs
+from datasets import inputs
 from tests.datasets.cameras import Camera, write_video
+from utils.errors import DataError
 
 
 @pytest.fixture

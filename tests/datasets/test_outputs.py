@@ -7,8 +7,9 @@ import cv2
 import numpy as np
 import pytest
 
-from datasets import DataError, annotations, inputs, outputs, voc
+from datasets import annotations, inputs, outputs, voc
 from tests.datasets.cameras import read_video, write_video
+from utils.errors import DataError
 
 CLASSES = ('cat', 'dog')
 

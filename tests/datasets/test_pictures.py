@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datasets import DataError, pictures
+from datasets import pictures
+from utils.errors import DataError
 
 
 def _save(path, mode='RGB', size=(30, 20), orientation=None, **options):

@@ -5,8 +5,9 @@ import re
 import numpy as np
 import pytest
 
-from datasets import DataError, error_kinds, report, shapes, voc_eval
+from datasets import error_kinds, report, shapes, voc_eval
 from datasets.voc_eval import Detection, GroundTruth
+from utils.errors import DataError
 
 CLASSES = ('cat', '<i>dog</i>', 'cow')
 CAT, DOG = [11., 11, 110, 110], [201., 201, 300, 300]

@@ -3,7 +3,8 @@ import cv2
 import numpy as np
 import pytest
 
-from datasets import DataError, visualize
+from datasets import visualize
+from utils.errors import DataError
 
 
 @pytest.mark.parametrize('rows, panels', [

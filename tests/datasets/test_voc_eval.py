@@ -7,9 +7,10 @@ import sys
 import numpy as np
 import pytest
 
-from datasets import DataError, voc, voc_eval, voc_xml
+from datasets import voc, voc_eval, voc_xml
 from datasets.voc_eval import Detection
 from tests.datasets.rows import found_of, truth_of
+from utils.errors import DataError
 
 REFERENCE = pathlib.Path(__file__).resolve().parents[3] / 'shared/voc_eval_reference'
 ROOT = pathlib.Path(__file__).resolve().parents[2]

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from nets import checkpoint
+from utils.errors import CheckpointError
 
 
 def _variables(**shapes):
@@ -38,7 +39,7 @@ def test_find_takes_a_folder_and_its_highest_step(saved, tmp_path):
 
 @pytest.mark.parametrize('path', ['nowhere/model.ckpt-1', '.'])
 def test_find_names_what_it_looked_for(tmp_path, path):
-    with pytest.raises(checkpoint.CheckpointError, match='no checkpoint (at|in) .*looked for'):
+    with pytest.raises(CheckpointError, match='no checkpoint (at|in) .*looked for'):
         checkpoint.find(tmp_path / path)
 
 
@@ -83,7 +84,7 @@ def test_what_is_written_stays_though_higher_steps_are_there(tmp_path):
 def test_damaged_checkpoint_is_one_line(saved):
     with open(saved + '.index', 'r+b') as file:
         file.truncate(10)
-    with pytest.raises(checkpoint.CheckpointError, match='is not a readable checkpoint') as error:
+    with pytest.raises(CheckpointError, match='is not a readable checkpoint') as error:
         checkpoint.read(saved)
     assert '\n' not in str(error.value)
 
@@ -91,7 +92,7 @@ def test_damaged_checkpoint_is_one_line(saved):
 def test_truncated_data_is_one_line(saved):
     with open(saved + '.data-00000-of-00001', 'r+b') as file:
         file.truncate(3)
-    with pytest.raises(checkpoint.CheckpointError) as error:
+    with pytest.raises(CheckpointError) as error:
         checkpoint.restore(_variables(net__weights=(2, 3)), saved)
     assert '\n' not in str(error.value)
 
@@ -145,7 +146,7 @@ def test_full_disk_leaves_the_last_checkpoint_and_names_the_disk(saved, tmp_path
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
     try:
-        with pytest.raises(checkpoint.CheckpointError) as error:
+        with pytest.raises(CheckpointError) as error:
             checkpoint.save(tmp_path / 'run', 8, {'big': np.zeros(10**6, 'f')})
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -164,7 +165,7 @@ def test_unfinished_files_of_a_killed_process_are_removed(tmp_path):
 
 def test_folder_that_cannot_be_made(tmp_path):
     (tmp_path / 'file').write_text('')
-    with pytest.raises(checkpoint.CheckpointError, match='cannot write .*file/model.ckpt-1: .*last checkpoint: none'):
+    with pytest.raises(CheckpointError, match='cannot write .*file/model.ckpt-1: .*last checkpoint: none'):
         checkpoint.save(tmp_path / 'file', 1, {'a': np.zeros(1)})
 
 
@@ -180,5 +181,5 @@ def test_restore_of_what_is_no_number(tmp_path, value, text):
 @pytest.mark.parametrize('text', ['[]', 'null', '{"classes": 3}', '{"classes": [1]}', '{"mean_ap": "x"}', '{', '[' * 100_000])
 def test_description_of_something_else(tmp_path, text):
     (tmp_path / 'model.json').write_text(text)
-    with pytest.raises(checkpoint.CheckpointError, match='model.json (is not readable JSON|does not describe a detector)'):
+    with pytest.raises(CheckpointError, match='model.json (is not readable JSON|does not describe a detector)'):
         checkpoint.read_description(tmp_path / 'model.ckpt-1')

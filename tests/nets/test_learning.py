@@ -7,6 +7,7 @@ import pytest
 
 from nets import checkpoint, learning
 from nets.slim_compat import tf
+from utils.errors import CheckpointError
 
 
 class TinyModel(tf.Module):
@@ -93,7 +94,7 @@ def test_save_and_resume_go_on_as_if_never_stopped(tmp_path):
 
 def test_resume_refuses_another_state(tmp_path):
     prefix = checkpoint.save(tmp_path, 1, {'ssd/logits/weights': np.zeros((2, 3), 'f')})
-    with pytest.raises(checkpoint.CheckpointError, match='is missing, wanted .*--restart=True'):
+    with pytest.raises(CheckpointError, match='is missing, wanted .*--restart=True'):
         _trainer().resume(prefix)
 
 
@@ -138,11 +139,6 @@ def test_finished_training_does_nothing():
     trainer, loop = _trainer(), _Loop()
     loop.run(trainer, iter(_batch, None), 2)
     assert loop.run(trainer, iter(_batch, None), 2) == '' and loop.saved == [2]
-
-
-@pytest.mark.parametrize('seconds, text', [(0, '0s'), (45.4, '45s'), (725, '12m05s'), (12000, '3h20m')])
-def test_duration(seconds, text):
-    assert learning.duration(seconds) == text
 
 
 def test_moving_average_of_the_weights(tmp_path):

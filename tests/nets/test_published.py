@@ -7,6 +7,7 @@ from nets import anchors, backbones, boxes, checkpoint, detector, published, ssd
 from nets.slim_compat import tf
 from preprocessing import normalize
 from tests.nets import published_networks
+from utils.errors import CheckpointError
 
 NAMES = tuple(published_networks.NETWORKS)
 # Output classes, background included. The checkpoint of HiKapok's kind whose names are known is of a training for one class, with
@@ -63,7 +64,7 @@ def test_outputs_are_those_of_the_published_network(random_checkpoint):
 def test_converted_once_it_is_the_same(random_checkpoint, tmp_path):
     name, _, prefix = random_checkpoint
     classes = [f'class {i}' for i in range(1, OUTPUTS[name])]
-    with pytest.raises(checkpoint.CheckpointError, match=f'has {len(classes)} classes, not 3; name them with --classes_file'):
+    with pytest.raises(CheckpointError, match=f'has {len(classes)} classes, not 3; name them with --classes_file'):
         publish.publish(prefix, tmp_path, 'float32', 'abc')
     converted = publish.publish(prefix, tmp_path, 'float32', classes)
     facts = checkpoint.read_description(converted)
@@ -125,14 +126,14 @@ def test_a_training_that_began_with_a_published_ssd_keeps_its_conventions(tmp_pa
     assert start.resumed
     # Another backbone is configured: that is said by whoever loads it.
     assert checkpoint.record_of(prefix, backbones.get('vgg_512')) == (backbones.get('vgg_512'), '')
-    with pytest.raises(checkpoint.CheckpointError, match='trained with backbone_network ssd_vgg_300, configured is ssd_vgg_512'):
+    with pytest.raises(CheckpointError, match='trained with backbone_network ssd_vgg_300, configured is ssd_vgg_512'):
         detector.load(backbones.get('vgg_512'), prefix)
 
 
 def test_conventions_that_are_not_known(tmp_path):
     checkpoint.write_description(tmp_path, backbone_network='ssd_vgg_300', conventions='other_ssd')
     prefix = checkpoint.save(tmp_path, 3, {'a': np.zeros(1)})
-    with pytest.raises(checkpoint.CheckpointError, match="follows 'other_ssd'; known are balancap_ssd_300_vgg, "):
+    with pytest.raises(CheckpointError, match="follows 'other_ssd'; known are balancap_ssd_300_vgg, "):
         checkpoint.record_of(prefix, backbones.get('vgg_300'))
 
 

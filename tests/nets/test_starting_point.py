@@ -6,6 +6,7 @@ import pytest
 
 from nets import backbones, checkpoint, detector, starting_point, training_log
 from nets.starting_point import EXISTING, SCRATCH, STEP1, STEP2
+from utils.errors import CheckpointError
 
 SPEC = backbones.get('mobilenet_v1')
 
@@ -36,7 +37,7 @@ def test_from_scratch():
 
 def test_from_scratch_takes_no_checkpoint():
     prefix = _trained('other', STEP2)
-    with pytest.raises(checkpoint.CheckpointError, match='from_scratch starts from nothing, but checkpoint is other'):
+    with pytest.raises(CheckpointError, match='from_scratch starts from nothing, but checkpoint is other'):
         _choose(SCRATCH, given=prefix)
 
 
@@ -49,14 +50,14 @@ def test_step1_takes_the_classifier_from_its_folder():
 
 
 def test_missing_classifier_names_path_and_source():
-    with pytest.raises(checkpoint.CheckpointError,
+    with pytest.raises(CheckpointError,
                        match='no ImageNet checkpoint at checkpoints/mobilenet_v1/.*ckpt; '
                              'python3 -m checkpoints.fetch mobilenet_v1 fetches it .from http'):
         _choose(STEP1)
 
 
 def test_step2_needs_step1():
-    with pytest.raises(checkpoint.CheckpointError, match='train finetune_new_ssd_step1 first, or name one'):
+    with pytest.raises(CheckpointError, match='train finetune_new_ssd_step1 first, or name one'):
         _choose(STEP2)
 
 
@@ -91,13 +92,13 @@ def test_resume_with_the_same_start_named():
 def test_another_start_is_not_mixed_in():
     _trained('out', STEP2)
     _trained('other', STEP1)
-    with pytest.raises(checkpoint.CheckpointError, match='started from /somewhere/model.ckpt, not from other.*--restart=True'):
+    with pytest.raises(CheckpointError, match='started from /somewhere/model.ckpt, not from other.*--restart=True'):
         _choose(STEP2, given='other')
 
 
 def test_other_classes_are_not_resumed():
     _trained('out', STEP2)
-    with pytest.raises(checkpoint.CheckpointError, match='trained with classes a, b, now it is x; choose another --output'):
+    with pytest.raises(CheckpointError, match='trained with classes a, b, now it is x; choose another --output'):
         _choose(STEP2, classes=('x',))
 
 
@@ -111,13 +112,13 @@ def test_restart_moves_aside():
 
 def test_step1_does_not_overwrite_step2():
     _trained('out', STEP2)
-    with pytest.raises(checkpoint.CheckpointError, match='out holds a training of mode finetune_new_ssd_step2'):
+    with pytest.raises(CheckpointError, match='out holds a training of mode finetune_new_ssd_step2'):
         _choose(STEP1)
 
 
 def test_foreign_checkpoints_are_not_resumed():
     checkpoint.save('out', 8, {'a': np.zeros(1)})
-    with pytest.raises(checkpoint.CheckpointError, match='which no training here wrote'):
+    with pytest.raises(CheckpointError, match='which no training here wrote'):
         _choose(STEP2)
 
 
@@ -125,7 +126,7 @@ def test_existing_takes_what_lies_in_its_folder():
     _trained('checkpoints/ssd_mobilenet_v1', STEP2)
     start = _choose(EXISTING, folder='checkpoints/ssd_mobilenet_v1')
     assert start.prefix == f'checkpoints/ssd_mobilenet_v1/{STEP2}/model.ckpt-10' and start.step == 0
-    with pytest.raises(checkpoint.CheckpointError, match='fetch a published SSD'):
+    with pytest.raises(CheckpointError, match='fetch a published SSD'):
         _choose(EXISTING, folder='out')
 
 

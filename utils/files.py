@@ -3,7 +3,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-from datasets import DataError
+from utils.errors import DataError
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""One line of progress on stderr: how far, how fast, how long still."""
+"""One line of progress on stderr: how far, how fast, how long still; and durations in words."""
 import sys
 import time
 import typing
@@ -46,3 +46,13 @@ class Progress:
         left = max(0, self.total - self.done) / pace if self.done else 0
         bar = ('#' * round(20 * min(1, self.done / max(1, self.total)))).ljust(20, '.')
         return f'[{bar}] {self.done}/{self.total} {self.label}, {pace:.1f}/s, {left:.0f} s left'
+
+
+def duration(seconds: float) -> str:
+    """Seconds as '45s', '12m05s' or '3h20m'."""
+    seconds = int(round(seconds))
+    if seconds < 60:
+        return f'{seconds}s'
+    if seconds < 3600:
+        return f'{seconds // 60}m{seconds % 60:02d}s'
+    return f'{seconds // 3600}h{seconds % 3600 // 60:02d}m'

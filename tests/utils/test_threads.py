@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from datasets import threads
+from utils import threads
 
 
 def test_order_is_kept_whatever_finishes_first():

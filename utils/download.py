@@ -13,8 +13,8 @@ import time
 import urllib.error
 import urllib.request
 
-from datasets import DataError
-from datasets.progress import Progress
+from utils.errors import DataError
+from utils.progress import Progress
 
 _MEGABYTE = 1_000_000
 _CHUNK = 1 << 18

@@ -2,12 +2,14 @@
 import pytest
 
 from checkpoints import publish
-from datasets import error_kinds, manual, shapes, voc_eval
+from datasets import error_kinds, shapes, voc_eval
+from utils import command_line
 
 
 def test_page(monkeypatch):
     monkeypatch.setenv('COLUMNS', '40')
-    parser = manual.parser('python3 -m tool', 'Does one thing to a folder of many\npictures.\n\n    python3 -m tool --size=3\n')
+    parser = command_line.parser('python3 -m tool',
+                                 'Does one thing to a folder of many\npictures.\n\n    python3 -m tool --size=3\n')
     parser.add_argument('folder', help='Folder of pictures.')
     parser.add_argument('--size', type=int, default=3, metavar='NUMBER', help='Pictures per row of the sheet, from left.')
     parser.add_argument('--name', help='Name.')

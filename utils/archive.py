@@ -13,8 +13,8 @@ import zipfile
 import zlib
 from collections.abc import Callable
 
-from datasets import DataError
-from datasets.progress import Progress
+from utils.errors import DataError
+from utils.progress import Progress
 
 # Pictures and weights hardly shrink. What is unpacked may be this many times the archive, and so many bytes more; a member
 # counts as its bytes and a block of the disk, so that empty ones come to an end too.

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
-from configs.errors import UserError
+from utils.errors import UserError
 
 
 @contextlib.contextmanager
@@ -39,7 +39,7 @@ def run(main: Callable[[], int | None], *mistakes: type[Exception]) -> NoReturn:
 
     A user's mistake: one line and 2. An interruption: 130, and a closed pipe: 141, which are a shell's codes for these.
 
-    mistakes: exception classes of the library that, like UserError, explain a user's mistake in one line.
+    mistakes: exception classes of Python's that, like UserError, explain a user's mistake in one line.
     """
     try:
         code = main()

@@ -7,7 +7,8 @@ import zipfile
 
 import pytest
 
-from datasets import DataError, archive
+from utils import archive
+from utils.errors import DataError
 
 
 def _tar(path, *members, mode='w:gz'):

@@ -10,7 +10,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 def _call(program, redirection=''):
     """-> (exit code, stdout, stderr)."""
-    program = 'from configs.script import *\n' + program
+    program = 'from utils.script import *\n' + program
     done = subprocess.run(['bash', '-c', f'"$0" -c "$1" {redirection}', sys.executable, program], cwd=ROOT, text=True,
                           capture_output=True)
     return done.returncode, done.stdout, done.stderr

@@ -1,7 +1,9 @@
 """The line of progress."""
 import io
 
-from datasets.progress import Progress
+import pytest
+
+from utils.progress import Progress, duration
 
 
 def test_with_and_without_a_total():
@@ -27,3 +29,8 @@ def test_nothing_done_and_more_done_than_stated():
     first, second = stream.getvalue().splitlines()
     assert first.startswith('[....................] 0/0 images, 0.0/s, 0 s left')
     assert second.startswith('[####################] 3/2 images, ') and second.endswith(' 0 s left')
+
+
+@pytest.mark.parametrize('seconds, text', [(0, '0s'), (45.4, '45s'), (725, '12m05s'), (12000, '3h20m')])
+def test_duration(seconds, text):
+    assert duration(seconds) == text

@@ -4,9 +4,9 @@ import socket
 
 import pytest
 
-from datasets import DataError
-from datasets.download import _whole_size, download
-from tests.datasets.server import Site, serving
+from tests.utils.server import Site, serving
+from utils.download import _whole_size, download
+from utils.errors import DataError
 
 DATA = bytes(range(256)) * 1000
 MD5 = hashlib.md5(DATA).hexdigest()
