@@ -18,7 +18,8 @@ with quiet():
     import numpy as np
 
     from datasets import tfrecord, visualize
-    from nets import anchors, backbones, box_fit, devices
+    from nets import anchors, backbones, box_fit
+    from nets.slim_compat import prepare_devices
     from nets.spec import BackboneSpec
     from preprocessing import damage
     from utils.progress import Progress
@@ -29,7 +30,7 @@ _WORTH_IT = 0.01
 
 def main() -> None:
     config = load('ssd_box_fit', description=__doc__)
-    devices.prepare()
+    prepare_devices()
 
     # 1 objects
     index = tfrecord.read_index(config.train_records)

@@ -19,8 +19,8 @@ with quiet():
     from datasets import inputs, outputs, voc
     from datasets.inputs import counted
     from datasets.window import Unavailable, Window, has_display
-    from nets import backbones, checkpoint, detector, devices, postprocess
-    from nets.slim_compat import tf
+    from nets import backbones, checkpoint, detector, postprocess
+    from nets.slim_compat import prepare_devices, tf
     from preprocessing import normalize, pipeline
     from utils.errors import DataError
     from utils.progress import Progress
@@ -32,7 +32,7 @@ _REFUSED_SHOWN = 20
 
 def main() -> int:
     config = load('ssd_demo', positional='image', description=__doc__)
-    devices.prepare()
+    prepare_devices()
     source = inputs.find(config.image)
     written = outputs.Outputs(source, config.output, outputs.choose_formats(config.format, config.output, source.moving))
     spec = backbones.from_config_name(config.backbone_network, config.resnet_depth, config.default_box_set)

@@ -17,7 +17,8 @@ from utils.script import quiet, run
 
 with quiet():
     from datasets import pictures, shapes, voc
-    from nets import backbones, checkpoint, detector, devices, export
+    from nets import backbones, checkpoint, detector, export
+    from nets.slim_compat import prepare_devices
     from preprocessing import normalize, pipeline
 
 # Largest difference in corners (0..1) and scores from the detector that is exported, on a photograph. Rounded weights move
@@ -27,7 +28,7 @@ TOLERANCES = {'saved_model': 1e-4, 'tflite_float32': 1e-3, 'tflite_float16': flo
 
 def main() -> None:
     config = load('ssd_export', description=__doc__)
-    devices.prepare()
+    prepare_devices()
     spec = backbones.from_config_name(config.backbone_network, config.resnet_depth, config.default_box_set)
     formats = list(dict.fromkeys(form.strip() for form in config.formats.split(',')))
     output = config.output or f'exported/{config.backbone_network}'

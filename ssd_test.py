@@ -14,7 +14,8 @@ from utils.script import quiet, run
 
 with quiet():
     from datasets import evaluation, report, tfrecord, voc_eval
-    from nets import backbones, checkpoint, detector, devices
+    from nets import backbones, checkpoint, detector
+    from nets.slim_compat import prepare_devices
     from preprocessing import damage, normalize, pipeline
     from utils import files
     from utils.progress import Progress
@@ -22,7 +23,7 @@ with quiet():
 
 def main() -> None:
     config = load('ssd_test', description=__doc__)
-    devices.prepare()
+    prepare_devices()
 
     # 1 data preparation: test records, and the checkpoint
     index = tfrecord.read_index(config.test_records)

@@ -19,20 +19,8 @@ from utils.script import quiet, run
 
 with quiet():
     from datasets import evaluation, tfrecord, visualize, voc_eval
-    from nets import (
-        anchors,
-        backbones,
-        checkpoint,
-        detector,
-        devices,
-        distribution,
-        learning,
-        ssd,
-        starting_point,
-        targets,
-        training_log,
-    )
-    from nets.slim_compat import tf
+    from nets import anchors, backbones, checkpoint, detector, distribution, learning, ssd, starting_point, targets, training_log
+    from nets.slim_compat import prepare_devices, tf
     from preprocessing import damage, normalize, pipeline
 
 
@@ -42,7 +30,7 @@ def main() -> int:
     spec, note = starting_point.record(config.training_mode, spec, config.output, config.checkpoint, config.restart)
     folder = config.output or checkpoint.default_folder(spec)
     tf.keras.utils.set_random_seed(config.seed)
-    devices.prepare(config.deterministic, config.xla)
+    prepare_devices(config.deterministic, config.xla)
     strategy = distribution.strategy(config.distribution)
     share = distribution.share(strategy, config.batch_size, config.accumulate)
     say = print if distribution.is_chief(strategy) else _silent

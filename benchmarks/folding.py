@@ -22,7 +22,8 @@ with quiet():
     import numpy as np
 
     from benchmarks import commands
-    from nets import backbones, choices, detector, ssd
+    from nets import backbones, detector, ssd
+    from nets.spec import PRECISIONS
     from preprocessing import normalize
     from utils import command_line
 
@@ -47,7 +48,7 @@ def main() -> None:
 def _options():
     parser = command_line.parser('python3 benchmarks/folding.py', __doc__)
     commands.add_list(parser, '--backbones', 'backbone', backbones.names())
-    commands.add_list(parser, '--precisions', 'precision', choices.PRECISIONS, default=('float32', 'bfloat16'))
+    commands.add_list(parser, '--precisions', 'precision', PRECISIONS, default=('float32', 'bfloat16'))
     parser.add_argument('--batch_size', type=int, default=8, help='Images.')
     parser.add_argument('--seconds', type=float, default=10, help='Seconds measured per row, at least three turns.')
     parser.add_argument('--one', action='store_true', help=argparse.SUPPRESS)

@@ -24,7 +24,8 @@ with quiet():
     import numpy as np
 
     from datasets import shapes
-    from nets import checkpoint, choices
+    from nets import checkpoint
+    from nets.spec import PRECISIONS
     from utils import command_line
 
 _BACKBONE = '--backbone_network=ssd_mobilenet_v1'
@@ -44,7 +45,7 @@ def _options():
     parser.add_argument('--kills', type=int, default=20, help='How often it is killed.')
     parser.add_argument('--steps', type=int, default=60, help='Steps of the training.')
     parser.add_argument('--seed', type=int, default=0, help='Seed of the moments of killing.')
-    parser.add_argument('--precision', default='float32', choices=choices.PRECISIONS, help='Number format of activations.')
+    parser.add_argument('--precision', default='float32', choices=PRECISIONS, help='Number format of activations.')
     return parser.parse_args()
 
 

@@ -22,8 +22,9 @@ with quiet():
 
     from benchmarks import commands
     from datasets import shapes, voc, voc_eval
-    from nets import anchors, backbones, choices, detector, learning, ssd, targets
+    from nets import anchors, backbones, detector, learning, ssd, targets
     from nets.slim_compat import tf
+    from nets.spec import PRECISIONS
     from preprocessing import normalize, pipeline
     from utils import command_line
 
@@ -41,7 +42,7 @@ def main() -> None:
 def _options():
     parser = command_line.parser('python3 benchmarks/overfit.py', __doc__)
     commands.add_list(parser, '--backbones', 'backbone', backbones.names())
-    commands.add_list(parser, '--precision', 'precision', choices.PRECISIONS, default=('bfloat16', 'float32'))
+    commands.add_list(parser, '--precision', 'precision', PRECISIONS, default=('bfloat16', 'float32'))
     parser.add_argument('--max_steps', type=int, default=400, help='Steps after which a backbone is given up.')
     parser.add_argument('--every', type=int, default=10, help='Steps between evaluations.')
     parser.add_argument('--learning_rate', type=float, default=0.03, help='After 20 steps of warm-up.')

@@ -21,7 +21,8 @@ from utils.script import quiet, run  # noqa: E402
 
 with quiet():
     from benchmarks import commands, measures
-    from nets import backbones, choices
+    from nets import backbones
+    from nets.spec import PRECISIONS
     from utils import command_line
 
 # Of the machine, and of each backbone; in the order of the tables.
@@ -49,7 +50,7 @@ def _options():
     known = (*_OF_MACHINE, *_OF_BACKBONE)
     commands.add_list(parser, '--backbones', 'backbone', backbones.names())
     commands.add_list(parser, '--measures', 'measure', known)
-    parser.add_argument('--precision', default='float32', choices=choices.PRECISIONS, help='Number format of activations.')
+    parser.add_argument('--precision', default='float32', choices=PRECISIONS, help='Number format of activations.')
     parser.add_argument('--batch_size', type=int, default=8, help='Images per step.')
     parser.add_argument('--seconds', type=float, default=8, help='Seconds measured per figure, at least three steps.')
     parser.add_argument('--records', default='', help='Folder of records. Empty: drawn pictures of 500 x 375 pixels.')

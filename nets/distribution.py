@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from nets.choices import DISTRIBUTIONS
 from nets.slim_compat import tf, variable_store
+from utils.choices import DISTRIBUTIONS
 from utils.errors import UserError
 
 Result = typing.TypeVar('Result')

@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import tensorflow as tf
 
+# Layers of the ResNets (nets.backbones.resnet_common).
+RESNET_DEPTHS = (50, 101, 152)
+# Number formats of activations (nets.ssd).
+PRECISIONS = ('float32', 'bfloat16', 'float16')
+
 # Default box sizes in pixels of a 300 x 300 image, smallest layer first: min sizes, and one more for the last max size.
 # weiliu89/caffe (branch ssd): 'coco' = examples/ssd/ssd_coco.py, 'voc' = examples/ssd/ssd_pascal.py.
 BOX_SETS_300 = {

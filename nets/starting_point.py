@@ -10,8 +10,8 @@ import shutil
 from collections.abc import Iterable
 
 from nets import backbones, checkpoint, learning, training_log
-from nets.choices import EXISTING, SCRATCH, STEP1, STEP2
 from nets.spec import BackboneSpec
+from utils.choices import EXISTING, SCRATCH, STEP1, STEP2
 from utils.errors import CheckpointError
 
 

@@ -15,7 +15,6 @@ class CheckpointError(UserError, ValueError):
     """A checkpoint that is missing, unreadable or of another model; the message is one line with the way out."""
 
 
-
 def nearest(word: str, known: Iterable[str]) -> str:
     """'; nearest: a, b' of the known words that are like it; '' where none is."""
     near = difflib.get_close_matches(word, known, n=3, cutoff=0.4)

@@ -6,10 +6,6 @@ EXISTING, SCRATCH = 'finetune_existing_ssd', 'from_scratch'
 TRAINING_MODES = (STEP1, STEP2, EXISTING, SCRATCH)
 # What computes (nets.distribution).
 DISTRIBUTIONS = ('one', 'mirrored', 'multi_worker')
-# Layers of the ResNets (nets.backbones.resnet_common).
-RESNET_DEPTHS = (50, 101, 152)
-# Number formats of activations (nets.ssd).
-PRECISIONS = ('float32', 'bfloat16', 'float16')
 # Courses of the learning rate (nets.learning.Schedule).
 SCHEDULES = ('steps', 'cosine')
 # What a detector is exported as (nets.export).
