@@ -16,10 +16,11 @@ from utils.errors import UserError, nearest
 from utils.script import quiet, run
 
 with quiet():
+    from checkpoints import io as checkpoint
     from datasets import inputs, outputs, voc
     from datasets.inputs import counted
     from datasets.window import Unavailable, Window, has_display
-    from nets import backbones, checkpoint, detector, postprocess
+    from nets import backbones, detector, postprocess
     from nets.slim_compat import prepare_devices, tf
     from preprocessing import normalize, pipeline
     from utils.errors import DataError

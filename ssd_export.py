@@ -16,8 +16,9 @@ from utils.errors import UserError
 from utils.script import quiet, run
 
 with quiet():
+    from checkpoints import io as checkpoint
     from datasets import pictures, shapes, voc
-    from nets import backbones, checkpoint, detector, export
+    from nets import backbones, detector, export
     from nets.slim_compat import prepare_devices
     from preprocessing import normalize, pipeline
 

@@ -13,8 +13,9 @@ from utils.errors import UserError
 from utils.script import quiet, run
 
 with quiet():
+    from checkpoints import io as checkpoint
     from datasets import evaluation, report, tfrecord, voc_eval
-    from nets import backbones, checkpoint, detector
+    from nets import backbones, detector
     from nets.slim_compat import prepare_devices
     from preprocessing import damage, normalize, pipeline
     from utils import files

@@ -22,10 +22,10 @@ import ssd_image_to_tf
 from benchmarks.faults import Case, Random, mutated, pick, with_size
 from benchmarks.fuzz_archives import archives
 from benchmarks.fuzz_videos import videos
+from checkpoints import io as checkpoint
 from configs.schema import RULES
 from datasets import annotations, shapes, tfrecord, voc
 from datasets import pictures as demo_pictures
-from nets import checkpoint
 from nets.slim_compat import tf
 from preprocessing import damage, pipeline
 from utils.errors import CheckpointError, DataError, UserError

@@ -23,8 +23,8 @@ from utils.script import quiet, run  # noqa: E402
 with quiet():
     import numpy as np
 
+    from checkpoints import io as checkpoint
     from datasets import shapes
-    from nets import checkpoint
     from nets.spec import PRECISIONS
     from utils import command_line
 

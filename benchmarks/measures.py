@@ -20,11 +20,13 @@ from utils.script import quiet
 with quiet():
     import numpy as np
 
+    from checkpoints import io as checkpoint
     from datasets import shapes, tfrecord, voc, voc_eval
-    from nets import anchors, checkpoint, detector, learning, postprocess, ssd, targets
+    from nets import anchors, detector, postprocess, ssd, targets
     from nets.slim_compat import tf
     from nets.spec import BackboneSpec
     from preprocessing import normalize, pipeline
+    from training.trainer import Schedule, Trainer
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CLASSES = 21
@@ -74,7 +76,7 @@ def input_pipeline(spec: BackboneSpec, options: argparse.Namespace) -> dict[str,
 
 def training(spec: BackboneSpec, options: argparse.Namespace) -> dict[str, float]:
     """(b) One step on a fixed batch: forward, loss, backward, SGD."""
-    trainer = learning.Trainer(_model(spec, options), learning.Schedule(1e-3, 1000), _pixels(spec))
+    trainer = Trainer(_model(spec, options), Schedule(1e-3, 1000), _pixels(spec))
     batch = {'images': _images(spec, options)} | _targets(options.batch_size, spec.num_default_boxes)
     return _pace(functools.partial(trainer.train_step, batch), options)
 

@@ -22,10 +22,11 @@ with quiet():
 
     from benchmarks import commands
     from datasets import shapes, voc, voc_eval
-    from nets import anchors, backbones, detector, learning, ssd, targets
+    from nets import anchors, backbones, detector, ssd, targets
     from nets.slim_compat import tf
     from nets.spec import PRECISIONS
     from preprocessing import normalize, pipeline
+    from training.trainer import Schedule, Trainer
     from utils import command_line
 
 IMAGES = 8
@@ -87,7 +88,7 @@ def _eight(spec):
 
 def _trainer(spec, precision, options):
     model = ssd.SSD(spec, len(shapes.SHAPES) + 1, precision=precision, batch_norm_decay=0.8).build()
-    return learning.Trainer(model, learning.Schedule(options.learning_rate, 10**6, warmup=20),
+    return Trainer(model, Schedule(options.learning_rate, 10**6, warmup=20),
                             functools.partial(normalize.normalize, pixels=spec.pixels), clip=10.)
 
 

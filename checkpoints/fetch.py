@@ -14,7 +14,9 @@ from utils.errors import UserError, nearest
 from utils.script import quiet, run
 
 with quiet():
-    from nets import backbones, checkpoint, published
+    from checkpoints import convert
+    from checkpoints import io as checkpoint
+    from nets import backbones
     from utils import command_line
     from utils.archive import unpack
     from utils.download import download
@@ -47,11 +49,11 @@ class Weights:
 
 
 def known() -> dict[str, Weights]:
-    """Everything that can be fetched, by name: the facts stand in the backbones' records and in nets.published."""
+    """Everything that can be fetched, by name: the facts stand in the backbones' records and in checkpoints.convert."""
     specs = [backbones.get(name, depth) for name in backbones.names() for depth in backbones.depths(name)]
     found = [Weights(backbones.weights_name(spec), f'checkpoints/{spec.name}', spec.imagenet.file, spec.imagenet.url)
              for spec in specs]
-    found += [Weights(ssd.name, f'checkpoints/{ssd.name}', ssd.file, ssd.url) for ssd in published.records().values()]
+    found += [Weights(ssd.name, f'checkpoints/{ssd.name}', ssd.file, ssd.url) for ssd in convert.records().values()]
     return {weights.name: weights for weights in found}
 
 

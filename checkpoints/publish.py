@@ -2,8 +2,9 @@
 
     python3 -m checkpoints.publish checkpoints/ssd_mobilenet_v1/best checkpoints/ssd_mobilenet_v1/shipped --dtype=float16
 
-A published SSD of another project (see nets/published.py) is written under this project's names. Trainings of one network that
-started from each other can be mixed, which often finds better weights than each of them (Wortsman et al. 2022, "Model soups"):
+A published SSD of another project (see checkpoints/convert.py) is written under this project's names. Trainings of one network
+that started from each other can be mixed, which often finds better weights than each of them (Wortsman et al. 2022, "Model
+soups"):
 
     python3 -m checkpoints.publish first/model.ckpt-2600 mixed --mix second/model.ckpt-4000=0.5 --mix third/model.ckpt-400=0.25
 """
@@ -18,8 +19,10 @@ import numpy as np
 from utils.script import quiet, run
 
 with quiet():
+    from checkpoints import convert
+    from checkpoints import io as checkpoint
     from datasets import voc
-    from nets import checkpoint, published, starting_point
+    from training import starting_point
     from utils import command_line
     from utils.errors import CheckpointError
 
@@ -35,7 +38,7 @@ def publish(source: str | os.PathLike, folder: str | os.PathLike, dtype: str = '
     """Writes folder/model.ckpt-<step> and folder/model.json; returns the prefix.
 
     Args:
-        source: as nets.checkpoint.find takes it.
+        source: as checkpoints.io.find takes it.
         dtype: of the file. Loaded, weights are float32 again; float16 keeps 11 significant bits, from 6e-8 to 65504.
         classes: names, for a published SSD of another project.
         mix: (source, share) of others, whose weights are averaged with those of source; that has the share that is left of 1.
@@ -77,18 +80,18 @@ def _mixed(weights, prefix, mix):
 
 def _facts_of_published(reader, prefix, classes):
     """What model.json would say of another project's published SSD; {} of any other checkpoint."""
-    if not isinstance(reader, published.TranslatedReader):
+    if not isinstance(reader, convert.TranslatedReader):
         return {}
     if reader.num_classes != len(classes) + 1:
         raise CheckpointError(f'{prefix} has {reader.num_classes - 1} classes, not {len(classes)}; '
                                          'name them with --classes_file=FILE (one per line)')
-    return starting_point.describe(reader.record.spec, starting_point.EXISTING, classes)
+    return checkpoint.describe(reader.record.spec, starting_point.EXISTING, classes)
 
 
 def _weights(reader, prefix):
     """{variable name: float32 array} of the model: averages where there are any, without what an optimizer holds."""
     names = reader.get_variable_to_shape_map()
-    if isinstance(reader, published.TranslatedReader):
+    if isinstance(reader, convert.TranslatedReader):
         names = reader.record.variables
     slots = (checkpoint.MOMENTUM, checkpoint.AVERAGE)
     sources = {name: name + checkpoint.AVERAGE if name + checkpoint.AVERAGE in names else name

@@ -2,7 +2,7 @@
 import colorsys
 import io
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -10,10 +10,6 @@ import numpy as np
 from datasets import voc_eval
 from utils import files
 from utils.errors import DataError
-
-# Scalars of a training that are drawn, and what they are called there.
-_CURVES = {'loss': 'loss, L2 penalty included', 'confidence': 'confidence loss', 'localization': 'localization loss',
-           'learning_rate': 'learning rate', 'mean_ap': 'mAP on held-out images'}
 
 
 def colour(label: int) -> tuple[int, int, int]:
@@ -101,41 +97,6 @@ def plot_precision_recall(entry: voc_eval.ClassResult) -> bytes:
     file = io.BytesIO()
     figure.savefig(file, format='png', dpi=130)
     return file.getvalue()
-
-
-def plot_training(rows: Sequence[Mapping[str, float]], path: str | os.PathLike) -> None:
-    """Losses, learning rate and, where it was measured, mAP over the steps of a training, one PNG.
-
-    rows: dicts of 'step' and some of the scalars of _CURVES, by ascending step.
-    """
-    from matplotlib.figure import Figure
-
-    shown = {name: points for name in _CURVES if (points := [(row['step'], row[name]) for row in rows if name in row])}
-    figure = Figure(figsize=(3.2 * max(1, len(shown)), 3), layout='constrained')
-    axes = figure.subplots(1, max(1, len(shown)), squeeze=False)
-    for axis, (name, points) in zip(axes.flat, shown.items(), strict=False):
-        _plot_curve(axis, *np.array(points).T)
-        axis.set_title(_CURVES[name], fontsize=9)
-        axis.set_xlabel('step', fontsize=8)
-        axis.tick_params(labelsize=7)
-        axis.set_ylim(bottom=0)
-        axis.grid(alpha=0.3)
-    figure.savefig(path, dpi=110, format='png')
-
-
-def _plot_curve(axis, steps, values):
-    """Few values as points; of many, a running mean over a twentieth of them, and the values faintly."""
-    if len(values) < 40:
-        axis.plot(steps, values, color='C0', linewidth=1, marker='o', markersize=3)
-        return
-    axis.plot(steps, values, color='C0', linewidth=1, alpha=0.35)
-    axis.plot(steps, _running_mean(values, len(values) // 20), color='C0', linewidth=1.5)
-
-
-def _running_mean(values, width):
-    """Mean of up to `width` values around each; fewer at the ends."""
-    window = np.ones(width)
-    return np.convolve(values, window, 'same') / np.convolve(np.ones(len(values)), window, 'same')
 
 
 def plot_box_fit(boxes: np.ndarray, covered: np.ndarray, layers: Sequence[np.ndarray], path: str | os.PathLike) -> None:

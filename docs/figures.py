@@ -22,8 +22,9 @@ with quiet():
     from matplotlib import patches, pyplot
     from matplotlib.figure import Figure
 
+    from checkpoints import io as checkpoint
     from datasets import pictures
-    from nets import anchors, backbones, boxes, checkpoint, loss, matching, postprocess, ssd
+    from nets import anchors, backbones, boxes, loss, matching, postprocess, ssd
     from nets.slim_compat import tf
     from preprocessing import augment, normalize, pipeline
     from utils import command_line

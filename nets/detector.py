@@ -1,7 +1,8 @@
 """A trained SSD as one function: uint8 images in, detections out. What test, demo and export share."""
 from collections.abc import Callable, Sequence
 
-from nets import anchors, checkpoint, folding, postprocess, ssd
+from checkpoints import io as checkpoint
+from nets import anchors, folding, postprocess, ssd
 from nets.slim_compat import tf
 from nets.spec import BackboneSpec
 from utils.errors import CheckpointError
@@ -61,7 +62,7 @@ def load(spec: BackboneSpec, prefix: str, precision: str = 'float32',
     """Builds the network of a checkpoint and restores all of it -> (model, class names without background).
 
     Args:
-        prefix: as nets.checkpoint.find returns it.
+        prefix: as checkpoints.io.find returns it.
         classes: names, for a checkpoint that has no model.json beside it.
 
     Raises:

@@ -14,8 +14,9 @@ import numpy.typing as npt
 from flatbuffers import flexbuffers
 from tensorflow.lite.tools import flatbuffer_utils
 
+from checkpoints import io as checkpoint
 from nets import boxes as box_ops
-from nets import checkpoint, postprocess
+from nets import postprocess
 from nets.detector import Detector
 from nets.slim_compat import tf
 from utils.errors import UserError

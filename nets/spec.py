@@ -75,7 +75,7 @@ class BackboneSpec:
     l2_norm: feature layer -> initial scale, for layers that are L2-normalised over channels.
     imagenet: the published classifier.
     parameters: exact number of backbone parameters that the SSD uses, moving statistics included.
-    conventions: the published SSD whose pixels, padding and default boxes this record has (see nets.published); '': its own.
+    conventions: the published SSD whose pixels, padding and default boxes this record has (see checkpoints.convert); '': its own.
     """
     name: str
     builder: Callable[..., dict[str, 'tf.Tensor']]

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 import ssd_export
+from checkpoints import io as checkpoint
 from datasets import pictures, voc
-from nets import backbones, checkpoint, detector, export
+from nets import backbones, detector, export
 from nets.slim_compat import tf
 from preprocessing import normalize, pipeline
 from utils.errors import UserError

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from checkpoints import fetch
-from nets import backbones, checkpoint, starting_point
+from checkpoints import io as checkpoint
+from nets import backbones
 from tests.utils.server import Site, serving
+from training import starting_point
 from utils.errors import DataError, UserError
 
 OPTIONS = {'attempts': 2, 'pause': .001}

@@ -4,8 +4,8 @@ import json
 import numpy as np
 import pytest
 
+from checkpoints import io as checkpoint
 from checkpoints import publish
-from nets import checkpoint
 from utils.errors import CheckpointError
 
 FACTS = {'backbone_network': 'ssd_mobilenet_v1', 'imagenet_scope': 'MobilenetV1', 'image_size': 300, 'default_box_set': 'coco',

@@ -6,8 +6,9 @@ import pathlib
 import numpy as np
 import pytest
 
+from checkpoints import io as checkpoint
 from datasets import pictures, voc
-from nets import backbones, checkpoint, detector
+from nets import backbones, detector
 from preprocessing import normalize, pipeline
 from utils.errors import CheckpointError
 

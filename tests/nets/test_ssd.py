@@ -2,7 +2,8 @@
 import numpy as np
 import pytest
 
-from nets import anchors, backbones, checkpoint, detector, ssd
+from checkpoints import io as checkpoint
+from nets import anchors, backbones, detector, ssd
 from nets.slim_compat import tf
 from utils.errors import CheckpointError
 

@@ -7,8 +7,10 @@ import types
 import numpy as np
 import pytest
 
-from nets import backbones, checkpoint, ssd, starting_point
+from checkpoints import io as checkpoint
+from nets import backbones, ssd
 from tests.nets.backbones.reference import RECORDS, published
+from training import starting_point
 from utils.errors import CheckpointError
 
 QUICK = ('mobilenet_v1', 'mobilenet_v2')

@@ -2,11 +2,13 @@
 import numpy as np
 import pytest
 
-from checkpoints import publish
-from nets import anchors, backbones, boxes, checkpoint, detector, published, ssd, starting_point
+from checkpoints import convert, publish
+from checkpoints import io as checkpoint
+from nets import anchors, backbones, boxes, detector, ssd
 from nets.slim_compat import tf
 from preprocessing import normalize
-from tests.nets import published_networks
+from tests.checkpoints import published_networks
+from training import starting_point
 from utils.errors import CheckpointError
 
 NAMES = tuple(published_networks.NETWORKS)
@@ -16,7 +18,7 @@ OUTPUTS = {'balancap_ssd_300_vgg': 21, 'balancap_ssd_512_vgg': 21, 'hikapok_ssd3
 PLAIN = 'hikapok_ssd300 without batch norm'
 
 
-class Names(published.Reader):
+class Names(convert.Reader):
     """A checkpoint reader of names and shapes alone."""
 
     def __init__(self, shapes):
@@ -70,16 +72,16 @@ def test_converted_once_it_is_the_same(random_checkpoint, tmp_path):
     facts = checkpoint.read_description(converted)
     assert (facts['conventions'], facts['classes']) == (name, classes)
     first, second = checkpoint.read(prefix), checkpoint.read(converted)
-    assert set(second.get_variable_to_shape_map()) == set(published.records()[name].variables)
-    for variable in published.records()[name].variables:
+    assert set(second.get_variable_to_shape_map()) == set(convert.records()[name].variables)
+    for variable in convert.records()[name].variables:
         np.testing.assert_array_equal(first.get_tensor(variable), second.get_tensor(variable))
 
 
 @pytest.mark.parametrize('name', NAMES)
 def test_every_variable_is_mapped_or_left_out(name):
     shapes = published_networks.shapes(name)
-    record = published.records()[name]
-    reader = published.translated(Names(shapes))
+    record = convert.records()[name]
+    reader = convert.translated(Names(shapes))
     model = ssd.SSD(record.spec, OUTPUTS[name]).build()
     wanted = {checkpoint.variable_name(variable): list(variable.shape) for variable in model.variables}
     found = reader.get_variable_to_shape_map()
@@ -92,15 +94,15 @@ def test_every_variable_is_mapped_or_left_out(name):
 
 
 def test_only_published_names_are_recognised():
-    assert published.recognise(['global_step']) is None
-    assert published.recognise(['vgg_16/conv1/conv1_1/weights', 'ssd/conv4_3/l2_norm/scale']) is None
-    assert published.recognise(['ssd_300_vgg/conv1/conv1_1/weights']) is None  # a body alone
+    assert convert.recognise(['global_step']) is None
+    assert convert.recognise(['vgg_16/conv1/conv1_1/weights', 'ssd/conv4_3/l2_norm/scale']) is None
+    assert convert.recognise(['ssd_300_vgg/conv1/conv1_1/weights']) is None  # a body alone
     for name in NAMES:
-        assert published.recognise(published_networks.shapes(name)).name == name
+        assert convert.recognise(published_networks.shapes(name)).name == name
 
 
 def test_settings_that_follow():
-    records = published.records()
+    records = convert.records()
     first, second, third = (records[name].spec for name in NAMES)
     assert (first.name, first.pixels, first.box_set, first.sizes[:2]) == ('vgg_300', 'caffe', 'coco', (21, 45))
     assert (second.name, second.image_size, second.sizes[:2]) == ('vgg_512', 512, (20.48, 51.2))
@@ -113,8 +115,8 @@ def test_settings_that_follow():
 
 
 def test_a_training_that_began_with_a_published_ssd_keeps_its_conventions(tmp_path):
-    spec = published.records()['hikapok_ssd300'].spec
-    facts = starting_point.describe(spec, starting_point.EXISTING, ['cat'])
+    spec = convert.records()['hikapok_ssd300'].spec
+    facts = checkpoint.describe(spec, starting_point.EXISTING, ['cat'])
     checkpoint.write_description(tmp_path, **facts)
     prefix = checkpoint.save(tmp_path, 3, {'a': np.zeros(1)})
     found, note = checkpoint.record_of(prefix, backbones.get('vgg_300'))

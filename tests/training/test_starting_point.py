@@ -4,8 +4,10 @@ import os
 import numpy as np
 import pytest
 
-from nets import backbones, checkpoint, detector, starting_point, training_log
-from nets.starting_point import EXISTING, SCRATCH, STEP1, STEP2
+from checkpoints import io as checkpoint
+from nets import backbones, detector
+from training import log, starting_point
+from training.starting_point import EXISTING, SCRATCH, STEP1, STEP2
 from utils.errors import CheckpointError
 
 SPEC = backbones.get('mobilenet_v1')
@@ -19,7 +21,7 @@ def here(tmp_path, monkeypatch):
 
 
 def _facts(mode, classes=('a', 'b')):
-    return starting_point.describe(SPEC, mode, classes)
+    return checkpoint.describe(SPEC, mode, classes)
 
 
 def _trained(folder, mode, step=10, **more):
@@ -104,7 +106,7 @@ def test_other_classes_are_not_resumed():
 
 def test_restart_moves_aside():
     _trained('out', SCRATCH)
-    training_log.TrainingLog('out', 0).scalars(10, {'loss': 1.})
+    log.TrainingLog('out', 0).scalars(10, {'loss': 1.})
     assert _choose(SCRATCH, restart=True).prefix is None
     assert checkpoint.newest('out/earlier') and not checkpoint.newest('out')
     assert os.listdir('out') == ['earlier'] and {'logs', 'scalars.jsonl'} < set(os.listdir('out/earlier'))

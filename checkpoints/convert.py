@@ -1,7 +1,7 @@
 """SSD checkpoints that others published: how each is told by its variable names, and how it becomes one of this project's.
 
 A record names every variable, the order of the boxes in a cell, the order of the offsets and of the colours, and the
-`BackboneSpec` that goes with the weights: default boxes, pixel convention, padding. `nets.checkpoint.read` hands a recognised
+`BackboneSpec` that goes with the weights: default boxes, pixel convention, padding. `checkpoints.io.read` hands a recognised
 checkpoint out under this project's names, in this project's orders; nothing else needs to know.
 
 The facts were read from the published code (balancap/SSD-Tensorflow: nets/ssd_vgg_300.py, ssd_vgg_512.py, ssd_common.py,

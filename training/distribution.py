@@ -1,7 +1,7 @@
 """Training over several devices or machines, all of it `tf.distribute`'s.
 
 Every replica computes the gradients of its share of a batch; they are summed, not averaged, since each share is divided by the
-matched default boxes of the whole batch (nets.learning). So N replicas take the step that one device would take.
+matched default boxes of the whole batch (training.trainer). So N replicas take the step that one device would take.
 """
 import contextlib
 import json

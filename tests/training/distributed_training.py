@@ -1,4 +1,4 @@
-"""A training of a few steps, as a process of its own: what tests/nets/test_distribution.py compares.
+"""A training of a few steps, as a process of its own: what tests/training/test_distribution.py compares.
 
     python3 distributed_training.py RECORDS RESULT.npz DISTRIBUTION ACCUMULATE CPU_DEVICES [MODEL]
 """
@@ -53,8 +53,10 @@ class Normalised(Plain):
 
 def main(records, result, kind, accumulate, devices, model='Plain'):
     from datasets import tfrecord
-    from nets import distribution, learning, targets
+    from nets import targets
     from preprocessing import pipeline
+    from training import distribution
+    from training.trainer import Schedule, Trainer, loss, train
     cpu = tf.config.list_physical_devices('CPU')[0]
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * int(devices))
     strategy = distribution.strategy(kind)
@@ -67,13 +69,13 @@ def main(records, result, kind, accumulate, devices, model='Plain'):
         distort=False, zoom_out=False, crop=False, flip=False))
     with strategy.scope():
         network = globals()[model]().build()
-    trainer = learning.Trainer(network, learning.Schedule(.1, 100), lambda images: tf.cast(images, tf.float32), clip=2.,
+    trainer = Trainer(network, Schedule(.1, 100), lambda images: tf.cast(images, tf.float32), clip=2.,
                                accumulate=int(accumulate), average=.9, strategy=strategy)
     losses = []
-    learning.train(trainer, batches, 5, log_every=1, save_every=10**6, save=lambda: None,
+    train(trainer, batches, 5, log_every=1, save_every=10**6, save=lambda: None,
                    report=lambda step, scalars, batch: losses.append(scalars['loss']))
     images = distribution.on_this_machine(strategy, next(iter(batches)))['images']
-    detect = distribution.shared(lambda images: learning.loss.Losses(*[tf.reduce_mean(tf.cast(images, tf.float32), [1, 2])] * 3),
+    detect = distribution.shared(lambda images: loss.Losses(*[tf.reduce_mean(tf.cast(images, tf.float32), [1, 2])] * 3),
                                  strategy)
     found = detect(tf.constant(np.arange(7 * 64 * 64 * 3).reshape(7, 64, 64, 3) % 251, tf.uint8))
     if distribution.is_chief(strategy):

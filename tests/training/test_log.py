@@ -4,10 +4,11 @@ import json
 import os
 import resource
 
+import cv2
 import numpy as np
 import pytest
 
-from nets import training_log
+from training import log as training_log
 
 
 @contextlib.contextmanager
@@ -104,3 +105,22 @@ def test_other_errors_are_not_hidden(tmp_path):
 
 def test_nothing_logged_is_no_row(tmp_path):
     assert training_log.read_scalars(tmp_path / 'scalars.jsonl') == []
+
+
+@pytest.mark.parametrize('rows, panels', [
+    ([], 0),
+    ([{'step': 20, 'loss': 3., 'matched': 8.}], 1),
+    ([{'step': step, 'loss': 3., 'confidence': 2., 'localization': 1., 'learning_rate': .1} for step in range(100)], 4),
+    ([{'step': 20, 'loss': 3.}, {'step': 20, 'mean_ap': .5}], 2),
+])
+def test_plot_training(rows, panels, tmp_path):
+    training_log.plot_training(rows, tmp_path / 'curves.png')
+    picture = cv2.imread(str(tmp_path / 'curves.png'))
+    assert picture.shape == (330, 352 * max(1, panels), 3)
+    blue = (picture[..., 0] > picture[..., 2].astype(int) + 40).reshape(330, max(1, panels), 352).any(axis=(0, 2))
+    assert blue.sum() == panels
+
+
+def test_running_mean():
+    np.testing.assert_allclose(training_log._running_mean(np.array([1., 2., 6.]), 3), [1.5, 3, 4])
+    np.testing.assert_allclose(training_log._running_mean(np.array([1., 2., 6.]), 1), [1, 2, 6])

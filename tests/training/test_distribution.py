@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from datasets import shapes, tfrecord
-from nets import distribution
 from nets.slim_compat import tf
+from training import distribution
 
 PROGRAM = pathlib.Path(__file__).with_name('distributed_training.py')
 

@@ -5,8 +5,10 @@ import signal
 import numpy as np
 import pytest
 
-from nets import checkpoint, learning
+from checkpoints import io as checkpoint
+from nets import loss
 from nets.slim_compat import tf
+from training.trainer import NotFinite, Schedule, Trainer, train
 from utils.errors import CheckpointError
 
 
@@ -35,17 +37,17 @@ def _batch(images=2):
 
 
 def _trainer(rate=.1, **options):
-    return learning.Trainer(TinyModel(), learning.Schedule(rate, 100), lambda x: tf.cast(x, tf.float32), **options)
+    return Trainer(TinyModel(), Schedule(rate, 100), lambda x: tf.cast(x, tf.float32), **options)
 
 
 @pytest.mark.parametrize('step, rate', [(0, .001), (79_999, .001), (80_000, .0001), (99_999, .0001), (100_000, .00001)])
 def test_published_schedule(step, rate):
-    assert float(learning.Schedule(.001, 120_000)(step)) == pytest.approx(rate)
+    assert float(Schedule(.001, 120_000)(step)) == pytest.approx(rate)
 
 
 @pytest.mark.parametrize('step, rate', [(0, .1), (4, .5), (9, 1.), (54.5, .5), (100, 0), (200, 0)])
 def test_warm_up_and_cosine(step, rate):
-    assert float(learning.Schedule(1., 100, 'cosine', 9)(step)) == pytest.approx(rate, abs=1e-6)
+    assert float(Schedule(1., 100, 'cosine', 9)(step)) == pytest.approx(rate, abs=1e-6)
 
 
 def test_step_is_sgd_with_momentum_decay_and_faster_biases():
@@ -53,7 +55,7 @@ def test_step_is_sgd_with_momentum_decay_and_faster_biases():
     w, b = trainer.model.w.numpy().copy(), np.zeros(3)
     with tf.GradientTape() as tape:
         logits, offsets = trainer.model(tf.zeros([2, 4, 4, 3]), True)
-        total = sum(learning.loss.multibox_loss(logits, offsets, _batch()['classes'], _batch()['offsets'])[:2])
+        total = sum(loss.multibox_loss(logits, offsets, _batch()['classes'], _batch()['offsets'])[:2])
     gw, gb = tape.gradient(total, [trainer.model.w, trainer.model.b])
     trainer.train_step(_batch())
     np.testing.assert_allclose(trainer.model.w, w - .1 * (gw + .01 * w), rtol=1e-5)
@@ -105,7 +107,7 @@ class _Loop:
         self.saved, self.reported, self.evaluated = [], [], []
 
     def run(self, trainer, batches, max_steps, **options):
-        return learning.train(trainer, batches, max_steps, log_every=2, save_every=3,
+        return train(trainer, batches, max_steps, log_every=2, save_every=3,
                               save=lambda: self.saved.append(trainer.step), report=lambda step, *_: self.reported.append(step),
                               evaluate=lambda: self.evaluated.append(trainer.step), eval_every=4, **options)
 
@@ -130,7 +132,7 @@ def test_loop_saves_when_asked_to_stop():
 def test_loop_stops_at_a_loss_that_is_not_finite():
     trainer, loop = _trainer(), _Loop()
     trainer.model.w.assign(np.full((2, 3), np.nan))
-    with pytest.raises(learning.NotFinite, match='step 1 .*images: a, b'):
+    with pytest.raises(NotFinite, match='step 1 .*images: a, b'):
         loop.run(trainer, iter(_batch, None), 7)
     assert loop.saved == []
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
-from nets import published
+from checkpoints import convert
 from nets.slim_compat import tf
 from nets.spec import BackboneSpec
 from utils.errors import CheckpointError
@@ -115,13 +115,13 @@ def step_of(prefix: Path) -> int:
     return int(match[1]) if match else 0
 
 
-def read(prefix: Path) -> published.Reader:
-    """-> a reader of the checkpoint; of a published SSD one that has this project's names (`nets.published.TranslatedReader`).
+def read(prefix: Path) -> convert.Reader:
+    """-> a reader of the checkpoint; of a published SSD one that has this project's names (`convert.TranslatedReader`).
 
     CheckpointError where the files are not a whole checkpoint.
     """
     try:
-        return published.translated(tf.train.load_checkpoint(prefix))
+        return convert.translated(tf.train.load_checkpoint(prefix))
     except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
         raise CheckpointError(f'{prefix} is not a readable checkpoint: {str(error).splitlines()[0]}') from None
 
@@ -140,14 +140,14 @@ def record_of(prefix: str, spec: BackboneSpec) -> tuple[BackboneSpec, str]:
     """
     facts = read_description(prefix)
     reader = None if facts else read(prefix)
-    if isinstance(reader, published.TranslatedReader):
+    if isinstance(reader, convert.TranslatedReader):
         return reader.record.spec, f'{prefix} is {reader.text()}'
     name = facts.get('conventions')
     if not name or facts.get('backbone_network') != 'ssd_' + spec.name:
         return spec, ''
-    if name not in published.records():
-        raise CheckpointError(f"{prefix} follows '{name}'; known are {', '.join(published.records())}")
-    record = published.records()[name]
+    if name not in convert.records():
+        raise CheckpointError(f"{prefix} follows '{name}'; known are {', '.join(convert.records())}")
+    record = convert.records()[name]
     return record.spec, f'{prefix} follows {record.text()}'
 
 
@@ -200,7 +200,7 @@ def _source(name, shapes, derive, averages):
     return name + AVERAGE if averages and name + AVERAGE in shapes else name, None
 
 
-def tensor(reader: published.Reader, prefix: Path, name: str) -> np.ndarray:
+def tensor(reader: convert.Reader, prefix: Path, name: str) -> np.ndarray:
     """One array of a checkpoint, [] for a scalar; CheckpointError where the file is damaged."""
     try:
         return np.asarray(reader.get_tensor(name))
@@ -291,6 +291,13 @@ def write_description(folder: Path, **facts: object) -> None:
         os.replace(temporary, os.path.join(folder, DESCRIPTION))
     except OSError as error:
         raise CheckpointError(f'cannot write {os.path.join(folder, DESCRIPTION)}: {reason(error)}; {room(folder)}') from None
+
+
+def describe(spec: BackboneSpec, mode: str, classes: Iterable[str]) -> dict[str, object]:
+    """What model.json says of a training, beside where it started from."""
+    return {'backbone_network': 'ssd_' + spec.name, 'imagenet_scope': spec.imagenet.scope, 'image_size': spec.image_size,
+            'default_box_set': spec.box_set, 'default_boxes': spec.box_facts, 'conventions': spec.conventions,
+            'training_mode': mode, 'classes': list(classes)}
 
 
 def read_description(prefix: Path) -> dict:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from nets import checkpoint
+from checkpoints import io as checkpoint
 from utils.errors import CheckpointError
 
 

@@ -7,10 +7,12 @@ import dataclasses
 import os
 import pathlib
 import shutil
-from collections.abc import Iterable
 
-from nets import backbones, checkpoint, learning, training_log
+from checkpoints import io as checkpoint
+from nets import backbones
 from nets.spec import BackboneSpec
+from training import log
+from training.trainer import Trainer
 from utils.choices import EXISTING, SCRATCH, STEP1, STEP2
 from utils.errors import CheckpointError
 
@@ -33,7 +35,7 @@ class Start:
 def record(mode: str, spec: BackboneSpec, folder: str, given: str, restart: bool) -> tuple[BackboneSpec, str]:
     """The record that a training follows -> (record, one line that says so, '' where it is the configured one).
 
-    That of the checkpoint it will start from, or be resumed from (see `nets.checkpoint.record_of`). Arguments as for `choose`;
+    That of the checkpoint it will start from, or be resumed from (see `checkpoints.io.record_of`). Arguments as for `choose`;
     a folder of '' is the default one.
     """
     own = None if restart else checkpoint.newest(folder or checkpoint.default_folder(spec))
@@ -140,7 +142,7 @@ def _move_aside(folder, name) -> str:
     while target.exists():
         target, number = folder / f'{name}-{number}', number + 1
     target.mkdir()
-    for path in [*folder.glob('*.ckpt*'), *(folder / name for name in (checkpoint.DESCRIPTION, 'best', *training_log.NAMES))]:
+    for path in [*folder.glob('*.ckpt*'), *(folder / name for name in (checkpoint.DESCRIPTION, 'best', *log.NAMES))]:
         if path.exists():
             shutil.move(path, target / path.name)
     print(f'moved the earlier training in {folder} to {target}')
@@ -154,14 +156,7 @@ def _after_move(prefix, folder, moved):
     return prefix
 
 
-def describe(spec: BackboneSpec, mode: str, classes: Iterable[str]) -> dict[str, object]:
-    """What model.json says of a training, beside where it started from."""
-    return {'backbone_network': 'ssd_' + spec.name, 'imagenet_scope': spec.imagenet.scope, 'image_size': spec.image_size,
-            'default_box_set': spec.box_set, 'default_boxes': spec.box_facts, 'conventions': spec.conventions,
-            'training_mode': mode, 'classes': list(classes)}
-
-
-def apply(start: Start, trainer: learning.Trainer, spec: BackboneSpec) -> str:
+def apply(start: Start, trainer: Trainer, spec: BackboneSpec) -> str:
     """Restores what `start` names into the trainer's model; returns lines for the log.
 
     CheckpointError where it holds nothing of the network, or too little of a backbone that step 1 freezes.

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from nets import checkpoint, distribution, loss
+from checkpoints import io as checkpoint
+from nets import loss
 from nets.slim_compat import tf, variable_store
+from training import distribution
 from utils.errors import CheckpointError, UserError
 from utils.progress import duration
 from utils.signals import StopRequest
@@ -85,7 +87,7 @@ class Trainer:
         average: decay of the moving average of all the model's variables, 0: none. Early on it is (1 + step) / (10 + step)
             where that is less, as in tf.train.ExponentialMovingAverage.
         negative_ratio: see nets.loss.multibox_loss.
-        strategy: of nets.distribution; None: the default device.
+        strategy: of training.distribution; None: the default device.
     """
 
     def __init__(self, model: Network, schedule: Schedule, normalize: Callable[[tf.Tensor], tf.Tensor], *,
@@ -209,7 +211,7 @@ class Trainer:
         return tensors | {'global_step': self.optimizer.iterations}
 
     def save(self, folder: checkpoint.Path, keep: int = 0) -> str:
-        """Writes folder/model.ckpt-<step>; see nets.checkpoint.save."""
+        """Writes folder/model.ckpt-<step>; see checkpoints.io.save."""
         return checkpoint.save(folder, self.step, self.tensors(), keep)
 
     def resume(self, prefix: str) -> None:
