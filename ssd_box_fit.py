@@ -3,7 +3,7 @@
     python3 ssd_box_fit.py --train_records=tfrecords_train --backbone_network=ssd_mobilenet_v1
 
 Reads configs/config_general.py. A script, as it needs both the records and the network's record, which know nothing of each
-other; the arithmetic is in nets/box_fit.py. Objects are taken as the records have them: augmentation makes them smaller
+other; the arithmetic is in evaluation/box_fit.py. Objects are taken as the records have them: augmentation makes them smaller
 (zoom-out) and larger (crop) in training.
 """
 import itertools
@@ -17,8 +17,9 @@ from utils.script import quiet, run
 with quiet():
     import numpy as np
 
-    from datasets import tfrecord, visualize
-    from nets import anchors, backbones, box_fit
+    from datasets import tfrecord
+    from evaluation import box_fit
+    from nets import anchors, backbones
     from nets.slim_compat import prepare_devices
     from nets.spec import BackboneSpec
     from preprocessing import damage
@@ -48,7 +49,7 @@ def main() -> None:
     # 3 coverage
     overlaps = box_fit.best_overlaps(boxes, spec)
     print(table(boxes, labels, overlaps, index.classes, spec.image_size))
-    visualize.plot_box_fit(boxes * spec.image_size, overlaps >= box_fit.THRESHOLD, anchors.layer_shapes(spec), config.output)
+    box_fit.plot_box_fit(boxes * spec.image_size, overlaps >= box_fit.THRESHOLD, anchors.layer_shapes(spec), config.output)
     print(f'picture: {config.output}')
 
     # 4 proposal

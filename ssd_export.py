@@ -17,8 +17,9 @@ from utils.script import quiet, run
 
 with quiet():
     from checkpoints import io as checkpoint
-    from datasets import pictures, shapes, voc
-    from nets import backbones, detector, export
+    from datasets import shapes, voc
+    from detection import detector, export, sources
+    from nets import backbones
     from nets.slim_compat import prepare_devices
     from preprocessing import normalize, pipeline
 
@@ -82,7 +83,7 @@ def _refuse_mixed_precision(formats, precision):
 
 def _photograph():
     """Bytes of the photograph of a person that matplotlib brings along, or else of a drawn scene."""
-    if path := pictures.photograph():
+    if path := sources.photograph():
         with open(path, 'rb') as file:
             return file.read()
     return cv2.imencode('.png', shapes.picture(np.random.default_rng(1))[0])[1].tobytes()

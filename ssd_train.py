@@ -16,8 +16,11 @@ from utils.script import quiet, run
 
 with quiet():
     from checkpoints import io as checkpoint
-    from datasets import evaluation, tfrecord, voc_eval
-    from nets import anchors, backbones, detector, ssd, targets
+    from datasets import tfrecord
+    from detection import detector
+    from evaluation import collect
+    from evaluation import voc as voc_eval
+    from nets import anchors, backbones, ssd, targets
     from nets.slim_compat import prepare_devices, tf
     from preprocessing import damage, normalize, pipeline
     from training import distribution, starting_point
@@ -158,13 +161,13 @@ def _compared(config):
 
 
 def _evaluate(detect, trainer, held_out, config, note):
-    """VOC mAP of the weights, or of their moving average, on the held-out records. detect: nets.detector.Detector of the model
-    that is trained, perhaps shared between devices.  note: (step, result, number of images) -> None.
+    """VOC mAP of the weights, or of their moving average, on the held-out records. detect: detection.detector.Detector of the
+    model that is trained, perhaps shared between devices.  note: (step, result, number of images) -> None.
     """
     batches = pipeline.evaluation_batches(held_out, trainer.model.spec.image_size, config.batch_size,
                                           max_images=config.eval_images)
     with damage.named(held_out, skippable=False), trainer.averaged():
-        found = evaluation.detect_all(detect, batches)
+        found = collect.detect_all(detect, batches)
     note(trainer.step, voc_eval.evaluate(found.detections, found.ground_truths, held_out.classes), len(found.ground_truths))
 
 

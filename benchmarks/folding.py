@@ -1,4 +1,4 @@
-"""What folding batch norm (nets.folding) brings: a detector with live weights and one with folded ones, by turns.
+"""What folding batch norm (detection.folding) brings: a detector with live weights and one with folded ones, by turns.
 
     python3 benchmarks/folding.py --backbones=mobilenet_v1,resnet_v1 --precisions=float32,bfloat16
 
@@ -22,7 +22,8 @@ with quiet():
     import numpy as np
 
     from benchmarks import commands
-    from nets import backbones, detector, ssd
+    from detection import detector
+    from nets import backbones, ssd
     from nets.spec import PRECISIONS
     from preprocessing import normalize
     from utils import command_line

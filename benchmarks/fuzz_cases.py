@@ -25,7 +25,7 @@ from benchmarks.fuzz_videos import videos
 from checkpoints import io as checkpoint
 from configs.schema import RULES
 from datasets import annotations, shapes, tfrecord, voc
-from datasets import pictures as demo_pictures
+from detection import sources as demo_pictures
 from nets.slim_compat import tf
 from preprocessing import damage, pipeline
 from utils.errors import CheckpointError, DataError, UserError

@@ -21,8 +21,11 @@ with quiet():
     import numpy as np
 
     from checkpoints import io as checkpoint
-    from datasets import shapes, tfrecord, voc, voc_eval
-    from nets import anchors, detector, postprocess, ssd, targets
+    from datasets import shapes, tfrecord, voc
+    from detection import detector
+    from evaluation import voc as voc_eval
+    from evaluation import voc_files
+    from nets import anchors, postprocess, ssd, targets
     from nets.slim_compat import tf
     from nets.spec import BackboneSpec
     from preprocessing import normalize, pipeline
@@ -132,15 +135,15 @@ def postprocessing(spec: BackboneSpec, options: argparse.Namespace) -> dict[str,
 
 
 def evaluation(_: BackboneSpec, options: argparse.Namespace) -> dict[str, float]:
-    """(g) datasets.voc_eval on as many images as VOC2007 test has, from XML and detection files to the figures."""
+    """(g) evaluation.voc on as many images as VOC2007 test has, from XML and detection files to the figures."""
     with tempfile.TemporaryDirectory() as folder:
         found = (options.voc, options.detections) if options.voc else _drawn_test_set(pathlib.Path(folder))
         return {'seconds': seconds_per_step(functools.partial(_evaluate, *found), 0)}
 
 
 def _evaluate(voc_folder, detections):
-    truths = voc_eval.read_ground_truths(voc_folder, 'test', voc.CLASSES)
-    found, _ = voc_eval.read_detections(detections, 'test', voc.CLASSES)
+    truths = voc_files.read_ground_truths(voc_folder, 'test', voc.CLASSES)
+    found, _ = voc_files.read_detections(detections, 'test', voc.CLASSES)
     voc_eval.evaluate(found, truths, voc.CLASSES)
 
 
@@ -157,7 +160,7 @@ def _drawn_test_set(folder):
         (folder / f'VOC/Annotations/{image_id}.xml').write_text(shapes.annotation(image_id, SIZE, objects), encoding='utf-8')
         boxes = np.array([_box(random) for _ in range(_TEST_DETECTIONS)], float)
         detections[image_id] = voc_eval.Detection(boxes, random.integers(1, 21, len(boxes)), random.uniform(size=len(boxes)))
-    voc_eval.write_detections(folder / 'detections', 'test', voc.CLASSES, detections)
+    voc_files.write_detections(folder / 'detections', 'test', voc.CLASSES, detections)
     return folder / 'VOC', folder / 'detections'
 
 

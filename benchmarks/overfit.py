@@ -21,8 +21,10 @@ with quiet():
     import numpy as np
 
     from benchmarks import commands
-    from datasets import shapes, voc, voc_eval
-    from nets import anchors, backbones, detector, ssd, targets
+    from datasets import shapes, voc
+    from detection import detector
+    from evaluation import voc as voc_eval
+    from nets import anchors, backbones, ssd, targets
     from nets.slim_compat import tf
     from nets.spec import PRECISIONS
     from preprocessing import normalize, pipeline

@@ -23,7 +23,7 @@ with quiet():
     from matplotlib.figure import Figure
 
     from checkpoints import io as checkpoint
-    from datasets import pictures
+    from detection import sources
     from nets import anchors, backbones, boxes, loss, matching, postprocess, ssd
     from nets.slim_compat import tf
     from preprocessing import augment, normalize, pipeline
@@ -104,10 +104,10 @@ def main() -> None:
 
 def read_photograph() -> np.ndarray:
     """uint8 RGB [H, W, 3]: Grace Hopper, an official photograph of the United States Navy (public domain)."""
-    path = pictures.photograph()
+    path = sources.photograph()
     if path is None:
         raise DataError('this matplotlib brings no photograph')
-    return pictures.read(path)
+    return sources.read(path)
 
 
 def compose(photograph: np.ndarray, side: int = 600) -> tuple[np.ndarray, np.ndarray]:

@@ -122,7 +122,7 @@ class BackboneSpec:
 
     @property
     def box_facts(self) -> dict[str, list]:
-        """What a checkpoint says of the default boxes that it was trained for; see nets.detector.load. Plain lists."""
+        """What a checkpoint says of the default boxes that it was trained for; see detection.detector.load. Plain lists."""
         return {'sizes': list(self.sizes), 'aspect_ratios': [list(ratios) for ratios in self.aspect_ratios]}
 
     @property

@@ -16,7 +16,8 @@ import ssd_image_to_tf
 import ssd_test
 import ssd_train
 from checkpoints import io as checkpoint
-from datasets import shapes, tfrecord, voc_eval
+from datasets import shapes, tfrecord
+from evaluation import voc as voc_eval
 from nets import backbones, ssd
 from tests.checkpoints import published_networks
 from training import log

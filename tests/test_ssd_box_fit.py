@@ -9,7 +9,8 @@ import pytest
 
 import ssd_box_fit
 from datasets import annotations, tfrecord
-from nets import backbones, box_fit
+from evaluation import box_fit
+from nets import backbones
 from utils.errors import DataError, UserError
 
 

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from checkpoints import io as checkpoint
-from datasets import evaluation, visualize, voc_eval
+from detection import drawing
+from evaluation import collect
+from evaluation import voc as voc_eval
 from nets.slim_compat import tf
 from training import distribution
 from training.trainer import Progress, Trainer
@@ -216,8 +218,8 @@ class Log:
     def evaluation(self, step: int, result: voc_eval.Result, kept: str | None, images: int) -> None:
         """The mAP among the scalars, and a line of evaluations.jsonl. kept: as of `Keeper.offer`.  images: their number."""
         self.log.scalars(step, {'mean_ap': result.mean_ap})
-        with self.log.guarded(os.path.join(self.folder, evaluation.LOG)):
-            evaluation.append_to_log(self.folder, result, checkpoint=kept, step=step,
+        with self.log.guarded(os.path.join(self.folder, collect.LOG)):
+            collect.append_to_log(self.folder, result, checkpoint=kept, step=step,
                                      records=self.settings['eval_records'], images=images, **self.noted, iou=0.5)
 
     def draw(self) -> None:
@@ -230,7 +232,7 @@ class Log:
 def _with_boxes(batch, classes, count):
     """uint8 [count, S, S, 3]: the batch's first images with their objects drawn."""
     images, boxes, labels = (batch[name][:count] for name in ('images', 'boxes', 'labels'))
-    return np.stack([visualize.draw_detections(image, box[label > 0], label[label > 0], None, classes)
+    return np.stack([drawing.draw_detections(image, box[label > 0], label[label > 0], None, classes)
                      for image, box, label in zip(images, boxes, labels, strict=True)])
 
 

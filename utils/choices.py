@@ -8,5 +8,5 @@ TRAINING_MODES = (STEP1, STEP2, EXISTING, SCRATCH)
 DISTRIBUTIONS = ('one', 'mirrored', 'multi_worker')
 # Courses of the learning rate (training.trainer.Schedule).
 SCHEDULES = ('steps', 'cosine')
-# What a detector is exported as (nets.export).
+# What a detector is exported as (detection.export).
 EXPORT_FORMATS = ('saved_model', 'tflite_float32', 'tflite_float16')

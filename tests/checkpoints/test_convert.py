@@ -4,7 +4,8 @@ import pytest
 
 from checkpoints import convert, publish
 from checkpoints import io as checkpoint
-from nets import anchors, backbones, boxes, detector, ssd
+from detection import detector
+from nets import anchors, backbones, boxes, ssd
 from nets.slim_compat import tf
 from preprocessing import normalize
 from tests.checkpoints import published_networks

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from checkpoints import io as checkpoint
-from datasets import pictures, voc
-from nets import backbones, detector
+from datasets import voc
+from detection import detector, sources
+from nets import backbones
 from preprocessing import normalize, pipeline
 from utils.errors import CheckpointError
 
@@ -28,7 +29,7 @@ def test_it_knows_the_classes_of_voc_and_finds_a_person():
     spec = backbones.get('mobilenet_v1')
     model, classes = detector.load(spec, checkpoint.find(FOLDER / 'shipped'))
     assert classes == voc.CLASSES
-    name, picture = pictures.sample()
+    name, picture = sources.sample()
     if name == 'drawn_scene':
         pytest.skip('this matplotlib brings no photograph')
     detect = detector.Detector(model, lambda images: normalize.normalize(images, spec.pixels), score_threshold=.5)

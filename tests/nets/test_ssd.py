@@ -3,7 +3,8 @@ import numpy as np
 import pytest
 
 from checkpoints import io as checkpoint
-from nets import anchors, backbones, detector, ssd
+from detection import detector
+from nets import anchors, backbones, ssd
 from nets.slim_compat import tf
 from utils.errors import CheckpointError
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from checkpoints import io as checkpoint
-from nets import backbones, detector
+from detection import detector
+from nets import backbones
 from training import log, starting_point
 from training.starting_point import EXISTING, SCRATCH, STEP1, STEP2
 from utils.errors import CheckpointError

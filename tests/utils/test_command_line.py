@@ -2,7 +2,10 @@
 import pytest
 
 from checkpoints import publish
-from datasets import error_kinds, shapes, voc_eval
+from datasets import shapes
+from evaluation import errors as error_kinds
+from evaluation import voc as voc_eval
+from evaluation import voc_files
 from utils import command_line
 
 
@@ -44,13 +47,14 @@ options:
 """
 
 
-@pytest.mark.parametrize('tool', [shapes, voc_eval, error_kinds, publish])
-def test_tools_explain_every_option(tool, monkeypatch, capsys):
+@pytest.mark.parametrize('tool, described', [
+    (shapes, shapes), (voc_files, voc_eval), (error_kinds, error_kinds), (publish, publish)])
+def test_tools_explain_every_option(tool, described, monkeypatch, capsys):
     monkeypatch.setenv('COLUMNS', '200')
     with pytest.raises(SystemExit):
         tool.main(['--help'])
     text = capsys.readouterr().out
-    assert tool.__doc__.strip().splitlines()[0] in text
+    assert described.__doc__.strip().splitlines()[0] in text
     entries = text.split('\n  --')[1:]
     assert entries and all('\n        ' in entry for entry in entries)
 
