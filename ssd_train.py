@@ -74,7 +74,7 @@ def main() -> int:
                         synchronized=config.sync_batch_norm).build()
     trainer = Trainer(
         model, Schedule(config.learning_rate * config.batch_size / 32, config.max_steps, config.schedule,
-                                 config.warmup_steps),
+                        config.warmup_steps),
         functools.partial(normalize.normalize, pixels=spec.pixels), momentum=config.momentum,
         weight_decay=config.weight_decay, bias_rate=config.bias_rate, clip=config.clip_gradients,
         accumulate=config.accumulate, average=config.weight_average, negative_ratio=config.negative_ratio, strategy=strategy)

@@ -1,6 +1,6 @@
 """What folding batch norm (detection.folding) brings: a detector with live weights and one with folded ones, by turns.
 
-    python3 benchmarks/folding.py --backbones=mobilenet_v1,resnet_v1 --precisions=float32,bfloat16
+    python3 -m benchmarks.folding --backbones=mobilenet_v1,resnet_v1 --precisions=float32,bfloat16
 
 Weights are random. Each row comes from a process of its own; figures are medians over the turns, so that other work on the
 machine, which slows both, leaves the ratio. Processor seconds, over all cores, suffer from it least. Inference ends with the
@@ -9,14 +9,10 @@ boxes after non-maximum suppression.
 import argparse
 import functools
 import json
-import pathlib
 import statistics
-import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-
-from utils.script import quiet, run  # noqa: E402
+from utils.script import quiet, run
 
 with quiet():
     import numpy as np
@@ -47,7 +43,7 @@ def main() -> None:
 
 
 def _options():
-    parser = command_line.parser('python3 benchmarks/folding.py', __doc__)
+    parser = command_line.parser('python3 -m benchmarks.folding', __doc__)
     commands.add_list(parser, '--backbones', 'backbone', backbones.names())
     commands.add_list(parser, '--precisions', 'precision', PRECISIONS, default=('float32', 'bfloat16'))
     parser.add_argument('--batch_size', type=int, default=8, help='Images.')
@@ -63,7 +59,7 @@ def _pair(values):
 
 
 def _in_process(name, precision, options):
-    return json.loads(commands.last_line(__file__, '--one', f'--backbones={name}', f'--precisions={precision}',
+    return json.loads(commands.last_line('benchmarks.folding', '--one', f'--backbones={name}', f'--precisions={precision}',
                                          f'--batch_size={options.batch_size}', f'--seconds={options.seconds}'))
 
 

@@ -1,18 +1,14 @@
 """Images/s of the training pipeline alone, with each part of the augmentation on and off.
 
-    python3 benchmarks/input_pipeline.py --train_records=tfrecords_train --threads=1
+    python3 -m benchmarks.input_pipeline --train_records=tfrecords_train --threads=1
 
 CPU time per image is all threads' together; unlike images/s it hardly depends on what else the machine does. A training
 step wants images/s of this script well above its own.
 """
 import functools
-import pathlib
-import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-
-from utils.script import quiet, run  # noqa: E402
+from utils.script import quiet, run
 
 with quiet():
     from datasets import tfrecord
@@ -34,7 +30,7 @@ def main() -> None:
 
 
 def _options():
-    parser = command_line.parser('python3 benchmarks/input_pipeline.py', __doc__)
+    parser = command_line.parser('python3 -m benchmarks.input_pipeline', __doc__)
     parser.add_argument('--train_records', default='tfrecords_train', help='Folder written by ssd_image_to_tf.py.')
     parser.add_argument('--backbone', default='mobilenet_v1', help='Whose image size and default boxes are used.')
     parser.add_argument('--batch_size', type=int, default=32, help='Images per batch.')

@@ -1,6 +1,6 @@
 """Whether every backbone can learn: eight drawn pictures by heart, from random weights; then saved, restored and resumed.
 
-    python3 benchmarks/overfit.py --backbones=mobilenet_v1,resnet_v1 --precision=bfloat16
+    python3 -m benchmarks.overfit --backbones=mobilenet_v1,resnet_v1 --precision=bfloat16
 
 Prints for each backbone the step at which its mAP on the eight reaches 1 (or the best that it came to), the seconds that took,
 and the largest difference of any logit between the training and one that resumed from its checkpoint: at once, and after two
@@ -8,14 +8,10 @@ more steps of both. Beside it stands the same between two that resumed, since Te
 in float32 that alone changes last digits, which these steps, at a high learning rate, multiply.
 """
 import functools
-import pathlib
-import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-
-from utils.script import quiet, run  # noqa: E402
+from utils.script import quiet, run
 
 with quiet():
     import numpy as np
@@ -43,7 +39,7 @@ def main() -> None:
 
 
 def _options():
-    parser = command_line.parser('python3 benchmarks/overfit.py', __doc__)
+    parser = command_line.parser('python3 -m benchmarks.overfit', __doc__)
     commands.add_list(parser, '--backbones', 'backbone', backbones.names())
     commands.add_list(parser, '--precision', 'precision', PRECISIONS, default=('bfloat16', 'float32'))
     parser.add_argument('--max_steps', type=int, default=400, help='Steps after which a backbone is given up.')
@@ -91,7 +87,7 @@ def _eight(spec):
 def _trainer(spec, precision, options):
     model = ssd.SSD(spec, len(shapes.SHAPES) + 1, precision=precision, batch_norm_decay=0.8).build()
     return Trainer(model, Schedule(options.learning_rate, 10**6, warmup=20),
-                            functools.partial(normalize.normalize, pixels=spec.pixels), clip=10.)
+                   functools.partial(normalize.normalize, pixels=spec.pixels), clip=10.)
 
 
 def _mean_ap(found, truths):

@@ -1,7 +1,7 @@
 """Images/s of everything that takes time, beside the machine's own limit.
 
-    python3 benchmarks/throughput.py --precision=bfloat16 --batch_size=8
-    python3 benchmarks/throughput.py --backbones=vgg_300 --measures=training,training_as_run --records=tfrecords_train
+    python3 -m benchmarks.throughput --precision=bfloat16 --batch_size=8
+    python3 -m benchmarks.throughput --backbones=vgg_300 --measures=training,training_as_run --records=tfrecords_train
 
 Each figure comes from a process of its own, whose peak memory is that of TensorFlow and everything else in it. `limit` is the
 share of the measured rate of matrix multiplications in the same precision that the model's multiply-adds make up, those of a
@@ -10,14 +10,10 @@ training step counted three times (forward, and the gradients of inputs and of k
 import argparse
 import json
 import os
-import pathlib
-import sys
 import tempfile
 import types
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-
-from utils.script import quiet, run  # noqa: E402
+from utils.script import quiet, run
 
 with quiet():
     from benchmarks import commands, measures
@@ -46,7 +42,7 @@ def main() -> None:
 
 
 def _options():
-    parser = command_line.parser('python3 benchmarks/throughput.py', __doc__)
+    parser = command_line.parser('python3 -m benchmarks.throughput', __doc__)
     known = (*_OF_MACHINE, *_OF_BACKBONE)
     commands.add_list(parser, '--backbones', 'backbone', backbones.names())
     commands.add_list(parser, '--measures', 'measure', known)
@@ -104,7 +100,7 @@ def _cell(name, found, facts, limit):
 
 def _in_process(measure, backbone, options):
     found = commands.last_line(
-        __file__, f'--measure={measure}', f'--backbones={backbone}', f'--precision={options.precision}',
+        'benchmarks.throughput', f'--measure={measure}', f'--backbones={backbone}', f'--precision={options.precision}',
         f'--batch_size={options.batch_size}', f'--seconds={options.seconds}', f'--records={options.records}',
         f'--voc={options.voc}', f'--detections={options.detections}')
     return types.SimpleNamespace(**json.loads(found))

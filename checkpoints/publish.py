@@ -22,8 +22,8 @@ with quiet():
     from checkpoints import convert
     from checkpoints import io as checkpoint
     from datasets import voc
-    from training import starting_point
     from utils import command_line
+    from utils.choices import EXISTING
     from utils.errors import CheckpointError
 
 _TYPES = ('float32', 'float16')
@@ -66,7 +66,7 @@ def _mixed(weights, prefix, mix):
     left = 1 - sum(share for _, share in mix)
     if left <= 0:
         raise CheckpointError(f'the shares of the others make {1 - left:g}, which leaves nothing to {prefix}; '
-                                         'together they must be below 1')
+                              'together they must be below 1')
     result = {name: left * value for name, value in weights.items()}
     for source, share in mix:
         other = checkpoint.find(source)
@@ -84,8 +84,8 @@ def _facts_of_published(reader, prefix, classes):
         return {}
     if reader.num_classes != len(classes) + 1:
         raise CheckpointError(f'{prefix} has {reader.num_classes - 1} classes, not {len(classes)}; '
-                                         'name them with --classes_file=FILE (one per line)')
-    return checkpoint.describe(reader.record.spec, starting_point.EXISTING, classes)
+                              'name them with --classes_file=FILE (one per line)')
+    return checkpoint.describe(reader.record.spec, EXISTING, classes)
 
 
 def _weights(reader, prefix):
@@ -105,7 +105,7 @@ def _converted(name, value, dtype, prefix):
         converted = value.astype(dtype)
     if not np.isfinite(converted).all():
         raise CheckpointError(f'{prefix}: {name} reaches {np.abs(value).max():g}, which is no {dtype}; '
-                                         'write float32')
+                              'write float32')
     return converted
 
 

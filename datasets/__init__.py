@@ -1,4 +1,4 @@
-"""Data: VOC annotations, record files, evaluation and pictures."""
+"""Data: VOC and COCO annotations, and record files."""
 import os
 
 # OpenCV reads these when it is first imported. A picture of more pixels is refused before it is decoded: 8192 x 8192 are 200 MB.

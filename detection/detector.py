@@ -74,7 +74,7 @@ def load(spec: BackboneSpec, prefix: str, precision: str = 'float32',
     classes = tuple(facts.get('classes') or classes)
     if not classes:
         raise CheckpointError(f'the classes of {prefix} are unknown: no {checkpoint.DESCRIPTION} beside it '
-                                         'lists them, and none are named')
+                              'lists them, and none are named')
     model = ssd.SSD(spec, len(classes) + 1, precision=precision).build()
     result = checkpoint.restore(model.variables, prefix, averages=True)
     if result.fresh or result.mismatched:

@@ -2,17 +2,14 @@
 
 To be run in the repository's root, where the detector is looked for.
 
-    python3 docs/figures.py
+    python3 -m docs.figures
 """
 import functools
 import os
 import pathlib
-import sys
 from collections.abc import Iterator
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-
-from utils.script import quiet, run  # noqa: E402
+from utils.script import quiet, run
 
 with quiet():
     import cv2
@@ -83,7 +80,7 @@ class Detector:
 
 
 def main() -> None:
-    parser = command_line.parser('python3 docs/figures.py', __doc__)
+    parser = command_line.parser('python3 -m docs.figures', __doc__)
     parser.add_argument('--output', default='docs/figures', metavar='FOLDER', help='Folder that is written.')
     output = pathlib.Path(parser.parse_args().output)
     output.mkdir(parents=True, exist_ok=True)

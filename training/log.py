@@ -220,7 +220,7 @@ class Log:
         self.log.scalars(step, {'mean_ap': result.mean_ap})
         with self.log.guarded(os.path.join(self.folder, collect.LOG)):
             collect.append_to_log(self.folder, result, checkpoint=kept, step=step,
-                                     records=self.settings['eval_records'], images=images, **self.noted, iou=0.5)
+                                  records=self.settings['eval_records'], images=images, **self.noted, iou=0.5)
 
     def draw(self) -> None:
         """The curves so far as a picture."""

@@ -70,10 +70,10 @@ def main(records, result, kind, accumulate, devices, model='Plain'):
     with strategy.scope():
         network = globals()[model]().build()
     trainer = Trainer(network, Schedule(.1, 100), lambda images: tf.cast(images, tf.float32), clip=2.,
-                               accumulate=int(accumulate), average=.9, strategy=strategy)
+                      accumulate=int(accumulate), average=.9, strategy=strategy)
     losses = []
     train(trainer, batches, 5, log_every=1, save_every=10**6, save=lambda: None,
-                   report=lambda step, scalars, batch: losses.append(scalars['loss']))
+          report=lambda step, scalars, batch: losses.append(scalars['loss']))
     images = distribution.on_this_machine(strategy, next(iter(batches)))['images']
     detect = distribution.shared(lambda images: loss.Losses(*[tf.reduce_mean(tf.cast(images, tf.float32), [1, 2])] * 3),
                                  strategy)

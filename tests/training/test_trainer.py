@@ -108,8 +108,8 @@ class _Loop:
 
     def run(self, trainer, batches, max_steps, **options):
         return train(trainer, batches, max_steps, log_every=2, save_every=3,
-                              save=lambda: self.saved.append(trainer.step), report=lambda step, *_: self.reported.append(step),
-                              evaluate=lambda: self.evaluated.append(trainer.step), eval_every=4, **options)
+                     save=lambda: self.saved.append(trainer.step), report=lambda step, *_: self.reported.append(step),
+                     evaluate=lambda: self.evaluated.append(trainer.step), eval_every=4, **options)
 
 
 def test_loop_reports_saves_evaluates_and_ends():
