@@ -1,7 +1,7 @@
 """What was found in pictures, videos and cameras, and the files that receive it: pictures, MP4, JSON lines, VOC XML.
 
 Boxes of JSON lines are [xmin, ymin, xmax, ymax] in pixels of the upright picture, from 0: its left edge is 0, its right edge the
-width. VOC XML has VOC's whole pixels, from 1 and inclusive, of the picture as its file stores it (see pictures.as_stored): so one
+width. VOC XML has VOC's whole pixels, from 1 and inclusive, of the picture as its file stores it (see sources.as_stored): so one
 can train on it, beside that file. It has no place for scores.
 """
 import collections
