@@ -3,7 +3,7 @@
     python3 ssd_box_fit.py --train_records=tfrecords_train --backbone_network=ssd_mobilenet_v1
 
 Reads configs/config_general.py. A script, as it needs both the records and the network's record, which know nothing of each
-other; the arithmetic is in nets/box_fit.py. Objects are taken as the records have them: augmentation makes them smaller
+other; the arithmetic is in evaluation/box_fit.py. Objects are taken as the records have them: augmentation makes them smaller
 (zoom-out) and larger (crop) in training.
 """
 import itertools
@@ -11,17 +11,19 @@ import typing
 from collections.abc import Sequence
 
 from configs import load
-from configs.errors import UserError
-from configs.script import quiet, run
+from utils.errors import UserError
+from utils.script import quiet, run
 
 with quiet():
     import numpy as np
 
-    from datasets import DataError, tfrecord, visualize
-    from datasets.progress import Progress
-    from nets import anchors, backbones, box_fit, devices
+    from datasets import tfrecord
+    from evaluation import box_fit
+    from nets import anchors, backbones
+    from nets.slim_compat import prepare_devices
     from nets.spec import BackboneSpec
     from preprocessing import damage
+    from utils.progress import Progress
 
 # Gains of recall below this are not worth a box set of one's own.
 _WORTH_IT = 0.01
@@ -29,7 +31,7 @@ _WORTH_IT = 0.01
 
 def main() -> None:
     config = load('ssd_box_fit', description=__doc__)
-    devices.prepare()
+    prepare_devices()
 
     # 1 objects
     index = tfrecord.read_index(config.train_records)
@@ -47,7 +49,7 @@ def main() -> None:
     # 3 coverage
     overlaps = box_fit.best_overlaps(boxes, spec)
     print(table(boxes, labels, overlaps, index.classes, spec.image_size))
-    visualize.plot_box_fit(boxes * spec.image_size, overlaps >= box_fit.THRESHOLD, anchors.layer_shapes(spec), config.output)
+    box_fit.plot_box_fit(boxes * spec.image_size, overlaps >= box_fit.THRESHOLD, anchors.layer_shapes(spec), config.output)
     print(f'picture: {config.output}')
 
     # 4 proposal
@@ -154,4 +156,4 @@ def _instructions(better, spec):
 
 
 if __name__ == '__main__':
-    run(main, DataError)
+    run(main)

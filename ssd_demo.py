@@ -12,18 +12,21 @@ import functools
 from collections.abc import Iterator, Sequence
 
 from configs import load
-from configs.errors import UserError, nearest
-from configs.script import quiet, run
+from utils.errors import UserError, nearest
+from utils.script import quiet, run
 
 with quiet():
-    from datasets import DataError, inputs, outputs, voc
-    from datasets.inputs import counted
-    from datasets.progress import Progress
-    from datasets.window import Unavailable, Window, has_display
-    from nets import backbones, checkpoint, detector, devices, postprocess
-    from nets.learning import StopRequest
-    from nets.slim_compat import tf
+    from checkpoints import io as checkpoint
+    from datasets import voc
+    from detection import detector, sources, writers
+    from detection.sources import counted
+    from detection.window import Unavailable, Window, has_display
+    from nets import backbones, postprocess
+    from nets.slim_compat import prepare_devices, tf
     from preprocessing import normalize, pipeline
+    from utils.errors import DataError
+    from utils.progress import Progress
+    from utils.signals import StopRequest
 
 # Lines about pictures that are left out, at most.
 _REFUSED_SHOWN = 20
@@ -31,9 +34,9 @@ _REFUSED_SHOWN = 20
 
 def main() -> int:
     config = load('ssd_demo', positional='image', description=__doc__)
-    devices.prepare()
-    source = inputs.find(config.image)
-    written = outputs.Outputs(source, config.output, outputs.choose_formats(config.format, config.output, source.moving))
+    prepare_devices()
+    source = sources.find(config.image)
+    written = writers.Outputs(source, config.output, writers.choose_formats(config.format, config.output, source.moving))
     spec = backbones.from_config_name(config.backbone_network, config.resnet_depth, config.default_box_set)
     prefix = detector.find(config.checkpoint, spec)
     spec, note = checkpoint.record_of(prefix, spec)
@@ -55,14 +58,14 @@ def main() -> int:
         nms_threshold=config.nms_threshold, top_k=config.nms_top_k, keep_top_k=config.keep_top_k)
 
     # 4 inference in batches; threads read and preprocess ahead of it
-    batches = inputs.batches(source, preprocess, config.batch_size)
+    batches = sources.batches(source, preprocess, config.batch_size)
     detected = ((items, detect(tf.stack(images))) for items, images in batches)
 
     # 5 postprocessing: of each picture the rows that hold something, of the classes to show
     results = (result for items, detections in detected for result in split(items, detections, classes, shown))
 
     # 6 visualization
-    tally = outputs.Tally(warm_up=config.batch_size)
+    tally = writers.Tally(warm_up=config.batch_size)
     with StopRequest() as stop, written:
         if source.several:
             draw_all(results, source, written, tally, stop, config.show)
@@ -84,17 +87,17 @@ def labels_to_show(names: str, classes: Sequence[str]) -> frozenset[int]:
     return frozenset(classes.index(name) + 1 for name in wanted)
 
 
-def split(items: Sequence[inputs.Item], detections: postprocess.Detections, classes: tuple[str, ...],
-          shown: frozenset[int]) -> Iterator[outputs.Result]:
+def split(items: Sequence[sources.Item], detections: postprocess.Detections, classes: tuple[str, ...],
+          shown: frozenset[int]) -> Iterator[writers.Result]:
     """A batch's items and what was found in them -> one Result per item, with the detections of the labels to show."""
     batch = (values.numpy() for values in detections)
     for item, boxes, scores, labels, count in zip(items, *batch, strict=True):
         kept = [number for number in range(count) if labels[number] in shown]
-        yield outputs.Result(item, boxes[kept], labels[kept], scores[kept], classes)
+        yield writers.Result(item, boxes[kept], labels[kept], scores[kept], classes)
 
 
-def draw_all(results: Iterator[outputs.Result], source: inputs.Pictures | inputs.Video, written: outputs.Outputs,
-             tally: outputs.Tally, stop: StopRequest, show: bool) -> None:
+def draw_all(results: Iterator[writers.Result], source: sources.Pictures | sources.Video, written: writers.Outputs,
+             tally: writers.Tally, stop: StopRequest, show: bool) -> None:
     """Many pictures, or frames: progress on the terminal, and frames in a window; until that is closed or a signal comes."""
     window = open_window(source.name) if show and source.moving else None
     progress = Progress(source.total, source.noun + 's')
@@ -108,7 +111,7 @@ def draw_all(results: Iterator[outputs.Result], source: inputs.Pictures | inputs
     progress.close()
 
 
-def draw_one(results: Iterator[outputs.Result], written: outputs.Outputs, tally: outputs.Tally) -> outputs.Result | None:
+def draw_one(results: Iterator[writers.Result], written: writers.Outputs, tally: writers.Tally) -> writers.Result | None:
     """One picture: a table on the terminal. -> its Result; None where it cannot be read."""
     result = next(results, None)
     if result:
@@ -127,7 +130,7 @@ def open_window(title: str) -> Window | None:
         return None
 
 
-def report(source: inputs.Pictures | inputs.Video, written: outputs.Outputs, tally: outputs.Tally, signal: str) -> int:
+def report(source: sources.Pictures | sources.Video, written: writers.Outputs, tally: writers.Tally, signal: str) -> int:
     """Says what was found, left out and written -> exit code. signal: the name of the one that interrupted, or ''.
 
     DataError where nothing could be read; where something could, what is left out is no mistake.
@@ -150,4 +153,4 @@ def report(source: inputs.Pictures | inputs.Video, written: outputs.Outputs, tal
 
 
 if __name__ == '__main__':
-    run(main, DataError, checkpoint.CheckpointError)
+    run(main)

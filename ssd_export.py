@@ -12,12 +12,15 @@ import cv2
 import numpy as np
 
 from configs import load
-from configs.errors import UserError
-from configs.script import quiet, run
+from utils.errors import UserError
+from utils.script import quiet, run
 
 with quiet():
-    from datasets import DataError, pictures, shapes, voc
-    from nets import backbones, checkpoint, detector, devices, export
+    from checkpoints import io as checkpoint
+    from datasets import shapes, voc
+    from detection import detector, export, sources
+    from nets import backbones
+    from nets.slim_compat import prepare_devices
     from preprocessing import normalize, pipeline
 
 # Largest difference in corners (0..1) and scores from the detector that is exported, on a photograph. Rounded weights move
@@ -27,7 +30,7 @@ TOLERANCES = {'saved_model': 1e-4, 'tflite_float32': 1e-3, 'tflite_float16': flo
 
 def main() -> None:
     config = load('ssd_export', description=__doc__)
-    devices.prepare()
+    prepare_devices()
     spec = backbones.from_config_name(config.backbone_network, config.resnet_depth, config.default_box_set)
     formats = list(dict.fromkeys(form.strip() for form in config.formats.split(',')))
     output = config.output or f'exported/{config.backbone_network}'
@@ -80,7 +83,7 @@ def _refuse_mixed_precision(formats, precision):
 
 def _photograph():
     """Bytes of the photograph of a person that matplotlib brings along, or else of a drawn scene."""
-    if path := pictures.photograph():
+    if path := sources.photograph():
         with open(path, 'rb') as file:
             return file.read()
     return cv2.imencode('.png', shapes.picture(np.random.default_rng(1))[0])[1].tobytes()
@@ -118,4 +121,4 @@ def _usage(formats, output, image_size):
 
 
 if __name__ == '__main__':
-    run(main, DataError, checkpoint.CheckpointError, export.ExportError)
+    run(main)

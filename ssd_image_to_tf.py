@@ -11,12 +11,14 @@ import collections
 from collections.abc import Sequence
 
 from configs import Config, load
-from configs.errors import UserError
-from configs.script import quiet, run
+from utils.errors import UserError
+from utils.script import quiet, run
 
 with quiet():
-    from datasets import DataError, annotations, encoded_image, sources, tfrecord, threads, voc
-    from datasets.progress import Progress
+    from datasets import annotations, encoded_image, sources, tfrecord, voc
+    from utils import threads
+    from utils.errors import DataError
+    from utils.progress import Progress
 
 # Lines of a kind, or names, that are shown at most.
 _SHOWN = 20
@@ -244,4 +246,4 @@ class Report:
 
 
 if __name__ == '__main__':
-    run(main, DataError)
+    run(main)

@@ -9,19 +9,25 @@ import os
 import sys
 
 from configs import detection_settings, load
-from configs.errors import UserError
-from configs.script import quiet, run
+from utils.errors import UserError
+from utils.script import quiet, run
 
 with quiet():
-    from datasets import DataError, evaluation, files, report, tfrecord, voc_eval
-    from datasets.progress import Progress
-    from nets import backbones, checkpoint, detector, devices
+    from checkpoints import io as checkpoint
+    from datasets import tfrecord
+    from detection import detector
+    from evaluation import collect, report, voc_files
+    from evaluation import voc as voc_eval
+    from nets import backbones
+    from nets.slim_compat import prepare_devices
     from preprocessing import damage, normalize, pipeline
+    from utils import files
+    from utils.progress import Progress
 
 
 def main() -> None:
     config = load('ssd_test', description=__doc__)
-    devices.prepare()
+    prepare_devices()
 
     # 1 data preparation: test records, and the checkpoint
     index = tfrecord.read_index(config.test_records)
@@ -46,7 +52,7 @@ def main() -> None:
         nms_threshold=config.nms_threshold, top_k=config.nms_top_k, keep_top_k=config.keep_top_k)
     total = min(config.max_images or index.images, index.images)
     with damage.named(index, skippable=False):
-        found = evaluation.detect_all(detect, batches, Progress(total, 'images'))
+        found = collect.detect_all(detect, batches, Progress(total, 'images'))
 
     # 6 evaluation
     result = report.evaluate(found.detections, found.ground_truths, classes, config.match_threshold)
@@ -70,16 +76,16 @@ def main() -> None:
 def _write_detections(folder, index, detections):
     """VOC's files, called after the first list that the records were made of."""
     with files.writing(folder):
-        voc_eval.write_detections(folder, index.image_sets[0].split('/')[-1], index.classes, detections)
+        voc_files.write_detections(folder, index.image_sets[0].split('/')[-1], index.classes, detections)
     print(f'detections: {folder}')
 
 
 def _note(folder, result, facts):
     """Notes the evaluation beside the checkpoint, where the user may not be allowed to write."""
     try:
-        evaluation.append_to_log(folder, result, **facts)
+        collect.append_to_log(folder, result, **facts)
     except OSError as error:
-        print(f'{os.path.join(folder, evaluation.LOG)} cannot be written: {error.strerror}', file=sys.stderr)
+        print(f'{os.path.join(folder, collect.LOG)} cannot be written: {error.strerror}', file=sys.stderr)
 
 
 def _pace(images_per_second):
@@ -88,4 +94,4 @@ def _pace(images_per_second):
 
 
 if __name__ == '__main__':
-    run(main, DataError, checkpoint.CheckpointError)
+    run(main)

@@ -8,32 +8,24 @@ Reads configs/config_general.py, config_common.py and config_train.py. Interrupt
 import fnmatch
 import functools
 import os
-from collections.abc import Sequence
 
-import numpy as np
-
-from configs import Config, detection_settings, load
-from configs.errors import UserError
+from configs import detection_settings, load
 from configs.schema import RULES
-from configs.script import quiet, run
+from utils.errors import UserError
+from utils.script import quiet, run
 
 with quiet():
-    from datasets import DataError, evaluation, tfrecord, visualize, voc_eval
-    from nets import (
-        anchors,
-        backbones,
-        checkpoint,
-        detector,
-        devices,
-        distribution,
-        learning,
-        ssd,
-        starting_point,
-        targets,
-        training_log,
-    )
-    from nets.slim_compat import tf
+    from checkpoints import io as checkpoint
+    from datasets import tfrecord
+    from detection import detector
+    from evaluation import collect
+    from evaluation import voc as voc_eval
+    from nets import anchors, backbones, ssd, targets
+    from nets.slim_compat import prepare_devices, tf
     from preprocessing import damage, normalize, pipeline
+    from training import distribution, starting_point
+    from training.log import Keeper, Log
+    from training.trainer import Schedule, Trainer, train
 
 
 def main() -> int:
@@ -42,7 +34,7 @@ def main() -> int:
     spec, note = starting_point.record(config.training_mode, spec, config.output, config.checkpoint, config.restart)
     folder = config.output or checkpoint.default_folder(spec)
     tf.keras.utils.set_random_seed(config.seed)
-    devices.prepare(config.deterministic, config.xla)
+    prepare_devices(config.deterministic, config.xla)
     strategy = distribution.strategy(config.distribution)
     share = distribution.share(strategy, config.batch_size, config.accumulate)
     say = print if distribution.is_chief(strategy) else _silent
@@ -58,7 +50,7 @@ def main() -> int:
             say(line)
     held_out = _held_out(config.eval_records, index)
     say(f'{index.images} training images, {len(index.classes)} classes, from {config.train_records}')
-    facts = starting_point.describe(spec, config.training_mode, index.classes)
+    facts = checkpoint.describe(spec, config.training_mode, index.classes)
     start = distribution.chief_first(strategy, lambda: starting_point.choose(
         config.training_mode, spec, folder, config.checkpoint, config.restart, facts))
     _make(folder)
@@ -80,9 +72,9 @@ def main() -> int:
         model = ssd.SSD(spec, len(index.classes) + 1, precision=config.precision, frozen=frozen,
                         freeze_batch_norm=config.freeze_batch_norm, batch_norm_decay=config.batch_norm_decay or None,
                         synchronized=config.sync_batch_norm).build()
-    trainer = learning.Trainer(
-        model, learning.Schedule(config.learning_rate * config.batch_size / 32, config.max_steps, config.schedule,
-                                 config.warmup_steps),
+    trainer = Trainer(
+        model, Schedule(config.learning_rate * config.batch_size / 32, config.max_steps, config.schedule,
+                        config.warmup_steps),
         functools.partial(normalize.normalize, pixels=spec.pixels), momentum=config.momentum,
         weight_decay=config.weight_decay, bias_rate=config.bias_rate, clip=config.clip_gradients,
         accumulate=config.accumulate, average=config.weight_average, negative_ratio=config.negative_ratio, strategy=strategy)
@@ -94,14 +86,15 @@ def main() -> int:
 
     # 4 training
     chief = distribution.is_chief(strategy)  # the others compute, and write nothing
-    log = Log(folder, config, index.classes, trainer, start) if chief else None
+    log = Log(folder, index.classes, trainer, start.origin, vars(config), _compared(config),
+              detection_settings(config)) if chief else None
     keeper = Keeper(trainer, folder, config.keep_checkpoints, facts | {'started_from': start.origin})
     detect = detector.Detector(model, trainer.normalize, score_threshold=config.score_threshold,
                                nms_threshold=config.nms_threshold, top_k=config.nms_top_k, keep_top_k=config.keep_top_k)
     evaluate = held_out and functools.partial(_evaluate, distribution.shared(detect, strategy, model), trainer, held_out, config,
                                               functools.partial(_note, keeper, log))
     with damage.named(index), distribution.loss_named(strategy):
-        stopped = learning.train(
+        stopped = train(
             trainer, batches, config.max_steps, log_every=config.log_every, save_every=config.save_every,
             save=keeper.save if chief else _silent, report=log.report if chief else _silent, evaluate=evaluate,
             eval_every=config.eval_every)
@@ -162,94 +155,19 @@ def _silent(*_, **__):
     """In place of print where another worker writes."""
 
 
-class Keeper:
-    """Writes checkpoints with their description, and keeps the best one beside the last ones."""
-
-    def __init__(self, trainer: learning.Trainer, folder: str, keep: int, facts: dict):
-        """keep: how many of the last ones stay.  facts: what their description says."""
-        self.trainer, self.folder, self.keep, self.facts = trainer, folder, keep, facts
-        self.best_folder = os.path.join(folder, 'best')
-        self.best = checkpoint.read_description(os.path.join(self.best_folder, checkpoint.NAME)).get('mean_ap', 0.)
-
-    def save(self) -> None:
-        """Writes the present state as the last checkpoint; CheckpointError where the disk refuses."""
-        checkpoint.write_description(self.folder, **self.facts)
-        print(f'saved {self.trainer.save(self.folder, self.keep)}', flush=True)
-
-    def offer(self, mean_ap: float) -> str | None:
-        """Keeps the present weights in <folder>/best if their mAP is the best so far -> their prefix, else None.
-
-        NaN, the mAP without objects, is never the best.
-        """
-        if not mean_ap > self.best:
-            return None
-        self.best = mean_ap
-        # In this order: killed in between, an old figure stands beside better weights, and the next evaluation mends that.
-        prefix = self.trainer.save(self.best_folder, keep=1)
-        checkpoint.write_description(self.best_folder, **self.facts, mean_ap=mean_ap, step=self.trainer.step)
-        return prefix
-
-
-class Log:
-    """Progress lines on stdout; settings, scalars, pictures and evaluations in the training's log, and at its end its curves."""
-
-    def __init__(self, folder: str, config: Config, classes: Sequence[str], trainer: learning.Trainer,
-                 start: starting_point.Start):
-        self.folder, self.config, self.classes, self.strategy = folder, config, classes, trainer.strategy
-        self.progress = learning.Progress(config.max_steps, config.batch_size, trainer.step)
-        self.log = training_log.TrainingLog(folder, trainer.step)
-        self.curves = os.path.join(folder, training_log.CURVES)
-        self.pictures = 0
-        facts = {'started_from': start.origin or 'nothing', 'first_step': trainer.step}
-        self.log.settings(facts | vars(config), _compared(config))
-
-    def report(self, step: int, scalars: dict[str, float], batch: dict) -> None:
-        """One line, the scalars, and at the start of a run a few augmented images with their boxes. As nets.learning.train calls
-        it: scalars are those of `Trainer.train_step`, batch is the step's.
-        """
-        pace, left = self.progress.mark(step)
-        print(f'step {step}/{self.config.max_steps}  loss {scalars["loss"]:.3f} (confidence {scalars["confidence"]:.3f}, '
-              f'localization {scalars["localization"]:.3f}, l2 {scalars["l2"]:.3f})  lr {scalars["learning_rate"]:.2g}  '
-              f'matched {scalars["matched"]:.1f}  {pace:.1f} images/s  {left} left', flush=True)
-        self.log.scalars(step, scalars | {'images_per_second': pace})
-        if self.pictures < 3:
-            self.pictures += 1
-            self.log.images(step, 'augmented', _with_boxes(distribution.on_this_machine(self.strategy, batch), self.classes, 4))
-
-    def evaluation(self, step: int, result: voc_eval.Result, kept: str | None, images: int) -> None:
-        """The mAP among the scalars, and a line of evaluations.jsonl. kept: as of `Keeper.offer`.  images: their number."""
-        self.log.scalars(step, {'mean_ap': result.mean_ap})
-        with self.log.guarded(os.path.join(self.folder, evaluation.LOG)):
-            evaluation.append_to_log(self.folder, result, checkpoint=kept, step=step, records=self.config.eval_records,
-                                     images=images, **detection_settings(self.config), iou=0.5)
-
-    def draw(self) -> None:
-        """The curves so far as a picture."""
-        with self.log.guarded(self.curves):
-            visualize.plot_training(self.log.rows, self.curves)
-            print(f'curves: {self.curves}')
-
-
 def _compared(config):
     """The settings that are numbers, switches or words of a list: those that runs are compared by."""
     return {key: value for key, value in vars(config).items() if not isinstance(value, str) or RULES[key].choices}
 
 
-def _with_boxes(batch, classes, count):
-    """uint8 [count, S, S, 3]: the batch's first images with their objects drawn."""
-    images, boxes, labels = (batch[name][:count] for name in ('images', 'boxes', 'labels'))
-    return np.stack([visualize.draw_detections(image, box[label > 0], label[label > 0], None, classes)
-                     for image, box, label in zip(images, boxes, labels, strict=True)])
-
-
 def _evaluate(detect, trainer, held_out, config, note):
-    """VOC mAP of the weights, or of their moving average, on the held-out records. detect: nets.detector.Detector of the model
-    that is trained, perhaps shared between devices.  note: (step, result, number of images) -> None.
+    """VOC mAP of the weights, or of their moving average, on the held-out records. detect: detection.detector.Detector of the
+    model that is trained, perhaps shared between devices.  note: (step, result, number of images) -> None.
     """
     batches = pipeline.evaluation_batches(held_out, trainer.model.spec.image_size, config.batch_size,
                                           max_images=config.eval_images)
     with damage.named(held_out, skippable=False), trainer.averaged():
-        found = evaluation.detect_all(detect, batches)
+        found = collect.detect_all(detect, batches)
     note(trainer.step, voc_eval.evaluate(found.detections, found.ground_truths, held_out.classes), len(found.ground_truths))
 
 
@@ -265,4 +183,4 @@ def _note(keeper, log, step, result, images):
 
 
 if __name__ == '__main__':
-    run(main, DataError, checkpoint.CheckpointError, distribution.DistributionError, learning.NotFinite)
+    run(main)

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
-from configs.errors import UserError, nearest
+from utils.errors import UserError, nearest
 
 
 def add_list(parser: argparse.ArgumentParser, option: str, what: str, known: Sequence[str], default: Sequence[str] = ()) -> None:
@@ -29,12 +29,12 @@ def some_of(what: str, known: Sequence[str]) -> Callable[[str], list[str]]:
     return words
 
 
-def last_line(script: str, *arguments: str) -> str:
-    """Runs a script of this folder in a process of its own -> the last line that it prints, its result.
+def last_line(module: str, *arguments: str) -> str:
+    """Runs a module, such as one of this folder, in a process of its own -> the last line that it prints, its result.
 
     UserError where it fails; why stands on stderr then, which is not held back.
     """
-    done = subprocess.run([sys.executable, script, *arguments], stdout=subprocess.PIPE, text=True)
+    done = subprocess.run([sys.executable, '-m', module, *arguments], stdout=subprocess.PIPE, text=True)
     if done.returncode or not done.stdout.strip():
-        raise UserError(f'{" ".join([script, *arguments])} failed, exit code {done.returncode}')
+        raise UserError(f'{" ".join([module, *arguments])} failed, exit code {done.returncode}')
     return done.stdout.splitlines()[-1]

@@ -1,6 +1,6 @@
-"""What folding batch norm (nets.folding) brings: a detector with live weights and one with folded ones, by turns.
+"""What folding batch norm (detection.folding) brings: a detector with live weights and one with folded ones, by turns.
 
-    python3 benchmarks/folding.py --backbones=mobilenet_v1,resnet_v1 --precisions=float32,bfloat16
+    python3 -m benchmarks.folding --backbones=mobilenet_v1,resnet_v1 --precisions=float32,bfloat16
 
 Weights are random. Each row comes from a process of its own; figures are medians over the turns, so that other work on the
 machine, which slows both, leaves the ratio. Processor seconds, over all cores, suffer from it least. Inference ends with the
@@ -9,22 +9,20 @@ boxes after non-maximum suppression.
 import argparse
 import functools
 import json
-import pathlib
 import statistics
-import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-
-from configs.script import quiet, run  # noqa: E402
+from utils.script import quiet, run
 
 with quiet():
     import numpy as np
 
     from benchmarks import commands
-    from datasets import manual
-    from nets import backbones, choices, detector, ssd
+    from detection import detector
+    from nets import backbones, ssd
+    from nets.spec import PRECISIONS
     from preprocessing import normalize
+    from utils import command_line
 
 CLASSES = 21
 
@@ -45,9 +43,9 @@ def main() -> None:
 
 
 def _options():
-    parser = manual.parser('python3 benchmarks/folding.py', __doc__)
+    parser = command_line.parser('python3 -m benchmarks.folding', __doc__)
     commands.add_list(parser, '--backbones', 'backbone', backbones.names())
-    commands.add_list(parser, '--precisions', 'precision', choices.PRECISIONS, default=('float32', 'bfloat16'))
+    commands.add_list(parser, '--precisions', 'precision', PRECISIONS, default=('float32', 'bfloat16'))
     parser.add_argument('--batch_size', type=int, default=8, help='Images.')
     parser.add_argument('--seconds', type=float, default=10, help='Seconds measured per row, at least three turns.')
     parser.add_argument('--one', action='store_true', help=argparse.SUPPRESS)
@@ -61,7 +59,7 @@ def _pair(values):
 
 
 def _in_process(name, precision, options):
-    return json.loads(commands.last_line(__file__, '--one', f'--backbones={name}', f'--precisions={precision}',
+    return json.loads(commands.last_line('benchmarks.folding', '--one', f'--backbones={name}', f'--precisions={precision}',
                                          f'--batch_size={options.batch_size}', f'--seconds={options.seconds}'))
 
 

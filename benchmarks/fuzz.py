@@ -1,6 +1,6 @@
 """Bad input by the thousand: none may end in a traceback, a hang, a crash of the interpreter, or much memory.
 
-    python3 benchmarks/fuzz.py --cases=500
+    python3 -m benchmarks.fuzz --cases=500
 
 For each kind (annotations of VOC and COCO, images for conversion and demo, records, class lists, configurations, checkpoints,
 archives, videos) so many cases are made from sound files, the same ones for the same seed, and given to the scripts' own code in
@@ -26,14 +26,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-
-from configs.script import quiet, run  # noqa: E402
+from utils.script import quiet, run
 
 with quiet():
     from benchmarks import commands, fuzz_cases
     from benchmarks.faults import Case, Random
-    from datasets import manual
+    from utils import command_line
 
 # Seconds that one case may take, and MiB of memory that it may add.
 SECONDS, MEBIBYTES = 30, 1024
@@ -58,7 +56,7 @@ def main() -> int:
 
 
 def _options():
-    parser = manual.parser('python3 benchmarks/fuzz.py', __doc__)
+    parser = command_line.parser('python3 -m benchmarks.fuzz', __doc__)
     commands.add_list(parser, '--kinds', 'kind', tuple(fuzz_cases.KINDS))
     parser.add_argument('--cases', type=int, default=500, help='of each kind')
     parser.add_argument('--first', type=int, default=0, help='number of the first case')
@@ -93,8 +91,8 @@ def _kind(kind, options):
 
 def _child(kind, first, last, folder, options):
     """-> ([(case, outcome, text, MiB)], how the process ended)."""
-    command = [sys.executable, __file__, f'--child={folder}', f'--kinds={kind}', f'--first={first}', f'--cases={last - first}',
-               f'--seed={options.seed}', f'--keep={options.keep}']
+    command = [sys.executable, '-m', 'benchmarks.fuzz', f'--child={folder}', f'--kinds={kind}', f'--first={first}',
+               f'--cases={last - first}', f'--seed={options.seed}', f'--keep={options.keep}']
     log = pathlib.Path(folder, 'results.jsonl')
     log.unlink(missing_ok=True)
     with open(f'{folder}/stderr', 'w+b') as stderr:

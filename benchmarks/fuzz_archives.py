@@ -14,7 +14,8 @@ from unittest import mock
 
 from benchmarks.faults import Case, Random, mutated, pick
 from checkpoints.fetch import checkpoint_files
-from datasets import archive, fetch
+from datasets import fetch
+from utils import archive
 
 _COMPRESS = {'': lambda data: data, '.gz': functools.partial(gzip.compress, compresslevel=1), '.bz2': bz2.compress,
              '.xz': functools.partial(lzma.compress, preset=0)}

@@ -22,15 +22,15 @@ import ssd_image_to_tf
 from benchmarks.faults import Case, Random, mutated, pick, with_size
 from benchmarks.fuzz_archives import archives
 from benchmarks.fuzz_videos import videos
-from configs.errors import UserError
+from checkpoints import io as checkpoint
 from configs.schema import RULES
-from datasets import DataError, annotations, shapes, tfrecord, voc
-from datasets import pictures as demo_pictures
-from nets import checkpoint
+from datasets import annotations, shapes, tfrecord, voc
+from detection import sources as demo_pictures
 from nets.slim_compat import tf
 from preprocessing import damage, pipeline
+from utils.errors import CheckpointError, DataError, UserError
 
-REFUSALS = (UserError, DataError, checkpoint.CheckpointError)
+REFUSALS = (UserError, DataError, CheckpointError)
 _NUMBERS = ('nan', 'inf', '-inf', '-1', '0', '1e309', '-1e309', '0x10', '', ' ', '1_000', '9' * 5000, '1e5', '0.5', '٣', 'ten',
             '1,5', '1.5e', '--1', 'None', 'True', '2147483648', '18446744073709551616', '1\n2', '\N{FULLWIDTH DIGIT FIVE}')
 

@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 
 from benchmarks.faults import Case, Random, mutated, pick, with_size
-from datasets import inputs, outputs
+from detection import sources, writers
 
 _HEIGHT, _WIDTH = 48, 64
 # No source has more frames than this; one that goes on is read without an end.
@@ -28,18 +28,18 @@ def videos(random: Random, folder: pathlib.Path) -> Case:
 
 def _read(path, again, text) -> bool:
     """Reads a file as the demo does -> whether anything came; AssertionError where what comes is no picture, or never ends."""
-    source = inputs.find(path)
+    source = sources.find(path)
     print(source)
     assert '\n' not in str(source)
-    formats = outputs.choose_formats('', '', source.moving) if again else ('json',)
+    formats = writers.choose_formats('', '', source.moving) if again else ('json',)
     count = 0
-    with outputs.Outputs(source, 'found/', formats) as written:
-        for items, _ in inputs.batches(source, np.shape, 8):
+    with writers.Outputs(source, 'found/', formats) as written:
+        for items, _ in sources.batches(source, np.shape, 8):
             for item in items:
                 count += 1
                 assert count <= _MOST_FRAMES, f'more than {_MOST_FRAMES} frames'
                 assert item.picture.dtype == np.uint8 and item.picture.shape[2:] == (3,)
-                written.add(outputs.Result(item, np.zeros([0, 4]), np.zeros([0], int), np.zeros([0]), ()))
+                written.add(writers.Result(item, np.zeros([0, 4]), np.zeros([0], int), np.zeros([0]), ()))
     print(*source.refused)
     assert not (text and count), f'text is read as {source}'
     return count > 0

@@ -18,18 +18,22 @@ import sys
 import tempfile
 import time
 
-from configs.errors import UserError
-from configs.script import quiet, run
+from utils.errors import UserError
+from utils.script import quiet, run
 
 with quiet():
     import matplotlib
     import numpy as np
 
     from benchmarks import commands, measures, overfit
-    from datasets import manual
-    from nets import backbones, checkpoint, detector, devices, distribution, learning, ssd
-    from nets.slim_compat import tf
+    from checkpoints import io as checkpoint
+    from detection import detector
+    from nets import backbones, ssd
+    from nets.slim_compat import prepare_devices, tf
     from preprocessing import normalize, pipeline
+    from training import distribution
+    from training.trainer import Schedule, Trainer
+    from utils import command_line
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 # Largest relative errors of the loss and of the gradients. float32 differs by the order of sums; TF32 and bfloat16 round to 11
@@ -60,7 +64,7 @@ def main() -> int:
 
 
 def _options():
-    parser = manual.parser('python3 -m benchmarks.gpu_check', __doc__)
+    parser = command_line.parser('python3 -m benchmarks.gpu_check', __doc__)
     parser.add_argument('--device', default='gpu', choices=('gpu', 'cpu'), help='What is checked.')
     commands.add_list(parser, '--backbones', 'backbone', backbones.names())
     commands.add_list(parser, '--checks', 'check', tuple(_CHECKS))
@@ -141,7 +145,7 @@ def _numbers(options):
         np.savez(os.environ['RESULT'], loss=loss, **gradients)
         return []
     expected = _on_cpu(options)
-    devices.prepare()
+    prepare_devices()
     rows = []
     for precision in LIMITS if options.device == 'gpu' else ('float32', 'bfloat16'):
         tf.config.experimental.enable_tensor_float_32_execution(precision != 'float32')
@@ -158,7 +162,7 @@ def _step(backbone, precision, options, strategy=None, **settings):
         model = ssd.SSD(spec, measures.CLASSES, precision=precision, **settings).build()
     for variable in model.variables:
         variable.assign(_weights(checkpoint.variable_name(variable), variable.shape))
-    trainer = learning.Trainer(model, learning.Schedule(1., 10), functools.partial(normalize.normalize, pixels=spec.pixels),
+    trainer = Trainer(model, Schedule(1., 10), functools.partial(normalize.normalize, pixels=spec.pixels),
                                momentum=0., weight_decay=0., bias_rate=1., strategy=strategy)
     before = {checkpoint.variable_name(v): v.numpy() for v in model.trainable_variables}
     batch = _batch(spec, _IMAGES[options.device])
@@ -218,7 +222,7 @@ def _detections(options):
         np.savez(os.environ['RESULT'], **_detect_photograph()._asdict())
         return []
     expected = _on_cpu(options)
-    devices.prepare()
+    prepare_devices()
     tf.config.experimental.enable_tensor_float_32_execution(False)
     return [_same_detections('detections', _detect_photograph()._asdict(), expected)]
 
@@ -253,7 +257,7 @@ def _export(options):
         found = model.signatures['bytes'](tf.constant(_photograph().read_bytes()))
         np.savez(os.environ['RESULT'], **{name: values.numpy() for name, values in found.items()})
         return []
-    devices.prepare()
+    prepare_devices()
     tf.config.experimental.enable_tensor_float_32_execution(False)
     here = _detect_photograph()._asdict()
     folder = os.path.join(options.reference, 'exported')
@@ -267,7 +271,7 @@ def _export(options):
 
 def _resume(options):
     """Two steps, saved; two more, and the same two by one that resumed: equal to the bit."""
-    devices.prepare(deterministic=True)
+    prepare_devices(deterministic=True)
     backbone = 'vgg_300' if options.device == 'gpu' else 'mobilenet_v1'  # depth-wise gradients have no deterministic GPU kernel
     spec = backbones.get(backbone)
     batch = _batch(spec, 2)
@@ -275,7 +279,7 @@ def _resume(options):
     def new_trainer():
         tf.keras.utils.set_random_seed(1)
         model = ssd.SSD(spec, measures.CLASSES, precision='bfloat16').build()
-        return learning.Trainer(model, learning.Schedule(1e-3, 100), functools.partial(normalize.normalize, pixels=spec.pixels),
+        return Trainer(model, Schedule(1e-3, 100), functools.partial(normalize.normalize, pixels=spec.pixels),
                                 average=0.9)
 
     straight, resumed = new_trainer(), new_trainer()
@@ -297,7 +301,7 @@ def _xla(options):
     backbone = 'resnet_v1' if options.device == 'gpu' else 'mobilenet_v1'
     options.check = f'numbers:{backbone}'
     expected = _on_cpu(options)
-    devices.prepare(xla=options.device == 'gpu')  # on CPUs XLA takes minutes to compile, and nothing is gained
+    prepare_devices(xla=options.device == 'gpu')  # on CPUs XLA takes minutes to compile, and nothing is gained
     return _compared(f'XLA, {backbone}', _step(backbone, 'float32', options), expected, LIMITS['TF32'])
 
 
@@ -322,7 +326,7 @@ def _distributed(options, name):
     options.check = f'numbers:{backbone}'
     expected = _on_cpu(options)
     if name == 'mirrored':
-        devices.prepare()
+        prepare_devices()
     tf.config.experimental.enable_tensor_float_32_execution(False)
     strategy = distribution.strategy('mirrored')
     found = _step(backbone, 'float32', options, strategy, synchronized=backbone != 'vgg_300')
@@ -333,7 +337,7 @@ def _distributed(options, name):
 
 def _heart(options):
     """Eight drawn pictures by heart, from random weights."""
-    devices.prepare()
+    prepare_devices()
     tf.keras.utils.set_random_seed(1)
     spec = backbones.get('mobilenet_v1')
     batch, truths = overfit._eight(spec)

@@ -1,23 +1,20 @@
 """Images/s of the training pipeline alone, with each part of the augmentation on and off.
 
-    python3 benchmarks/input_pipeline.py --train_records=tfrecords_train --threads=1
+    python3 -m benchmarks.input_pipeline --train_records=tfrecords_train --threads=1
 
 CPU time per image is all threads' together; unlike images/s it hardly depends on what else the machine does. A training
 step wants images/s of this script well above its own.
 """
 import functools
-import pathlib
-import sys
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-
-from configs.script import quiet, run  # noqa: E402
+from utils.script import quiet, run
 
 with quiet():
-    from datasets import DataError, manual, tfrecord
+    from datasets import tfrecord
     from nets import anchors, backbones, targets
     from preprocessing import normalize, pipeline
+    from utils import command_line
 
 PARTS = ('distort', 'zoom_out', 'crop', 'flip')
 
@@ -33,7 +30,7 @@ def main() -> None:
 
 
 def _options():
-    parser = manual.parser('python3 benchmarks/input_pipeline.py', __doc__)
+    parser = command_line.parser('python3 -m benchmarks.input_pipeline', __doc__)
     parser.add_argument('--train_records', default='tfrecords_train', help='Folder written by ssd_image_to_tf.py.')
     parser.add_argument('--backbone', default='mobilenet_v1', help='Whose image size and default boxes are used.')
     parser.add_argument('--batch_size', type=int, default=32, help='Images per batch.')
@@ -71,4 +68,4 @@ def _measure(batches, count):
 
 
 if __name__ == '__main__':
-    run(main, DataError, ValueError)
+    run(main, ValueError)

@@ -1,6 +1,6 @@
 """Kills a training at random moments, resumes it each time, and compares the weights with those of an undisturbed run.
 
-    python3 benchmarks/kill_resume.py --kills=20
+    python3 -m benchmarks.kill_resume --kills=20
 
 Drawn shapes, MobilenetV1 from random weights, a checkpoint after every step, so that many of the kills (SIGKILL) hit the
 writing of one. Both runs use the same seed and --deterministic=True: all variables, slots and averages must be equal to the last
@@ -15,17 +15,17 @@ import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from configs.script import quiet, run  # noqa: E402
+from utils.script import quiet, run
 
 with quiet():
     import numpy as np
 
-    from datasets import manual, shapes
-    from nets import checkpoint, choices
+    from checkpoints import io as checkpoint
+    from datasets import shapes
+    from nets.spec import PRECISIONS
+    from utils import command_line
 
+ROOT = pathlib.Path(__file__).resolve().parents[1]
 _BACKBONE = '--backbone_network=ssd_mobilenet_v1'
 
 
@@ -39,11 +39,11 @@ def main() -> int:
 
 
 def _options():
-    parser = manual.parser('python3 benchmarks/kill_resume.py', __doc__)
+    parser = command_line.parser('python3 -m benchmarks.kill_resume', __doc__)
     parser.add_argument('--kills', type=int, default=20, help='How often it is killed.')
     parser.add_argument('--steps', type=int, default=60, help='Steps of the training.')
     parser.add_argument('--seed', type=int, default=0, help='Seed of the moments of killing.')
-    parser.add_argument('--precision', default='float32', choices=choices.PRECISIONS, help='Number format of activations.')
+    parser.add_argument('--precision', default='float32', choices=PRECISIONS, help='Number format of activations.')
     return parser.parse_args()
 
 

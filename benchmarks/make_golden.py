@@ -1,6 +1,6 @@
 """Packs what is known of slim's published networks into tests/data/slim/<scope>.json.gz, the tests' own data.
 
-    python3 benchmarks/make_golden.py --networks=FOLDER --checkpoints=FOLDER
+    python3 -m benchmarks.make_golden --networks=FOLDER --checkpoints=FOLDER
 
 Each file holds, for one published ImageNet checkpoint,
 
@@ -15,15 +15,12 @@ the input that tests/nets/backbones/reference.py makes; only the end points up t
 import gzip
 import json
 import pathlib
-import sys
 from collections.abc import Iterable
 
+from utils import command_line
+from utils.script import run
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT))
-
-from configs.script import run  # noqa: E402
-from datasets import manual  # noqa: E402
-
 OUTPUT = ROOT / 'tests/data/slim'
 _RESNETS = {f'resnet_v{version}_{depth}': (f'resnet_v{version}_{depth}', ('logits', 'mean_rgb'))
             for version in (1, 2) for depth in (50, 101, 152)}
@@ -88,7 +85,7 @@ def main() -> None:
 
 
 def _options():
-    parser = manual.parser('python3 benchmarks/make_golden.py', __doc__)
+    parser = command_line.parser('python3 -m benchmarks.make_golden', __doc__)
     parser.add_argument('--networks', type=pathlib.Path, required=True, metavar='FOLDER',
                         help='Holds <model>.json with variables, input and endpoints, written from the official definitions.')
     parser.add_argument('--checkpoints', type=pathlib.Path, required=True, metavar='FOLDER',

@@ -17,16 +17,21 @@ import tempfile
 import time
 from collections.abc import Callable
 
-from configs.script import quiet
+from utils.script import quiet
 
 with quiet():
     import numpy as np
 
-    from datasets import shapes, tfrecord, voc, voc_eval
-    from nets import anchors, checkpoint, detector, learning, postprocess, ssd, targets
+    from checkpoints import io as checkpoint
+    from datasets import shapes, tfrecord, voc
+    from detection import detector
+    from evaluation import voc as voc_eval
+    from evaluation import voc_files
+    from nets import anchors, postprocess, ssd, targets
     from nets.slim_compat import tf
     from nets.spec import BackboneSpec
     from preprocessing import normalize, pipeline
+    from training.trainer import Schedule, Trainer
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 CLASSES = 21
@@ -89,7 +94,7 @@ def _read_batches(spec, options, threads):
 
 def training(spec: BackboneSpec, options: argparse.Namespace) -> dict[str, float]:
     """(b) One step on a fixed batch: forward, loss, backward, SGD."""
-    trainer = learning.Trainer(_model(spec, options), learning.Schedule(1e-3, 1000), _pixels(spec))
+    trainer = Trainer(_model(spec, options), Schedule(1e-3, 1000), _pixels(spec))
     batch = {'images': _images(spec, options)} | _targets(options.batch_size, spec.num_default_boxes)
     return _pace(functools.partial(trainer.train_step, batch), options, lambda scalars: float(scalars['loss']))
 
@@ -158,15 +163,15 @@ def postprocessing(spec: BackboneSpec, options: argparse.Namespace) -> dict[str,
 
 
 def evaluation(_: BackboneSpec, options: argparse.Namespace) -> dict[str, float]:
-    """(g) datasets.voc_eval on as many images as VOC2007 test has, from XML and detection files to the figures."""
+    """(g) evaluation.voc on as many images as VOC2007 test has, from XML and detection files to the figures."""
     with tempfile.TemporaryDirectory() as folder:
         found = (options.voc, options.detections) if options.voc else _drawn_test_set(pathlib.Path(folder))
         return {'seconds': seconds_per_step(functools.partial(_evaluate, *found), 0)}
 
 
 def _evaluate(voc_folder, detections):
-    truths = voc_eval.read_ground_truths(voc_folder, 'test', voc.CLASSES)
-    found, _ = voc_eval.read_detections(detections, 'test', voc.CLASSES)
+    truths = voc_files.read_ground_truths(voc_folder, 'test', voc.CLASSES)
+    found, _ = voc_files.read_detections(detections, 'test', voc.CLASSES)
     voc_eval.evaluate(found, truths, voc.CLASSES)
 
 
@@ -183,7 +188,7 @@ def _drawn_test_set(folder):
         (folder / f'VOC/Annotations/{image_id}.xml').write_text(shapes.annotation(image_id, SIZE, objects), encoding='utf-8')
         boxes = np.array([_box(random) for _ in range(_TEST_DETECTIONS)], float)
         detections[image_id] = voc_eval.Detection(boxes, random.integers(1, 21, len(boxes)), random.uniform(size=len(boxes)))
-    voc_eval.write_detections(folder / 'detections', 'test', voc.CLASSES, detections)
+    voc_files.write_detections(folder / 'detections', 'test', voc.CLASSES, detections)
     return folder / 'VOC', folder / 'detections'
 
 

@@ -1,6 +1,6 @@
 """Whether every backbone can learn: eight drawn pictures by heart, from random weights; then saved, restored and resumed.
 
-    python3 benchmarks/overfit.py --backbones=mobilenet_v1,resnet_v1 --precision=bfloat16
+    python3 -m benchmarks.overfit --backbones=mobilenet_v1,resnet_v1 --precision=bfloat16
 
 Prints for each backbone the step at which its mAP on the eight reaches 1 (or the best that it came to), the seconds that took,
 and the largest difference of any logit between the training and one that resumed from its checkpoint: at once, and after two
@@ -8,23 +8,24 @@ more steps of both. Beside it stands the same between two that resumed, since Te
 in float32 that alone changes last digits, which these steps, at a high learning rate, multiply.
 """
 import functools
-import pathlib
-import sys
 import tempfile
 import time
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-
-from configs.script import quiet, run  # noqa: E402
+from utils.script import quiet, run
 
 with quiet():
     import numpy as np
 
     from benchmarks import commands
-    from datasets import manual, shapes, voc, voc_eval
-    from nets import anchors, backbones, choices, detector, learning, ssd, targets
+    from datasets import shapes, voc
+    from detection import detector
+    from evaluation import voc as voc_eval
+    from nets import anchors, backbones, ssd, targets
     from nets.slim_compat import tf
+    from nets.spec import PRECISIONS
     from preprocessing import normalize, pipeline
+    from training.trainer import Schedule, Trainer
+    from utils import command_line
 
 IMAGES = 8
 
@@ -38,9 +39,9 @@ def main() -> None:
 
 
 def _options():
-    parser = manual.parser('python3 benchmarks/overfit.py', __doc__)
+    parser = command_line.parser('python3 -m benchmarks.overfit', __doc__)
     commands.add_list(parser, '--backbones', 'backbone', backbones.names())
-    commands.add_list(parser, '--precision', 'precision', choices.PRECISIONS, default=('bfloat16', 'float32'))
+    commands.add_list(parser, '--precision', 'precision', PRECISIONS, default=('bfloat16', 'float32'))
     parser.add_argument('--max_steps', type=int, default=400, help='Steps after which a backbone is given up.')
     parser.add_argument('--every', type=int, default=10, help='Steps between evaluations.')
     parser.add_argument('--learning_rate', type=float, default=0.03, help='After 20 steps of warm-up.')
@@ -85,8 +86,8 @@ def _eight(spec):
 
 def _trainer(spec, precision, options):
     model = ssd.SSD(spec, len(shapes.SHAPES) + 1, precision=precision, batch_norm_decay=0.8).build()
-    return learning.Trainer(model, learning.Schedule(options.learning_rate, 10**6, warmup=20),
-                            functools.partial(normalize.normalize, pixels=spec.pixels), clip=10.)
+    return Trainer(model, Schedule(options.learning_rate, 10**6, warmup=20),
+                   functools.partial(normalize.normalize, pixels=spec.pixels), clip=10.)
 
 
 def _mean_ap(found, truths):

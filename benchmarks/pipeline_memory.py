@@ -1,27 +1,24 @@
 """Peak memory of the training pipeline by the number of images: it must not grow with the dataset.
 
-    python3 benchmarks/pipeline_memory.py --images=100,2000,10000
+    python3 -m benchmarks.pipeline_memory --images=100,2000,10000
 
 Writes so many records of drawn pictures of 500 x 375 pixels to a temporary folder (0.15 MB each), reads batches from them in a
 process of its own, network and all left out, and prints that process's peak. Encoded images that wait to be shuffled take their
 share up to a bound: at most 1,024 images, at most 256 MiB.
 """
 import argparse
-import pathlib
-import sys
 import tempfile
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-
-from configs.script import quiet, run  # noqa: E402
+from utils.script import quiet, run
 
 with quiet():
     import resource
 
     from benchmarks import commands, measures
-    from datasets import manual, tfrecord
+    from datasets import tfrecord
     from nets.slim_compat import tf
     from preprocessing import pipeline
+    from utils import command_line
 
 _PER_SHARD = 500
 
@@ -35,12 +32,13 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         drawn = measures.drawn_records(folder)
         for images in options.images:
-            peak = commands.last_line(__file__, f'--folder={_repeated(drawn, images)}', f'--batches={options.batches}')
+            peak = commands.last_line('benchmarks.pipeline_memory', f'--folder={_repeated(drawn, images)}',
+                                      f'--batches={options.batches}')
             print(f'{images:6d}  {peak}', flush=True)
 
 
 def _options():
-    parser = manual.parser('python3 benchmarks/pipeline_memory.py', __doc__)
+    parser = command_line.parser('python3 -m benchmarks.pipeline_memory', __doc__)
     parser.add_argument('--images', default='100,2000,10000', type=lambda text: [int(word) for word in text.split(',')],
                         help='Comma-separated numbers.')
     parser.add_argument('--batches', type=int, default=200, help='Batches of 32 images that are read of each.')

@@ -1,8 +1,8 @@
 """Images/s of everything that takes time, beside the machine's own limit.
 
-    python3 benchmarks/throughput.py --precision=bfloat16 --batch_size=8
-    python3 benchmarks/throughput.py --backbones=vgg_300 --measures=training,training_as_run --records=tfrecords_train
-    python3 benchmarks/throughput.py --precision=bfloat16,float16 --batch_size=32,64 --xla=off,on --measures=training,inference
+    python3 -m benchmarks.throughput --precision=bfloat16 --batch_size=8
+    python3 -m benchmarks.throughput --backbones=vgg_300 --measures=training,training_as_run --records=tfrecords_train
+    python3 -m benchmarks.throughput --precision=bfloat16,float16 --batch_size=32,64 --xla=off,on --measures=training,inference
 
 Each figure comes from a process of its own, whose peak memory is that of TensorFlow and everything else in it. `limit` is the
 share of the measured rate of matrix multiplications in the same precision that the model's multiply-adds make up, those of a
@@ -12,20 +12,17 @@ import argparse
 import itertools
 import json
 import os
-import pathlib
-import sys
 import tempfile
 import types
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-
-from configs.script import quiet, run  # noqa: E402
+from utils.script import quiet, run
 
 with quiet():
     from benchmarks import commands, measures
-    from datasets import DataError, manual
-    from nets import backbones, choices, devices
-    from nets.slim_compat import tf
+    from nets import backbones
+    from nets.slim_compat import prepare_devices, tf
+    from nets.spec import PRECISIONS
+    from utils import command_line
 
 # Of the machine, and of each backbone; in the order of the tables.
 _OF_MACHINE = {'matmul': measures.matmul, 'evaluation': measures.evaluation}
@@ -41,7 +38,7 @@ _USUAL = ('matmul', 'evaluation', 'facts', 'input_pipeline', 'training', 'traini
 def main() -> None:
     options = _options()
     if options.measure:
-        devices.prepare(xla=options.xla == ['on'])
+        prepare_devices(xla=options.xla == ['on'])
         options.precision, options.batch_size = options.precision[0], int(options.batch_size[0])
         measure = (_OF_MACHINE | _OF_BACKBONE)[options.measure]
         print(json.dumps(measure(backbones.get(options.backbones[0]), options)))
@@ -53,11 +50,11 @@ def main() -> None:
 
 
 def _options():
-    parser = manual.parser('python3 benchmarks/throughput.py', __doc__)
+    parser = command_line.parser('python3 -m benchmarks.throughput', __doc__)
     known = (*_OF_MACHINE, *_OF_BACKBONE)
     commands.add_list(parser, '--backbones', 'backbone', backbones.names())
     commands.add_list(parser, '--measures', 'measure', known, default=_USUAL)
-    commands.add_list(parser, '--precision', 'precision', choices.PRECISIONS, default=('float32',))
+    commands.add_list(parser, '--precision', 'precision', PRECISIONS, default=('float32',))
     commands.add_list(parser, '--batch_size', 'batch size', [str(2**power) for power in range(11)], default=('8',))
     commands.add_list(parser, '--xla', 'state of XLA', ('off', 'on'), default=('off',))
     parser.add_argument('--profile', default='', help='Folder for TensorBoard profiles; the costliest kernels are printed.')
@@ -121,11 +118,11 @@ def _cell(name, found, facts, limit):
 def _in_process(measure, backbone, options, precision='float32', batch_size='8', xla='off'):
     profile = options.profile and os.path.join(options.profile, f'{backbone}-{measure}-{precision}-{batch_size}-xla_{xla}')
     found = commands.last_line(
-        __file__, f'--measure={measure}', f'--backbones={backbone}', f'--precision={precision}', f'--batch_size={batch_size}',
-        f'--xla={xla}', f'--profile={profile}', f'--seconds={options.seconds}', f'--records={options.records}',
+        'benchmarks.throughput', f'--measure={measure}', f'--backbones={backbone}', f'--precision={precision}',
+        f'--batch_size={batch_size}', f'--xla={xla}', f'--profile={profile}', f'--seconds={options.seconds}', f'--records={options.records}',
         f'--voc={options.voc}', f'--detections={options.detections}')
     return types.SimpleNamespace(**json.loads(found))
 
 
 if __name__ == '__main__':
-    run(main, ValueError, DataError)
+    run(main, ValueError)

@@ -1,1 +1,1 @@
-"""Tools for the folder's content: weights to start from and weights to hand on."""
+"""Checkpoints: reading and writing them, and tools for weights to start from and weights to hand on."""

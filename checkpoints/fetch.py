@@ -10,14 +10,17 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 
-from configs.errors import UserError, nearest
-from configs.script import quiet, run
+from utils.errors import UserError, nearest
+from utils.script import quiet, run
 
 with quiet():
-    from datasets import DataError, manual
-    from datasets.archive import unpack
-    from datasets.download import download
-    from nets import backbones, checkpoint, published
+    from checkpoints import convert
+    from checkpoints import io as checkpoint
+    from nets import backbones
+    from utils import command_line
+    from utils.archive import unpack
+    from utils.download import download
+    from utils.errors import CheckpointError, DataError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,17 +43,17 @@ class Weights:
         """Whether it is there, as far as its files' names tell."""
         try:
             checkpoint.find(self.place)
-        except checkpoint.CheckpointError:
+        except CheckpointError:
             return False
         return True
 
 
 def known() -> dict[str, Weights]:
-    """Everything that can be fetched, by name: the facts stand in the backbones' records and in nets.published."""
+    """Everything that can be fetched, by name: the facts stand in the backbones' records and in checkpoints.convert."""
     specs = [backbones.get(name, depth) for name in backbones.names() for depth in backbones.depths(name)]
     found = [Weights(backbones.weights_name(spec), f'checkpoints/{spec.name}', spec.imagenet.file, spec.imagenet.url)
              for spec in specs]
-    found += [Weights(ssd.name, f'checkpoints/{ssd.name}', ssd.file, ssd.url) for ssd in published.records().values()]
+    found += [Weights(ssd.name, f'checkpoints/{ssd.name}', ssd.file, ssd.url) for ssd in convert.records().values()]
     return {weights.name: weights for weights in found}
 
 
@@ -58,7 +61,7 @@ def fetch(weights: Weights, keep: bool = False, **options: float) -> str:
     """Downloads and unpacks one checkpoint, if it is not there; returns its place.
 
     Args:
-        keep: leave the archive.  options: of datasets.download.download.
+        keep: leave the archive.  options: of utils.download.download.
 
     Raises:
         DataError: it cannot be had; the line says what to do.
@@ -78,7 +81,7 @@ def fetch(weights: Weights, keep: bool = False, **options: float) -> str:
 
 
 def checkpoint_files(file: str) -> Callable[[str], str | None]:
-    """For datasets.archive.unpack: takes one checkpoint's files, of either format, out of whatever folder; nothing else."""
+    """For utils.archive.unpack: takes one checkpoint's files, of either format, out of whatever folder; nothing else."""
     wanted = re.compile(re.escape(file) + r'(\.index|\.data-\d{5}-of-\d{5})?')
 
     def target(name):
@@ -95,7 +98,7 @@ def table(everything: dict[str, Weights]) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = manual.parser('python3 -m checkpoints.fetch', __doc__)
+    parser = command_line.parser('python3 -m checkpoints.fetch', __doc__)
     parser.add_argument('names', nargs='*', metavar='NAME', help='What to fetch; --list shows the names.')
     parser.add_argument('--list', action='store_true', help='List what can be fetched, and what is there.')
     parser.add_argument('--keep', action='store_true', help='Leave the archives where they were downloaded to.')
@@ -111,4 +114,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    run(main, DataError)
+    run(main)

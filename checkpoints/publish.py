@@ -2,8 +2,9 @@
 
     python3 -m checkpoints.publish checkpoints/ssd_mobilenet_v1/best checkpoints/ssd_mobilenet_v1/shipped --dtype=float16
 
-A published SSD of another project (see nets/published.py) is written under this project's names. Trainings of one network that
-started from each other can be mixed, which often finds better weights than each of them (Wortsman et al. 2022, "Model soups"):
+A published SSD of another project (see checkpoints/convert.py) is written under this project's names. Trainings of one network
+that started from each other can be mixed, which often finds better weights than each of them (Wortsman et al. 2022, "Model
+soups"):
 
     python3 -m checkpoints.publish first/model.ckpt-2600 mixed --mix second/model.ckpt-4000=0.5 --mix third/model.ckpt-400=0.25
 """
@@ -15,11 +16,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from configs.script import quiet, run
+from utils.script import quiet, run
 
 with quiet():
-    from datasets import DataError, manual, voc
-    from nets import checkpoint, published, starting_point
+    from checkpoints import convert
+    from checkpoints import io as checkpoint
+    from datasets import voc
+    from utils import command_line
+    from utils.choices import EXISTING
+    from utils.errors import CheckpointError
 
 _TYPES = ('float32', 'float16')
 # Facts of model.json that go with the weights. Others, such as paths of the machine that trained, stay behind.
@@ -33,7 +38,7 @@ def publish(source: str | os.PathLike, folder: str | os.PathLike, dtype: str = '
     """Writes folder/model.ckpt-<step> and folder/model.json; returns the prefix.
 
     Args:
-        source: as nets.checkpoint.find takes it.
+        source: as checkpoints.io.find takes it.
         dtype: of the file. Loaded, weights are float32 again; float16 keeps 11 significant bits, from 6e-8 to 65504.
         classes: names, for a published SSD of another project.
         mix: (source, share) of others, whose weights are averaged with those of source; that has the share that is left of 1.
@@ -46,9 +51,9 @@ def publish(source: str | os.PathLike, folder: str | os.PathLike, dtype: str = '
     reader = checkpoint.read(prefix)
     facts = checkpoint.read_description(prefix) or _facts_of_published(reader, prefix, classes)
     if missing := [key for key in _FACTS if key not in facts]:
-        raise checkpoint.CheckpointError(f'{prefix} has no {checkpoint.DESCRIPTION} with {", ".join(missing)} beside it')
+        raise CheckpointError(f'{prefix} has no {checkpoint.DESCRIPTION} with {", ".join(missing)} beside it')
     if found := checkpoint.newest(folder):
-        raise checkpoint.CheckpointError(f'{found} is there already; remove it, or name another folder')
+        raise CheckpointError(f'{found} is there already; remove it, or name another folder')
     weights = _mixed(_weights(reader, prefix), prefix, mix)
     weights = {name: _converted(name, value, dtype, prefix) for name, value in weights.items()}
     written = checkpoint.save(folder, checkpoint.step_of(prefix), weights)
@@ -60,14 +65,14 @@ def _mixed(weights, prefix, mix):
     """Weighted mean of the weights and those of others."""
     left = 1 - sum(share for _, share in mix)
     if left <= 0:
-        raise checkpoint.CheckpointError(f'the shares of the others make {1 - left:g}, which leaves nothing to {prefix}; '
-                                         'together they must be below 1')
+        raise CheckpointError(f'the shares of the others make {1 - left:g}, which leaves nothing to {prefix}; '
+                              'together they must be below 1')
     result = {name: left * value for name, value in weights.items()}
     for source, share in mix:
         other = checkpoint.find(source)
         values = _weights(checkpoint.read(other), other)
         if {name: value.shape for name, value in values.items()} != {name: value.shape for name, value in weights.items()}:
-            raise checkpoint.CheckpointError(f'{other} is of another network than {prefix}')
+            raise CheckpointError(f'{other} is of another network than {prefix}')
         for name, value in values.items():
             result[name] = result[name] + share * value
     return result
@@ -75,18 +80,18 @@ def _mixed(weights, prefix, mix):
 
 def _facts_of_published(reader, prefix, classes):
     """What model.json would say of another project's published SSD; {} of any other checkpoint."""
-    if not isinstance(reader, published.TranslatedReader):
+    if not isinstance(reader, convert.TranslatedReader):
         return {}
     if reader.num_classes != len(classes) + 1:
-        raise checkpoint.CheckpointError(f'{prefix} has {reader.num_classes - 1} classes, not {len(classes)}; '
-                                         'name them with --classes_file=FILE (one per line)')
-    return starting_point.describe(reader.record.spec, starting_point.EXISTING, classes)
+        raise CheckpointError(f'{prefix} has {reader.num_classes - 1} classes, not {len(classes)}; '
+                              'name them with --classes_file=FILE (one per line)')
+    return checkpoint.describe(reader.record.spec, EXISTING, classes)
 
 
 def _weights(reader, prefix):
     """{variable name: float32 array} of the model: averages where there are any, without what an optimizer holds."""
     names = reader.get_variable_to_shape_map()
-    if isinstance(reader, published.TranslatedReader):
+    if isinstance(reader, convert.TranslatedReader):
         names = reader.record.variables
     slots = (checkpoint.MOMENTUM, checkpoint.AVERAGE)
     sources = {name: name + checkpoint.AVERAGE if name + checkpoint.AVERAGE in names else name
@@ -99,8 +104,8 @@ def _converted(name, value, dtype, prefix):
     with np.errstate(over='ignore'):
         converted = value.astype(dtype)
     if not np.isfinite(converted).all():
-        raise checkpoint.CheckpointError(f'{prefix}: {name} reaches {np.abs(value).max():g}, which is no {dtype}; '
-                                         'write float32')
+        raise CheckpointError(f'{prefix}: {name} reaches {np.abs(value).max():g}, which is no {dtype}; '
+                              'write float32')
     return converted
 
 
@@ -114,7 +119,7 @@ def _share(text):
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = manual.parser('python3 -m checkpoints.publish', __doc__)
+    parser = command_line.parser('python3 -m checkpoints.publish', __doc__)
     parser.add_argument('source',
                         help='Checkpoint: a prefix (.../model.ckpt-1000), its .index file or its folder (then the newest).')
     parser.add_argument('folder', help='Folder that is written; it must hold no checkpoint yet.')
@@ -130,4 +135,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    run(main, checkpoint.CheckpointError, DataError)
+    run(main)

@@ -13,9 +13,9 @@ import types
 from collections.abc import Sequence
 
 from configs import comments
-from configs.errors import UserError, nearest
 from configs.schema import MODULES, RULES, Value
-from datasets.manual import Formatter
+from utils.command_line import Formatter
+from utils.errors import UserError, nearest
 
 # Script -> the config modules it reads, in this order; a later module's value wins.
 SCRIPTS = {

@@ -2,8 +2,9 @@
 import dataclasses
 from collections.abc import Callable
 
-from nets import backbones, choices
-from nets.spec import BOX_SETS_300, BOX_SETS_512
+from nets import backbones
+from nets.spec import BOX_SETS_300, BOX_SETS_512, PRECISIONS, RESNET_DEPTHS
+from utils import choices
 
 Value = bool | int | float | str  # of a key
 
@@ -50,7 +51,7 @@ MODULES = {
     'config_general': {
         'backbone_network': _one_of(*('ssd_' + name for name in backbones.names())),
         'training_mode': _one_of(*choices.TRAINING_MODES),
-        'resnet_depth': _one_of(*choices.RESNET_DEPTHS),
+        'resnet_depth': _one_of(*RESNET_DEPTHS),
         'default_box_set': _one_of(*(BOX_SETS_300 | BOX_SETS_512)),
     },
     'config_common': {
@@ -63,7 +64,7 @@ MODULES = {
         'classes_file': _TEXT,
         'images_per_shard': _integer(1),
         'checkpoint': _TEXT,
-        'precision': _one_of(*choices.PRECISIONS),
+        'precision': _one_of(*PRECISIONS),
         'score_threshold': _FRACTION,
         'nms_threshold': _FRACTION,
         'nms_top_k': _BOXES,

@@ -1,11 +1,7 @@
-"""Data: VOC annotations, record files, evaluation and pictures."""
+"""Data: VOC and COCO annotations, and record files."""
 import os
 
 # OpenCV reads these when it is first imported. A picture of more pixels is refused before it is decoded: 8192 x 8192 are 200 MB.
 MOST_PIXELS = 1 << 26
 os.environ.setdefault('OPENCV_IO_MAX_IMAGE_PIXELS', str(MOST_PIXELS))
 os.environ.setdefault('OPENCV_LOG_LEVEL', 'ERROR')
-
-
-class DataError(ValueError):
-    """A file that is missing, damaged or of the wrong kind; the message is one line that names it and the way out."""

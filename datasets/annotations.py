@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from datasets import DataError
+from utils.errors import DataError
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,7 +16,8 @@ import re
 
 import numpy as np
 
-from datasets import DataError, annotations
+from datasets import annotations
+from utils.errors import DataError
 
 
 class RawObject(annotations.RawObject):

@@ -5,7 +5,8 @@ import os
 import cv2
 import numpy as np
 
-from datasets import MOST_PIXELS, DataError
+from datasets import MOST_PIXELS
+from utils.errors import DataError
 
 _QUALITY = 95
 

@@ -10,10 +10,11 @@ import pathlib
 import sys
 from collections.abc import Sequence
 
-from configs.script import run
-from datasets import DataError, manual
-from datasets.archive import unpack
-from datasets.download import download
+from utils import command_line
+from utils.archive import unpack
+from utils.download import download
+from utils.errors import DataError
+from utils.script import run
 
 _SERVER = 'http://host.robots.ox.ac.uk/pascal/VOC/'
 _ROOT = 'VOCdevkit/'  # all members of the archives lie in it
@@ -46,7 +47,7 @@ def fetch(archive: Archive, folder: str | os.PathLike, keep: bool = False, **opt
     """Downloads and unpacks one archive into `folder`, the VOCdevkit; returns whether there was anything to do.
 
     Args:
-        keep: leave the archive.  options: of datasets.download.download.
+        keep: leave the archive.  options: of utils.download.download.
 
     Raises:
         DataError: it cannot be had; the line says what to do.
@@ -68,7 +69,7 @@ def _below_root(name):
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = manual.parser('python3 -m datasets.fetch', __doc__)
+    parser = command_line.parser('python3 -m datasets.fetch', __doc__)
     parser.add_argument('names', nargs='+', choices=tuple(ARCHIVES), metavar='NAME', help=' or '.join(ARCHIVES) + '.')
     parser.add_argument('--folder', default='VOCdevkit', metavar='FOLDER', help='Where VOC2007 and VOC2012 are to lie.')
     parser.add_argument('--keep', action='store_true', help='Leave the archives where they were downloaded to.')
@@ -80,4 +81,4 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 if __name__ == '__main__':
-    run(main, DataError)
+    run(main)

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from datasets import manual, voc, voc_xml
+from datasets import voc, voc_xml
+from utils import command_line
 
 SHAPES = ('circle', 'square', 'triangle')
 # Image sides in pixels, and a shape's side in units of the image's shorter one.
@@ -123,7 +124,7 @@ def coco_content(folder: str | os.PathLike, image_ids: Sequence[str]) -> dict[st
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = manual.parser('python3 -m datasets.shapes', __doc__)
+    parser = command_line.parser('python3 -m datasets.shapes', __doc__)
     parser.add_argument('--output', required=True, metavar='FOLDER', help='Folder that is written.')
     parser.add_argument('--train', type=int, default=60, metavar='NUMBER', help='Images of the list train.')
     parser.add_argument('--test', type=int, default=20, metavar='NUMBER', help='Images of the list test.')

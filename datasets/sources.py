@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from datasets import DataError, annotations, coco, split, voc
+from datasets import annotations, coco, split, voc
+from utils.errors import DataError
 
 TRAINING_SETS = ('train', 'trainval')
 # What a COCO file may be named after: instances_train2017.json, or train/_annotations.coco.json.

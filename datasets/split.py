@@ -2,7 +2,7 @@
 import hashlib
 from collections.abc import Iterable
 
-from datasets import DataError
+from utils.errors import DataError
 
 
 def divide(ids: Iterable[str], share: float, seed: int) -> tuple[list[str], list[str]]:

@@ -15,7 +15,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from datasets import DataError, annotations
+from datasets import annotations
+from utils.errors import DataError
 
 INDEX = 'index.json'
 _VERSION = 1

@@ -9,7 +9,8 @@ import pathlib
 import numpy as np
 from defusedxml import DefusedXmlException, ElementTree
 
-from datasets import DataError, annotations
+from datasets import annotations
+from utils.errors import DataError
 
 CLASSES = ('aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow', 'diningtable', 'dog', 'horse',
            'motorbike', 'person', 'pottedplant', 'sheep', 'sofa', 'train', 'tvmonitor')

@@ -2,17 +2,14 @@
 
 To be run in the repository's root, where the detector is looked for.
 
-    python3 docs/figures.py
+    python3 -m docs.figures
 """
 import functools
 import os
 import pathlib
-import sys
 from collections.abc import Iterator
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
-
-from configs.script import quiet, run  # noqa: E402
+from utils.script import quiet, run
 
 with quiet():
     import cv2
@@ -22,10 +19,13 @@ with quiet():
     from matplotlib import patches, pyplot
     from matplotlib.figure import Figure
 
-    from datasets import DataError, manual, pictures
-    from nets import anchors, backbones, boxes, checkpoint, loss, matching, postprocess, ssd
+    from checkpoints import io as checkpoint
+    from detection import sources
+    from nets import anchors, backbones, boxes, loss, matching, postprocess, ssd
     from nets.slim_compat import tf
     from preprocessing import augment, normalize, pipeline
+    from utils import command_line
+    from utils.errors import DataError
 
 BACKBONE = 'mobilenet_v1'
 # The person on the photograph, drawn by hand: ymin, xmin, ymax, xmax in units of the image.
@@ -80,7 +80,7 @@ class Detector:
 
 
 def main() -> None:
-    parser = manual.parser('python3 docs/figures.py', __doc__)
+    parser = command_line.parser('python3 -m docs.figures', __doc__)
     parser.add_argument('--output', default='docs/figures', metavar='FOLDER', help='Folder that is written.')
     output = pathlib.Path(parser.parse_args().output)
     output.mkdir(parents=True, exist_ok=True)
@@ -101,10 +101,10 @@ def main() -> None:
 
 def read_photograph() -> np.ndarray:
     """uint8 RGB [H, W, 3]: Grace Hopper, an official photograph of the United States Navy (public domain)."""
-    path = pictures.photograph()
+    path = sources.photograph()
     if path is None:
         raise DataError('this matplotlib brings no photograph')
-    return pictures.read(path)
+    return sources.read(path)
 
 
 def compose(photograph: np.ndarray, side: int = 600) -> tuple[np.ndarray, np.ndarray]:
@@ -289,4 +289,4 @@ def _no_ticks(axes):
 
 
 if __name__ == '__main__':
-    run(main, DataError, checkpoint.CheckpointError)
+    run(main)

@@ -1,1 +1,1 @@
-"""The SSD model: default boxes, matching, network, loss, detections, checkpoints and the training loop."""
+"""The SSD model: default boxes, matching, network, loss and detections."""

@@ -8,7 +8,7 @@ import typing
 import numpy as np
 import tensorflow as tf
 
-from nets import targets
+from nets import boxes_tf
 
 
 class Detections(typing.NamedTuple):
@@ -33,7 +33,7 @@ def detect(logits: tf.types.experimental.TensorLike, offsets: tf.types.experimen
         top_k: boxes per class that enter suppression.  keep_top_k: detections per image.
     """
     scores = tf.nn.softmax(tf.cast(logits, tf.float32))[..., 1:]
-    boxes = targets.decode(tf.cast(offsets, tf.float32), tf.constant(defaults))
+    boxes = boxes_tf.decode(tf.cast(offsets, tf.float32), tf.constant(defaults))
     scores = _strongest(scores, score_threshold, top_k)
     boxes, scores, classes, counts = tf.image.combined_non_max_suppression(
         boxes[:, :, None], scores, max_output_size_per_class=top_k, max_total_size=keep_top_k,

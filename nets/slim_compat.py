@@ -76,6 +76,19 @@ def _silence_known_warnings():
         warnings.filterwarnings('ignore', message=message)
 
 
+def prepare_devices(deterministic: bool = False, xla: bool = False) -> None:
+    """Lets GPU memory grow as it is needed instead of taking all of it.
+
+    deterministic: the same seed gives the same numbers to the last bit.  xla: graphs are compiled, in parts, for GPUs.
+    """
+    for gpu in tf.config.list_physical_devices('GPU'):
+        tf.config.experimental.set_memory_growth(gpu, True)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    if xla:
+        tf.config.optimizer.set_jit('autoclustering')
+
+
 tf = _import('tensorflow', 'tensorflow')
 _import('tf_keras', 'tf_keras')
 _alias_legacy_layers()

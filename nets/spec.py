@@ -10,6 +10,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import tensorflow as tf
 
+# Layers of the ResNets (nets.backbones.resnet_common).
+RESNET_DEPTHS = (50, 101, 152)
+# Number formats of activations (nets.ssd).
+PRECISIONS = ('float32', 'bfloat16', 'float16')
+
 # Default box sizes in pixels of a 300 x 300 image, smallest layer first: min sizes, and one more for the last max size.
 # weiliu89/caffe (branch ssd): 'coco' = examples/ssd/ssd_coco.py, 'voc' = examples/ssd/ssd_pascal.py.
 BOX_SETS_300 = {
@@ -70,7 +75,7 @@ class BackboneSpec:
     l2_norm: feature layer -> initial scale, for layers that are L2-normalised over channels.
     imagenet: the published classifier.
     parameters: exact number of backbone parameters that the SSD uses, moving statistics included.
-    conventions: the published SSD whose pixels, padding and default boxes this record has (see nets.published); '': its own.
+    conventions: the published SSD whose pixels, padding and default boxes this record has (see checkpoints.convert); '': its own.
     """
     name: str
     builder: Callable[..., dict[str, 'tf.Tensor']]
@@ -117,7 +122,7 @@ class BackboneSpec:
 
     @property
     def box_facts(self) -> dict[str, list]:
-        """What a checkpoint says of the default boxes that it was trained for; see nets.detector.load. Plain lists."""
+        """What a checkpoint says of the default boxes that it was trained for; see detection.detector.load. Plain lists."""
         return {'sizes': list(self.sizes), 'aspect_ratios': [list(ratios) for ratios in self.aspect_ratios]}
 
     @property

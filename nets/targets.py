@@ -1,10 +1,9 @@
-"""`nets.matching` and the arithmetic of `nets.boxes` as TensorFlow operations. Tested equal to them."""
-from collections.abc import Sequence
-
+"""`nets.matching` as TensorFlow operations. Tested equal to it."""
 import numpy as np
 import tensorflow as tf
 
 from nets import boxes as box_ops
+from nets import boxes_tf
 from nets.matching import SMALLEST_OVERLAP
 
 TensorLike = tf.types.experimental.TensorLike
@@ -24,7 +23,7 @@ def match(boxes: TensorLike, labels: TensorLike, defaults: np.ndarray, threshold
     boxes = tf.reshape(boxes, [-1, 4])
     # A row of zeros overlaps nothing, and lets every argmax and gather work on images without objects.
     padded = tf.concat([boxes, tf.zeros([1, 4])], axis=0)
-    overlaps = iou(padded, corners)
+    overlaps = boxes_tf.iou(padded, corners)
     best = tf.argmax(overlaps, axis=0, output_type=tf.int32)
     objects = tf.where(tf.reduce_max(overlaps, axis=0) >= threshold, best, -1)
     objects = _bipartite(overlaps, objects, tf.shape(boxes)[0])
@@ -33,7 +32,7 @@ def match(boxes: TensorLike, labels: TensorLike, defaults: np.ndarray, threshold
     classes = tf.where(matched, tf.gather(tf.concat([tf.cast(labels, tf.int32), [0]], axis=0), index), 0)
     # Unmatched boxes encode themselves, which gives finite numbers to throw away.
     targets = tf.where(matched[:, None], tf.gather(padded, index), corners)
-    offsets = tf.where(matched[:, None], encode(targets, tf.constant(defaults)), 0.)
+    offsets = tf.where(matched[:, None], boxes_tf.encode(targets, tf.constant(defaults)), 0.)
     return classes, offsets
 
 
@@ -60,34 +59,3 @@ def _bipartite(overlaps, objects, count):
     _, _, chosen = tf.while_loop(lambda turn, *_: turn < count, body, [0, values, tf.fill([columns], -1)])
     paired = tf.where(chosen >= 0)[:, 0]
     return tf.tensor_scatter_nd_update(objects, tf.gather(chosen, paired)[:, None], tf.cast(paired, tf.int32))
-
-
-def iou(first: TensorLike, second: TensorLike) -> tf.Tensor:
-    """As nets.boxes.iou: first [M, 4], second [N, 4], corners -> [M, N].
-
-    Coordinate by coordinate, which TensorFlow computes several times as fast as pairs of them where N is large.
-    """
-    top, left, bottom, right = (first[:, side, None] for side in range(4))
-    tops, lefts, bottoms, rights = (second[None, :, side] for side in range(4))
-    height = tf.maximum(tf.minimum(bottom, bottoms) - tf.maximum(top, tops), 0)
-    width = tf.maximum(tf.minimum(right, rights) - tf.maximum(left, lefts), 0)
-    intersection = height * width
-    union = tf.maximum(bottom - top, 0) * tf.maximum(right - left, 0) \
-        + tf.maximum(bottoms - tops, 0) * tf.maximum(rights - lefts, 0) - intersection
-    return tf.math.divide_no_nan(intersection, union)
-
-
-def encode(boxes: TensorLike, defaults: TensorLike, variances: Sequence[float] = box_ops.VARIANCES) -> tf.Tensor:
-    """As nets.boxes.encode: boxes [K, 4] corners, defaults [K, 4] centers -> [K, 4] cy, cx, h, w."""
-    low, high = boxes[..., :2], boxes[..., 2:]
-    offsets = tf.concat([((low + high) / 2 - defaults[..., :2]) / defaults[..., 2:],
-                         tf.math.log((high - low) / defaults[..., 2:])], axis=-1)
-    return offsets / tf.constant(variances)
-
-
-def decode(offsets: TensorLike, defaults: TensorLike, variances: Sequence[float] = box_ops.VARIANCES) -> tf.Tensor:
-    """As nets.boxes.decode: offsets [..., K, 4], defaults [K, 4] centers -> [..., K, 4] corners, not clipped."""
-    offsets = offsets * tf.constant(variances)
-    centers = offsets[..., :2] * defaults[..., 2:] + defaults[..., :2]
-    half = tf.exp(offsets[..., 2:]) * defaults[..., 2:] / 2
-    return tf.concat([centers - half, centers + half], axis=-1)

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 import tensorflow as tf
 from google.protobuf import message
 
-from datasets import DataError, tfrecord
+from datasets import tfrecord
 from preprocessing import pipeline
+from utils.errors import DataError
 
 # A TFRecord is its length (8 bytes), the length's checksum (4), the data, and the data's checksum (4).
 _HEADER = struct.Struct('<QI')

@@ -15,10 +15,14 @@ import ssd_demo
 import ssd_image_to_tf
 import ssd_test
 import ssd_train
-from configs.errors import UserError
-from datasets import DataError, shapes, tfrecord, voc_eval
-from nets import backbones, checkpoint, learning, ssd, training_log
-from tests.nets import published_networks
+from checkpoints import io as checkpoint
+from datasets import shapes, tfrecord
+from evaluation import voc as voc_eval
+from nets import backbones, ssd
+from tests.checkpoints import published_networks
+from training import log
+from training.trainer import NotFinite
+from utils.errors import DataError, UserError
 
 BACKBONE = 'mobilenet_v1'
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -83,9 +87,9 @@ def test_whole_path(room, capsys):
     assert checkpoint.read_description(checkpoint.find(folder))['classes'] == list(shapes.SHAPES)
 
     # The log of step 2 goes on where it was interrupted, and step 1's was moved aside.
-    rows = training_log.read_scalars(f'{folder}/scalars.jsonl')
+    rows = log.read_scalars(f'{folder}/scalars.jsonl')
     assert [(row['step'], 'mean_ap' in row) for row in rows] == [(1, False), (2, False), (2, True)]
-    assert len(training_log.read_scalars(f'{folder}/finetune_new_ssd_step1/scalars.jsonl')) == 2
+    assert len(log.read_scalars(f'{folder}/finetune_new_ssd_step1/scalars.jsonl')) == 2
     for run in (folder, f'{folder}/finetune_new_ssd_step1'):
         assert os.listdir(f'{run}/logs') and os.path.getsize(f'{run}/training_curves.png') > 1000
 
@@ -163,7 +167,7 @@ def test_mistakes(room, script, arguments, message):
 
 
 def test_loss_that_is_not_finite_names_step_and_images(room):
-    with pytest.raises(learning.NotFinite, match=r'not finite at step \d.*images: shapes/'):
+    with pytest.raises(NotFinite, match=r'not finite at step \d.*images: shapes/'):
         _train('from_scratch', 30, '--output=burst', '--learning_rate=1e12', '--save_every=100')
     assert checkpoint.newest('burst') is None
 

@@ -5,7 +5,8 @@ import pathlib
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-FOLDERS = ('configs', 'datasets', 'preprocessing', 'nets', 'checkpoints', 'benchmarks', 'docs')
+FOLDERS = ('utils', 'configs', 'datasets', 'preprocessing', 'nets', 'checkpoints', 'training', 'detection', 'evaluation',
+           'benchmarks', 'docs')
 MODULES = sorted([*ROOT.glob('*.py'), *(path for folder in FOLDERS for path in (ROOT / folder).rglob('*.py'))])
 
 

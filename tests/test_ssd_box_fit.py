@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import ssd_box_fit
-from configs.errors import UserError
-from datasets import DataError, annotations, tfrecord
-from nets import backbones, box_fit
+from datasets import annotations, tfrecord
+from evaluation import box_fit
+from nets import backbones
+from utils.errors import DataError, UserError
 
 
 @pytest.fixture

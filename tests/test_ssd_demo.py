@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 
 import ssd_demo
-from configs.errors import UserError
-from datasets import DataError, outputs, pictures, voc
-from nets import detector, postprocess
+from datasets import voc
+from detection import detector, sources, writers
+from nets import postprocess
 from nets.slim_compat import tf
 from preprocessing import pipeline
-from tests.datasets.cameras import Camera, read_video, write_video
+from tests.detection.cameras import Camera, read_video, write_video
+from utils.errors import DataError, UserError
 
 SHIPPED = pathlib.Path(__file__).resolve().parents[1] / 'checkpoints/ssd_mobilenet_v1/shipped'
 
@@ -46,7 +47,7 @@ def person(monkeypatch):
 
 @pytest.fixture
 def photograph():
-    name, picture = pictures.sample()
+    name, picture = sources.sample()
     if name == 'drawn_scene':
         pytest.skip('this matplotlib brings no photograph')
     return cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
@@ -121,14 +122,14 @@ def test_video(room, person, monkeypatch, capsys):
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_camera_leaves_a_whole_video(room, person, monkeypatch, capsys, number):
     monkeypatch.setattr(cv2, 'VideoCapture', lambda name, capture=cv2.VideoCapture: Camera(name) if name == 0 else capture(name))
-    added, add = itertools.count(1), outputs.Outputs.add
+    added, add = itertools.count(1), writers.Outputs.add
 
     def interrupting(files, result):
         add(files, result)
         if next(added) == 3:
             os.kill(os.getpid(), number)
 
-    monkeypatch.setattr(outputs.Outputs, 'add', interrupting)
+    monkeypatch.setattr(writers.Outputs, 'add', interrupting)
     assert _demo(monkeypatch, '--image=0', '--format=video,json') == 130
     text = capsys.readouterr().out
     assert text.endswith('written: camera_0_detections.mp4\nwritten: camera_0_detections.jsonl\ninterrupted after 3 frames\n')

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 import ssd_export
-from configs.errors import UserError
-from datasets import pictures, voc
-from nets import backbones, checkpoint, detector, export
+from checkpoints import io as checkpoint
+from datasets import voc
+from detection import detector, export, sources
+from nets import backbones
 from nets.slim_compat import tf
 from preprocessing import normalize, pipeline
+from utils.errors import UserError
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SHIPPED = ROOT / 'checkpoints/ssd_mobilenet_v1/shipped'
@@ -28,7 +30,7 @@ def room(tmp_path_factory):
     before = os.getcwd()
     os.chdir(folder)
     assert _export() == 0
-    name, picture = pictures.sample()
+    name, picture = sources.sample()
     if name == 'drawn_scene':
         pytest.skip('this matplotlib brings no photograph')
     pathlib.Path('picture.jpg').write_bytes(pathlib.Path(name).read_bytes())
@@ -43,7 +45,7 @@ def expected(room):
     spec = backbones.get('mobilenet_v1')
     model, _ = detector.load(spec, checkpoint.find(SHIPPED))
     detect = detector.Detector(model, lambda images: normalize.normalize(images, spec.pixels))
-    found = {name: detect(pipeline.resize_image(pictures.read(name), 300)[None]) for name in ('picture.jpg', 'small.png')}
+    found = {name: detect(pipeline.resize_image(sources.read(name), 300)[None]) for name in ('picture.jpg', 'small.png')}
     return {name: {key: values[0].numpy() for key, values in each._asdict().items()} for name, each in found.items()}
 
 
@@ -69,7 +71,7 @@ def _check(found, expected):
 
 @pytest.mark.parametrize('name', ['picture.jpg', 'small.png'])
 def test_saved_model_equals_the_demo(name, saved_model, expected):
-    _check(saved_model['pixels'](tf.constant(pictures.read(name))), expected[name])
+    _check(saved_model['pixels'](tf.constant(sources.read(name))), expected[name])
     _check(saved_model['bytes'](tf.io.read_file(name)), expected[name])
 
 
@@ -79,7 +81,7 @@ def test_saved_model_takes_batches(saved_model, expected):
         found = saved_model[signature](encoded)
         for number, each in enumerate(expected.values()):
             _check({key: values[number] for key, values in found.items()}, each)
-    several = np.stack([pictures.read('small.png')] * 2)
+    several = np.stack([sources.read('small.png')] * 2)
     found = saved_model['pixels_batch'](tf.constant(several))
     _check({key: values[1] for key, values in found.items()}, expected['small.png'])
 
@@ -104,7 +106,7 @@ def test_class_names_are_in_all_places(saved_model):
 def test_tflite_equals_the_demo(weights, tolerance, expected):
     path = f'{FOLDER}/detector_{weights}.tflite'
     for name, each in expected.items():
-        found = export.run_tflite(path, pipeline.resize_image(pictures.read(name), 300)[None])
+        found = export.run_tflite(path, pipeline.resize_image(sources.read(name), 300)[None])
         assert found['boxes'].shape == (200, 4) and found['classes'].dtype == np.int32
         largest, count = export.difference(found, each, .01)
         assert largest < tolerance and count
@@ -122,7 +124,7 @@ def test_tflite_finds_more_than_a_hundred_of_one_class(room):
     detect = detector.Detector(model, lambda images: normalize.normalize(images, spec.pixels), folded=True, score_threshold=.2,
                                nms_threshold=.9, top_k=400, keep_top_k=150)
     export.write_tflite('persons.tflite', detect, half=False)
-    images = pipeline.resize_image(pictures.read('picture.jpg'), 300)[None]
+    images = pipeline.resize_image(sources.read('picture.jpg'), 300)[None]
     found, expected = export.run_tflite('persons.tflite', images), detect(images)
     assert found['counts'] == expected.counts[0] == 150 and set(found['classes']) == {15}
     np.testing.assert_allclose(found['scores'], expected.scores[0], atol=1e-5)

@@ -11,8 +11,8 @@ import pytest
 import tensorflow as tf
 
 import ssd_image_to_tf
-from configs.errors import UserError
-from datasets import DataError, shapes, sources, tfrecord, voc
+from datasets import shapes, sources, tfrecord, voc
+from utils.errors import DataError, UserError
 
 ROOT = pathlib.Path(ssd_image_to_tf.__file__).parent
 

@@ -2,8 +2,7 @@
 import functools
 import importlib
 
-from nets.choices import RESNET_DEPTHS
-from nets.spec import BackboneSpec
+from nets.spec import RESNET_DEPTHS, BackboneSpec
 
 # Name -> the module whose `spec(...)` makes its record; imported when asked for.
 _MODULES = {

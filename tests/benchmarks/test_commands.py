@@ -4,7 +4,7 @@ import argparse
 import pytest
 
 from benchmarks import commands
-from configs.errors import UserError
+from utils.errors import UserError
 
 
 def test_lists_behind_commas():
@@ -25,12 +25,13 @@ def test_option_of_a_list():
     assert parser.parse_args(['--fruits=pear']).fruits == ['pear']
 
 
-def test_last_line_of_a_process(tmp_path):
+def test_last_line_of_a_process(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     script = tmp_path / 'script.py'
     script.write_text('import sys; print("first", sys.argv[1], sep="\\n"); sys.exit(len(sys.argv) - 2)')
-    assert commands.last_line(str(script), 'found') == 'found'
-    with pytest.raises(UserError, match='script.py found more failed, exit code 1$'):
-        commands.last_line(str(script), 'found', 'more')
+    assert commands.last_line('script', 'found') == 'found'
+    with pytest.raises(UserError, match='script found more failed, exit code 1$'):
+        commands.last_line('script', 'found', 'more')
     script.write_text('')
-    with pytest.raises(UserError, match='script.py failed, exit code 0$'):
-        commands.last_line(str(script))
+    with pytest.raises(UserError, match='script failed, exit code 0$'):
+        commands.last_line('script')

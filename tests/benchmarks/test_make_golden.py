@@ -34,7 +34,8 @@ def test_networks_that_are_not_the_published_ones_are_refused(variables):
 
 def test_command_line():
     def call(*arguments):
-        done = subprocess.run([sys.executable, make_golden.__file__, *arguments], capture_output=True, text=True)
+        done = subprocess.run([sys.executable, '-m', 'benchmarks.make_golden', *arguments], cwd=make_golden.ROOT,
+                              capture_output=True, text=True)
         return done.returncode, done.stdout, done.stderr
 
     code, text, _ = call('--help')

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from checkpoints import fetch
-from configs.errors import UserError
-from datasets import DataError
-from nets import backbones, checkpoint, starting_point
-from tests.datasets.server import Site, serving
+from checkpoints import io as checkpoint
+from nets import backbones
+from tests.utils.server import Site, serving
+from training import starting_point
+from utils.errors import DataError, UserError
 
 OPTIONS = {'attempts': 2, 'pause': .001}
 

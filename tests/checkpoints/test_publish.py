@@ -4,8 +4,9 @@ import json
 import numpy as np
 import pytest
 
+from checkpoints import io as checkpoint
 from checkpoints import publish
-from nets import checkpoint
+from utils.errors import CheckpointError
 
 FACTS = {'backbone_network': 'ssd_mobilenet_v1', 'imagenet_scope': 'MobilenetV1', 'image_size': 300, 'default_box_set': 'coco',
          'classes': ['cat']}
@@ -43,13 +44,13 @@ def test_float32_is_exact(tmp_path):
 
 def test_refusals(tmp_path):
     _training(tmp_path, [3., 1e6])
-    with pytest.raises(checkpoint.CheckpointError, match='net/weights reaches 1e\\+06, which is no float16; write float32'):
+    with pytest.raises(CheckpointError, match='net/weights reaches 1e\\+06, which is no float16; write float32'):
         publish.publish(tmp_path, tmp_path / 'shipped')
     publish.publish(tmp_path, tmp_path / 'shipped', 'float32')
-    with pytest.raises(checkpoint.CheckpointError, match='is there already'):
+    with pytest.raises(CheckpointError, match='is there already'):
         publish.publish(tmp_path, tmp_path / 'shipped', 'float32')
     bare = checkpoint.save(tmp_path / 'bare', 1, {'a': np.zeros(1)})
-    with pytest.raises(checkpoint.CheckpointError, match='has no model.json with backbone_network'):
+    with pytest.raises(CheckpointError, match='has no model.json with backbone_network'):
         publish.publish(bare, tmp_path / 'other')
 
 
@@ -58,7 +59,7 @@ def test_mixed_trainings(tmp_path):
     prefix = publish.publish(first, tmp_path / 'shipped', 'float32', mix=[(second, .25)])
     np.testing.assert_array_equal(checkpoint.read(prefix).get_tensor('net/weights'), np.array([4., 1.5], 'f'))
     other = checkpoint.save(tmp_path / 'other', 1, {'net/weights': np.zeros(3, 'f'), 'net/biases': np.zeros(1, 'f')})
-    with pytest.raises(checkpoint.CheckpointError, match='other/model.ckpt-1 is of another network than .*first/model.ckpt-40'):
+    with pytest.raises(CheckpointError, match='other/model.ckpt-1 is of another network than .*first/model.ckpt-40'):
         publish.publish(first, tmp_path / 'again', mix=[(other, .5)])
 
 
@@ -72,7 +73,7 @@ def test_a_mean_of_halves_is_not_rounded_to_halves(tmp_path):
 @pytest.mark.parametrize('shares, text', [([.5, .5], '1'), ([.7, .6], '1.3')])
 def test_shares_that_leave_nothing(shares, text, tmp_path):
     first, second = _training(tmp_path / 'first', [3., 1.]), _training(tmp_path / 'second', [7., 3.])
-    with pytest.raises(checkpoint.CheckpointError, match=f'^the shares of the others make {text}, which leaves nothing'):
+    with pytest.raises(CheckpointError, match=f'^the shares of the others make {text}, which leaves nothing'):
         publish.publish(first, tmp_path / 'shipped', mix=[(second, share) for share in shares])
     assert not (tmp_path / 'shipped').exists()
 

@@ -6,9 +6,12 @@ import pathlib
 import numpy as np
 import pytest
 
-from datasets import pictures, voc
-from nets import backbones, checkpoint, detector
+from checkpoints import io as checkpoint
+from datasets import voc
+from detection import detector, sources
+from nets import backbones
 from preprocessing import normalize, pipeline
+from utils.errors import CheckpointError
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / 'checkpoints/ssd_mobilenet_v1'
 
@@ -26,7 +29,7 @@ def test_it_knows_the_classes_of_voc_and_finds_a_person():
     spec = backbones.get('mobilenet_v1')
     model, classes = detector.load(spec, checkpoint.find(FOLDER / 'shipped'))
     assert classes == voc.CLASSES
-    name, picture = pictures.sample()
+    name, picture = sources.sample()
     if name == 'drawn_scene':
         pytest.skip('this matplotlib brings no photograph')
     detect = detector.Detector(model, lambda images: normalize.normalize(images, spec.pixels), score_threshold=.5)
@@ -40,5 +43,5 @@ def test_it_is_not_taken_for_a_detector_with_other_default_boxes():
     spec, prefix = backbones.get('mobilenet_v1'), checkpoint.find(FOLDER / 'shipped')
     assert checkpoint.read_description(prefix)['default_boxes'] == spec.box_facts
     other = dataclasses.replace(spec, aspect_ratios=((2.5,), *spec.aspect_ratios[1:]))
-    with pytest.raises(checkpoint.CheckpointError, match=r'with default_boxes .*\[\[2.0\], .*, configured is .*\[\[2.5\]'):
+    with pytest.raises(CheckpointError, match=r'with default_boxes .*\[\[2.0\], .*, configured is .*\[\[2.5\]'):
         detector.load(other, prefix)

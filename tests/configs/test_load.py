@@ -116,6 +116,6 @@ def test_a_module_without_docstring_has_no_heading(tmp_path, monkeypatch):
 
 
 def test_no_tensorflow_is_imported():
-    code = ('import sys, configs, datasets.voc_eval, nets.anchors, nets.matching; configs.load("ssd_train", []); '
+    code = ('import sys, configs, evaluation.voc, nets.anchors, nets.matching; configs.load("ssd_train", []); '
             'sys.exit("tensorflow" in sys.modules)')
     assert subprocess.run([sys.executable, '-c', code], check=False).returncode == 0

@@ -4,7 +4,8 @@ import json
 import numpy as np
 import pytest
 
-from datasets import DataError, annotations, coco
+from datasets import annotations, coco
+from utils.errors import DataError
 
 IMAGE = {'id': 7, 'file_name': 'a.jpg', 'height': 50, 'width': 100}
 CATEGORIES = [{'id': 90, 'name': 'toothbrush'}, {'id': 3, 'name': 'car'}, {'id': 17, 'name': 'cat'}]

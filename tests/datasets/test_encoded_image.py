@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datasets import DataError, encoded_image
+from datasets import encoded_image
+from utils.errors import DataError
 
 
 def _file(tmp_path, mode, kind, size=(40, 30), **options):

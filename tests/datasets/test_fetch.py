@@ -7,8 +7,9 @@ import tarfile
 import pytest
 
 import ssd_image_to_tf
-from datasets import DataError, fetch, shapes, sources, tfrecord, voc
-from tests.datasets.server import Site, serving
+from datasets import fetch, shapes, sources, tfrecord, voc
+from tests.utils.server import Site, serving
+from utils.errors import DataError
 
 
 def _archive(folder, names):

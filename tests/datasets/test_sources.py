@@ -4,7 +4,8 @@ import pathlib
 
 import pytest
 
-from datasets import DataError, sources
+from datasets import sources
+from utils.errors import DataError
 
 
 @pytest.fixture

@@ -3,7 +3,8 @@ import random
 
 import pytest
 
-from datasets import DataError, split
+from datasets import split
+from utils.errors import DataError
 
 IDS = [f'{number:06d}' for number in range(10)]
 

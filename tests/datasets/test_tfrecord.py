@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from datasets import DataError, annotations, tfrecord
+from datasets import annotations, tfrecord
+from utils.errors import DataError
 
 
 def _objects(*rows):

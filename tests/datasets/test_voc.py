@@ -2,8 +2,9 @@
 import numpy as np
 import pytest
 
-from datasets import DataError, annotations, voc
+from datasets import annotations, voc
 from datasets.voc import RawObject
+from utils.errors import DataError
 
 OBJECT = ('<object><name>{name}</name>{more}<bndbox><xmin>{box[0]}</xmin><ymin>{box[1]}</ymin><xmax>{box[2]}</xmax>'
           '<ymax>{box[3]}</ymax></bndbox></object>')

@@ -58,10 +58,11 @@ def test_commands_name_files_and_keys_that_exist(path):
 
 
 def _source(name):
-    """The text of a file and of the modules that it imports from datasets, where commands share their arguments."""
+    """The text of a file and of the modules that it imports from evaluation, where commands share their arguments."""
     text = (ROOT / name).read_text()
-    shared = [word for names in re.findall(r'from datasets import ([\w, ]+)', text) for word in names.split(', ')]
-    return text + ''.join(path.read_text() for word in shared if (path := ROOT / f'datasets/{word}.py').exists())
+    shared = re.findall(r'from evaluation\.(\w+) import', text)
+    shared += [word.split()[0] for names in re.findall(r'from evaluation import ([\w, ]+)', text) for word in names.split(', ')]
+    return text + ''.join((ROOT / f'evaluation/{word}.py').read_text() for word in shared)
 
 
 @pytest.mark.parametrize('path', DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -85,6 +86,6 @@ def test_readme_leads_to_every_page():
 
 @pytest.mark.parametrize('path', DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_of_the_repository_that_are_named_exist(path):
-    folders = 'configs|datasets|preprocessing|nets|benchmarks|tests|docs'
+    folders = 'configs|datasets|preprocessing|nets|training|detection|evaluation|utils|benchmarks|tests|docs'
     for name in re.findall(rf'`((?:{folders})/[\w/]+\.\w+)', path.read_text()):
         assert (ROOT / name).exists(), name

@@ -26,7 +26,7 @@ def test_figures_exist_and_are_small():
 
 
 def test_script_draws_all_figures(tmp_path):
-    subprocess.run([sys.executable, 'docs/figures.py', f'--output={tmp_path}'], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run([sys.executable, '-m', 'docs.figures', f'--output={tmp_path}'], cwd=ROOT, check=True, capture_output=True)
     committed = sorted((ROOT / 'docs/figures').iterdir())
     assert sorted(path.name for path in tmp_path.iterdir()) == [path.name for path in committed]
     for path in committed:

@@ -2,7 +2,7 @@
 import numpy as np
 import pytest
 
-from nets import boxes, targets
+from nets import boxes, boxes_tf
 
 
 def test_iou_by_hand():
@@ -11,7 +11,7 @@ def test_iou_by_hand():
     second = np.array([[0, .5, 1, 1.5], [0, 0, 1, 1], [2, 2, 3, 3]])
     expected = [[1 / 3, 1, 0], [0, .25, 0]]
     np.testing.assert_allclose(boxes.iou(first, second), expected, atol=1e-12)
-    np.testing.assert_allclose(targets.iou(*(np.float32(a) for a in (first, second))), expected, atol=1e-6)
+    np.testing.assert_allclose(boxes_tf.iou(*(np.float32(a) for a in (first, second))), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize('first, second, shape', [((0, 4), (3, 4), (0, 3)), ((2, 4), (0, 4), (2, 0))])
@@ -36,7 +36,7 @@ def test_encode_equals_caffe():
     box = np.array([[.2, 0, .5, .4]])
     expected = [[7.5, 0, 2.0273255405408217, 3.465735902799726]]
     np.testing.assert_allclose(boxes.encode(box, default), expected, atol=1e-5)
-    np.testing.assert_allclose(targets.encode(np.float32(box), np.float32(default)), expected, atol=1e-4)
+    np.testing.assert_allclose(boxes_tf.encode(np.float32(box), np.float32(default)), expected, atol=1e-4)
     np.testing.assert_allclose(boxes.encode(box, default, (1, 1, 1, 1)), [[.75, 0, .4054651, .6931472]], atol=1e-6)
 
 
@@ -46,7 +46,7 @@ def test_decode_equals_caffe():
     code = np.array([[7.5, 0, 2.0273255405408217, 3.465735902799726]] * 4)
     expected = [[.2, 0, .5, .4], [.3, .1, .6, .5], [.4, .2, .7, .6], [.5, .3, .8, .7]]
     np.testing.assert_allclose(boxes.decode(code, defaults), expected, atol=1e-5)
-    np.testing.assert_allclose(targets.decode(np.float32(code), np.float32(defaults)), expected, atol=1e-5)
+    np.testing.assert_allclose(boxes_tf.decode(np.float32(code), np.float32(defaults)), expected, atol=1e-5)
 
 
 def test_encode_equals_faster_rcnn_coder():

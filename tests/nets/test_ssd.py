@@ -2,8 +2,11 @@
 import numpy as np
 import pytest
 
-from nets import anchors, backbones, checkpoint, detector, ssd
+from checkpoints import io as checkpoint
+from detection import detector
+from nets import anchors, backbones, ssd
 from nets.slim_compat import tf
+from utils.errors import CheckpointError
 
 SMALL = 'mobilenet_v1'
 
@@ -100,19 +103,19 @@ def test_detector_loads_a_checkpoint(small, trained):
 
 
 def test_detector_refuses_another_backbone(trained):
-    with pytest.raises(checkpoint.CheckpointError, match='trained with backbone_network ssd_mobilenet_v1, configured is ssd_mob'):
+    with pytest.raises(CheckpointError, match='trained with backbone_network ssd_mobilenet_v1, configured is ssd_mob'):
         detector.load(backbones.get('mobilenet_v2'), trained)
 
 
 def test_detector_refuses_an_incomplete_checkpoint(small, tmp_path):
     prefix = checkpoint.save(tmp_path, 1, {'ssd/extra_1/logits/biases': np.zeros(24, 'f')})
-    with pytest.raises(checkpoint.CheckpointError, match='does not fit ssd_mobilenet_v1 with 3 classes: .* missing, first '):
+    with pytest.raises(CheckpointError, match='does not fit ssd_mobilenet_v1 with 3 classes: .* missing, first '):
         detector.load(small.spec, prefix, classes=('a', 'b', 'c'))
 
 
 def test_detector_refuses_a_checkpoint_whose_classes_nobody_names(small, tmp_path):
     prefix = checkpoint.save(tmp_path, 1, {'a': np.zeros(1)})
-    with pytest.raises(checkpoint.CheckpointError, match='classes of .*model.ckpt-1 are unknown: no model.json beside it lists'):
+    with pytest.raises(CheckpointError, match='classes of .*model.ckpt-1 are unknown: no model.json beside it lists'):
         detector.load(small.spec, prefix)
 
 

@@ -2,9 +2,10 @@
 import pytest
 import tensorflow as tf
 
-from datasets import DataError, tfrecord
+from datasets import tfrecord
 from preprocessing import damage, pipeline
 from tests.preprocessing.records import write
+from utils.errors import DataError
 
 
 def _spoil(path, position):

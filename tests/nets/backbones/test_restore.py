@@ -7,8 +7,11 @@ import types
 import numpy as np
 import pytest
 
-from nets import backbones, checkpoint, ssd, starting_point
+from checkpoints import io as checkpoint
+from nets import backbones, ssd
 from tests.nets.backbones.reference import RECORDS, published
+from training import starting_point
+from utils.errors import CheckpointError
 
 QUICK = ('mobilenet_v1', 'mobilenet_v2')
 
@@ -46,12 +49,12 @@ def test_what_lacks_is_listed(tmp_path):
     spec = backbones.get('mobilenet_v1')
     lacking = ['MobilenetV1/Conv2d_3_pointwise/weights', 'MobilenetV1/Conv2d_3_pointwise/BatchNorm/gamma']
     prefix, _ = _write(tmp_path, spec.imagenet.scope, without=lacking)
-    with pytest.raises(checkpoint.CheckpointError, match='does not fill the backbone(.|\n)*2 not in the checkpoint.*'
+    with pytest.raises(CheckpointError, match='does not fill the backbone(.|\n)*2 not in the checkpoint.*'
                        r'MobilenetV1/Conv2d_3_pointwise \(2\)'):
         _restore(spec, prefix)
 
 
 def test_another_network_is_refused(tmp_path):
     prefix, _ = _write(tmp_path, 'MobilenetV2')
-    with pytest.raises(checkpoint.CheckpointError, match='holds no variable of mobilenet_v1 .scope MobilenetV1.'):
+    with pytest.raises(CheckpointError, match='holds no variable of mobilenet_v1 .scope MobilenetV1.'):
         _restore(backbones.get('mobilenet_v1'), prefix)

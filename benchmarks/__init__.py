@@ -1,0 +1,1 @@
+"""What is measured or takes long: python3 -m benchmarks.NAME --help."""

@@ -1,0 +1,81 @@
+"""Pictures: boxes with names and scores on an image."""
+import colorsys
+import os
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from utils import files
+from utils.errors import DataError
+
+
+def colour(label: int) -> tuple[int, int, int]:
+    """A stable, saturated RGB colour per label; neighbours differ (steps of the golden ratio around the hue circle)."""
+    return tuple(int(255 * v) for v in colorsys.hsv_to_rgb(label * 0.618034 % 1.0, 0.85, 0.95))
+
+
+def draw_detections(image: np.ndarray, boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray | None,
+                    classes: Sequence[str]) -> np.ndarray:
+    """A copy of image with boxes, names and scores.
+
+    Args:
+        image: uint8 [H, W, 3] RGB.  boxes: [D, 4] corners in [0, 1].  labels: int [D], from 1.
+        scores: [D] in [0, 1], or None for ground truth.  classes: names of labels 1, 2, ...
+    """
+    image = np.ascontiguousarray(image).copy()
+    sides = np.array([*image.shape[:2], *image.shape[:2]])
+    # The best detection is drawn last, over the others.
+    for number in reversed(range(len(boxes))):
+        corners = np.round(np.asarray(boxes[number]) * sides).astype(int)
+        text = classes[labels[number] - 1] + ('' if scores is None else f' {scores[number]:.2f}')
+        draw_box(image, corners, text, colour(int(labels[number])))
+    return image
+
+
+def draw_caption(image: np.ndarray, text: str) -> np.ndarray:
+    """A copy of image, uint8 [H, W, 3] RGB, with text in its upper left corner."""
+    image = np.ascontiguousarray(image).copy()
+    _draw_text(image, text, 0, 0, (40, 40, 40))
+    return image
+
+
+def draw_box(image: np.ndarray, corners: np.ndarray, text: str, rgb: tuple[int, int, int], below: bool = False,
+             weight: float = 1.) -> None:
+    """One rectangle, and its text on a filled strip over it, or under it, that stays inside the image. Drawn in place.
+
+    corners: ymin, xmin, ymax, xmax in pixels.  weight: makes lines and letters larger.
+    """
+    thick = max(1, round(weight * min(image.shape[:2]) / 250))
+    ymin, xmin, ymax, xmax = (int(v) for v in corners)
+    cv2.rectangle(image, (xmin, ymin), (xmax, ymax), rgb, thick, cv2.LINE_AA)
+    _draw_text(image, text, ymax if below else ymin, xmin, rgb, below, weight)
+
+
+def _draw_text(image, text, row, left, rgb, below=False, weight=1.):
+    """Text on a strip of colour rgb that stays inside the image: above a row, or below it."""
+    height, width = image.shape[:2]
+    size = weight * max(0.35, min(height, width) / 900)
+    (text_width, text_height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
+    strip = text_height + base + 2
+    if below:
+        top = row if row + strip <= height else max(0, min(row, height) - strip)
+    else:
+        top = row - strip if row >= strip else min(max(row, 0), max(0, height - strip))
+    left = max(0, min(left, width - text_width - 4))
+    cv2.rectangle(image, (left, top), (left + text_width + 4, top + strip), rgb, cv2.FILLED)
+    ink = (0, 0, 0) if np.dot(rgb, (0.299, 0.587, 0.114)) > 110 else (255, 255, 255)
+    cv2.putText(image, text, (left + 2, top + text_height + 1), cv2.FONT_HERSHEY_SIMPLEX, size, ink, 1, cv2.LINE_AA)
+
+
+def save_image(path: str | os.PathLike, image: np.ndarray) -> None:
+    """Writes uint8 RGB [H, W, 3] in the format of the path's ending; makes its folder. DataError where that does not work."""
+    try:
+        good, encoded = cv2.imencode(os.path.splitext(path)[1], cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+    except cv2.error:
+        raise DataError(f'{path} cannot be written: OpenCV knows no format of that ending; use .png or .jpg') from None
+    if not good:
+        height, width = image.shape[:2]
+        raise DataError(f'{path} cannot be written: its format has no place for {width} x {height} pixels; use .png')
+    with files.writing(path), open(path, 'wb') as file:
+        file.write(encoded)

@@ -1,0 +1,1 @@
+"""The program that draws the figures: python3 -m docs.figures."""

@@ -1,0 +1,145 @@
+"""Detections and ground truths as files: VOC's comp4_det_<set>_<class>.txt, and the annotations of an image set."""
+import argparse
+import collections
+import math
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from datasets import voc
+from evaluation import voc as voc_eval
+from evaluation.voc import METRICS, Detection, GroundTruth, evaluate, table
+from utils import files
+from utils.command_line import parser as new_parser
+from utils.errors import DataError
+
+
+def write_detections(folder: str | os.PathLike, image_set: str, classes: Sequence[str],
+                     detections: Mapping[str, Detection]) -> None:
+    """Writes comp4_det_<set>_<class>.txt, lines 'image score xmin ymin xmax ymax' in VOC pixels, one file per class.
+
+    DataError names a file that cannot be written.
+    """
+    for label, name in enumerate(classes, start=1):
+        lines = []
+        for image, entry in detections.items():
+            mine = entry.labels == label
+            for (ymin, xmin, ymax, xmax), score in zip(entry.boxes[mine], entry.scores[mine], strict=True):
+                lines.append(f'{os.path.basename(image)} {score:.6f} {xmin:.2f} {ymin:.2f} {xmax:.2f} {ymax:.2f}\n')
+        path = _detections_file(folder, image_set, name)
+        with files.writing(path):
+            path.write_text(''.join(lines), encoding='utf-8')
+
+
+def _detections_file(folder, image_set, name):
+    return pathlib.Path(folder, f'comp4_det_{image_set}_{name.replace("/", "_")}.txt')
+
+
+def read_detections(folder: str | os.PathLike, image_set: str, classes: Sequence[str]) -> tuple[dict[str, Detection], list[str]]:
+    """comp4_det_<set>_<class>.txt of a folder -> ({image id: Detection}, classes whose file is missing).
+
+    Equal scores rank in the order of the file, as the devkit's stable sort has it. DataError where there is no file at all, or
+    one that is malformed.
+    """
+    rows, missing = collections.defaultdict(list), []
+    for label, name in enumerate(classes, start=1):
+        path = _detections_file(folder, image_set, name)
+        if not path.is_file():
+            missing.append(name)
+            continue
+        for number, (image, *values) in enumerate(_read_lines(path), start=1):
+            rows[image].append([*values, label, number])
+    if len(missing) == len(classes):
+        raise DataError(f'no detections at {pathlib.Path(folder, f"comp4_det_{image_set}_<class>.txt")}')
+    tables = {image: np.array(values) for image, values in rows.items()}
+    return {image: Detection(v[:, :4], v[:, 5].astype(int), v[:, 4], v[:, 6]) for image, v in tables.items()}, missing
+
+
+def _read_lines(path):
+    """Yields (image id, ymin, xmin, ymax, xmax, score) of every line."""
+    try:
+        lines = path.read_text(encoding='utf-8').splitlines()
+    except UnicodeDecodeError:
+        raise DataError(f'{path} is no text in UTF-8') from None
+    except OSError as error:
+        raise DataError(f'{path} cannot be read: {error.strerror}') from None
+    for number, line in enumerate(lines, start=1):
+        try:
+            image, *values = line.split()
+            score, xmin, ymin, xmax, ymax = map(_finite, values)
+        except ValueError:
+            raise DataError(f"{path}, line {number}: '{line}' is not 'image score xmin ymin xmax ymax'") from None
+        yield image, ymin, xmin, ymax, xmax, score
+
+
+def _finite(text):
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError
+    return value
+
+
+def read_ground_truths(folder: str | os.PathLike, image_set: str, classes: Sequence[str]) -> dict[str, GroundTruth]:
+    """The annotations of one VOC image set, in VOC pixels as they stand in the files. Unknown classes are left out.
+
+    DataError where the list or an annotation is missing or malformed, or a box is not finite.
+    """
+    known = {name: label for label, name in enumerate(classes, start=1)}
+    truths = {}
+    for image in voc.image_ids(folder, image_set):
+        objects = [item for item in voc.read_xml(folder, image)[0] if item.name in known]
+        for item in objects:
+            if not all(map(math.isfinite, item.box)):
+                raise DataError(f'{voc.annotation_path(folder, image)}: {item.name}: box {item} is not finite')
+        truths[image] = GroundTruth(np.array([item.box for item in objects], float).reshape(-1, 4),
+                                    np.array([known[item.name] for item in objects], int),
+                                    np.array([item.difficult for item in objects], bool))
+    return truths
+
+
+def voc_folder(path: str | os.PathLike) -> str:
+    """A VOC folder, or the only one inside a VOCdevkit; DataError where there is none, or several."""
+    if os.path.isdir(os.path.join(path, 'ImageSets')):
+        return str(path)
+    years = sorted(p for p in pathlib.Path(path).glob('*/ImageSets')) if os.path.isdir(path) else []
+    if len(years) != 1:
+        choice = '; name one of ' + ', '.join(str(p.parent) for p in years) if years else ''
+        raise DataError(f'no VOC folder at {path}{choice}')
+    return str(years[0].parent)
+
+
+def command_line(prog: str, description: str) -> argparse.ArgumentParser:
+    """A command line with the options that name detections and ground truths, for `read_both`."""
+    parser = new_parser(prog, description)
+    parser.add_argument('--detections', required=True, metavar='FOLDER',
+                        help='Folder of comp4_det_<set>_<class>.txt, lines "image score xmin ymin xmax ymax" in pixels from 1.')
+    parser.add_argument('--voc', required=True, metavar='FOLDER', help='VOC folder, such as VOCdevkit/VOC2007.')
+    parser.add_argument('--image_set', required=True, metavar='NAME', help='List of ImageSets/Main, such as test.')
+    parser.add_argument('--classes', metavar='FILE',
+                        help='Text file with one class name per line.\nDefault: the 20 classes of VOC')
+    return parser
+
+
+def read_both(options: argparse.Namespace) -> tuple[tuple[str, ...], dict[str, GroundTruth], dict[str, Detection], list[str]]:
+    """What the options of `command_line` name -> (classes, ground truths, detections, classes whose file is missing).
+
+    DataError names what is missing or malformed.
+    """
+    classes = voc.class_names(options.classes)
+    truths = read_ground_truths(voc_folder(options.voc), options.image_set, classes)
+    return classes, truths, *read_detections(options.detections, options.image_set, classes)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = command_line('python3 -m datasets.voc_eval', voc_eval.__doc__)
+    parser.add_argument('--metric', choices=METRICS, default='07',
+                        help='07: 11-point average precision, the rule of VOC2007. area: all-point, the rule from VOC2010 on.')
+    options = parser.parse_args(argv)
+    classes, truths, detections, missing = read_both(options)
+    result = evaluate(detections, truths, classes, options.metric)
+    print(table(result))
+    if missing:
+        print(f'no file of detections for: {", ".join(missing)}')
+    print(f'mAP {options.metric} {result.mean_ap:.6f}')

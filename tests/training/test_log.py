@@ -1,0 +1,126 @@
+"""The log of a training: resumed runs, what TensorBoard shows of them, and a disk that is full."""
+import contextlib
+import json
+import os
+import resource
+
+import cv2
+import numpy as np
+import pytest
+
+from training import log as training_log
+
+
+@contextlib.contextmanager
+def _full_disk(size=30):
+    """A limit on the size of files fails as a full disk does."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def _shown(folder):
+    """{run: {tag: steps}}, as TensorBoard reads a folder."""
+    from tensorboard.backend.event_processing import plugin_event_multiplexer
+    runs = plugin_event_multiplexer.EventMultiplexer().AddRunsFromDirectory(str(folder))
+    runs.Reload()
+    return {run: {tag: [event.step for event in runs.Tensors(run, tag)] for tag in data['tensors']}
+            for run, data in runs.Runs().items()}
+
+
+def test_scalars_are_lines_of_json_and_shown_by_tensorboard(tmp_path):
+    log = training_log.TrainingLog(str(tmp_path), 0)
+    log.scalars(20, {'loss': 1.23456789, 'learning_rate': np.float32(0.1), 'nothing': float('nan')})
+    log.scalars(20, {'mean_ap': 0.5})
+    lines = (tmp_path / 'scalars.jsonl').read_text().splitlines()
+    assert [json.loads(line) for line in lines] == log.rows == [
+        {'step': 20, 'loss': 1.23457, 'learning_rate': 0.1}, {'step': 20, 'mean_ap': 0.5}]
+    assert _shown(tmp_path) == {'logs': {'loss': [20], 'learning_rate': [20], 'mean_ap': [20]}}
+
+
+def test_steps_that_are_done_again_show_once(tmp_path):
+    first = training_log.TrainingLog(str(tmp_path), 0)
+    for step in (1, 2, 3):
+        first.scalars(step, {'loss': step})
+    with open(tmp_path / 'scalars.jsonl', 'a') as file:
+        file.write('{"step": 4, "lo')  # killed while writing
+    second = training_log.TrainingLog(str(tmp_path), 2)
+    for step in (3, 4):
+        second.scalars(step, {'loss': 10 * step})
+    assert [(row['step'], row['loss']) for row in training_log.read_scalars(tmp_path / 'scalars.jsonl')] == [
+        (1, 1), (2, 2), (3, 30), (4, 40)]
+    assert _shown(tmp_path)['logs']['loss'] == [1, 2, 3, 4]
+
+
+def test_new_training_where_an_earlier_one_ended_before_its_first_checkpoint(tmp_path):
+    training_log.TrainingLog(str(tmp_path), 0).scalars(7, {'loss': 7})
+    again = training_log.TrainingLog(str(tmp_path), 0)
+    assert again.rows == []
+    again.scalars(5, {'loss': 5})
+    assert [row['step'] for row in training_log.read_scalars(tmp_path / 'scalars.jsonl')] == [5]
+    assert _shown(tmp_path)['logs']['loss'] == [5]
+
+
+def test_runs_stand_side_by_side_with_their_settings(tmp_path):
+    for name in ('ssd', 'ssd/finetune_new_ssd_step1'):
+        log = training_log.TrainingLog(str(tmp_path / name), 0)
+        log.settings({'batch_size': 8, 'output': ''}, {'batch_size': 8})
+        log.images(1, 'augmented', np.zeros([2, 4, 4, 3], np.uint8))
+    tags = {'configuration': [0], '_hparams_/session_start_info': [0], 'augmented': [1]}
+    assert _shown(tmp_path) == {'ssd/logs': tags, 'ssd/finetune_new_ssd_step1/logs': tags}
+
+
+def test_settings_as_a_table():
+    assert training_log.table({'batch_size': 8, 'output': ''}).splitlines() == [
+        '| key | value |', '|---|---|', '| batch_size | `8` |', "| output | `''` |"]
+
+
+def test_full_disk_is_told_once_and_the_log_goes_on_when_there_is_room(tmp_path):
+    told = []
+    log = training_log.TrainingLog(str(tmp_path), 0, told.append)
+    log.scalars(1, {'loss': 1})
+    with _full_disk():
+        for step in range(2, 9):
+            log.scalars(step, {'loss': step})
+    assert [line.split(':')[0] for line in sorted(told)] == [
+        f'cannot write {tmp_path}/{name}' for name in ('logs', 'scalars.jsonl')]
+    assert all('\n' not in line and 'GB are free' in line and 'the training goes on' in line for line in told)
+    assert len(os.listdir(tmp_path / 'logs')) <= 2
+    log.scalars(9, {'loss': 9})
+    assert [row['step'] for row in training_log.read_scalars(tmp_path / 'scalars.jsonl')] == list(range(1, 10))
+    shown = _shown(tmp_path)['logs']['loss']
+    assert shown[0] == 1 and shown[-1] == 9
+    with _full_disk():
+        log.scalars(10, {'loss': 10})
+    assert len(told) == 4
+
+
+def test_other_errors_are_not_hidden(tmp_path):
+    with pytest.raises(ZeroDivisionError), training_log.TrainingLog(str(tmp_path), 0).guarded('file'):
+        raise ZeroDivisionError
+
+
+def test_nothing_logged_is_no_row(tmp_path):
+    assert training_log.read_scalars(tmp_path / 'scalars.jsonl') == []
+
+
+@pytest.mark.parametrize('rows, panels', [
+    ([], 0),
+    ([{'step': 20, 'loss': 3., 'matched': 8.}], 1),
+    ([{'step': step, 'loss': 3., 'confidence': 2., 'localization': 1., 'learning_rate': .1} for step in range(100)], 4),
+    ([{'step': 20, 'loss': 3.}, {'step': 20, 'mean_ap': .5}], 2),
+])
+def test_plot_training(rows, panels, tmp_path):
+    training_log.plot_training(rows, tmp_path / 'curves.png')
+    picture = cv2.imread(str(tmp_path / 'curves.png'))
+    assert picture.shape == (330, 352 * max(1, panels), 3)
+    blue = (picture[..., 0] > picture[..., 2].astype(int) + 40).reshape(330, max(1, panels), 352).any(axis=(0, 2))
+    assert blue.sum() == panels
+
+
+def test_running_mean():
+    np.testing.assert_allclose(training_log._running_mean(np.array([1., 2., 6.]), 3), [1.5, 3, 4])
+    np.testing.assert_allclose(training_log._running_mean(np.array([1., 2., 6.]), 1), [1, 2, 6])

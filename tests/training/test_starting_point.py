@@ -1,0 +1,149 @@
+"""Which checkpoint a training starts from, in every mode and kind of folder."""
+import os
+
+import numpy as np
+import pytest
+
+from checkpoints import io as checkpoint
+from detection import detector
+from nets import backbones
+from training import log, starting_point
+from training.starting_point import EXISTING, SCRATCH, STEP1, STEP2
+from utils.errors import CheckpointError
+
+SPEC = backbones.get('mobilenet_v1')
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """Every test in a folder of its own, with no checkpoints/ in it, nor in what it takes for the repository."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(checkpoint, 'REPOSITORY', tmp_path / 'repository')
+
+
+def _facts(mode, classes=('a', 'b')):
+    return checkpoint.describe(SPEC, mode, classes)
+
+
+def _trained(folder, mode, step=10, **more):
+    checkpoint.write_description(folder, **_facts(mode), started_from='/somewhere/model.ckpt', **more)
+    return checkpoint.save(folder, step, {'a': np.zeros(1)})
+
+
+def _choose(mode, folder='out', given='', restart=False, classes=('a', 'b')):
+    return starting_point.choose(mode, SPEC, folder, given, restart, _facts(mode, classes))
+
+
+def test_from_scratch():
+    assert _choose(SCRATCH) == starting_point.Start(None)
+
+
+def test_from_scratch_takes_no_checkpoint():
+    prefix = _trained('other', STEP2)
+    with pytest.raises(CheckpointError, match='from_scratch starts from nothing, but checkpoint is other'):
+        _choose(SCRATCH, given=prefix)
+
+
+def test_step1_takes_the_classifier_from_its_folder():
+    checkpoint.save('checkpoints/mobilenet_v1', 0, {'a': np.zeros(1)})
+    for ending in ('.index', '.data-00000-of-00001'):
+        os.rename(f'checkpoints/mobilenet_v1/model.ckpt-0{ending}', f'checkpoints/mobilenet_v1/{SPEC.imagenet.file}{ending}')
+    start = _choose(STEP1)
+    assert start.prefix == f'checkpoints/mobilenet_v1/{SPEC.imagenet.file}' and start.imagenet and start.step == 0
+
+
+def test_missing_classifier_names_path_and_source():
+    with pytest.raises(CheckpointError,
+                       match='no ImageNet checkpoint at checkpoints/mobilenet_v1/.*ckpt; '
+                             'python3 -m checkpoints.fetch mobilenet_v1 fetches it .from http'):
+        _choose(STEP1)
+
+
+def test_step2_needs_step1():
+    with pytest.raises(CheckpointError, match='train finetune_new_ssd_step1 first, or name one'):
+        _choose(STEP2)
+
+
+def test_step2_takes_step1s_result_from_the_same_folder_and_moves_it_aside():
+    _trained('out', STEP1)
+    start = _choose(STEP2)
+    assert start.prefix == f'out/{STEP1}/model.ckpt-10' and start.step == 0 and not start.resumed
+    assert checkpoint.newest('out') is None and checkpoint.newest(f'out/{STEP1}') == start.prefix
+    # Interrupted before its first checkpoint, it starts from there again.
+    assert _choose(STEP2).prefix == start.prefix
+
+
+def test_a_named_folder_wins():
+    _trained('out', STEP1)
+    named = _trained('elsewhere', STEP1, step=3)
+    assert _choose(STEP2, given='elsewhere').prefix == named
+
+
+def test_resume():
+    _trained('out', STEP2, step=70)
+    start = _choose(STEP2)
+    assert (start.prefix, start.step, start.resumed, start.origin) == ('out/model.ckpt-70', 70, True, '/somewhere/model.ckpt')
+
+
+def test_resume_with_the_same_start_named():
+    prefix = _trained('first', STEP1)
+    checkpoint.write_description('out', **_facts(STEP2), started_from=os.path.abspath(prefix))
+    checkpoint.save('out', 5, {'a': np.zeros(1)})
+    assert _choose(STEP2, given='first').resumed
+
+
+def test_another_start_is_not_mixed_in():
+    _trained('out', STEP2)
+    _trained('other', STEP1)
+    with pytest.raises(CheckpointError, match='started from /somewhere/model.ckpt, not from other.*--restart=True'):
+        _choose(STEP2, given='other')
+
+
+def test_other_classes_are_not_resumed():
+    _trained('out', STEP2)
+    with pytest.raises(CheckpointError, match='trained with classes a, b, now it is x; choose another --output'):
+        _choose(STEP2, classes=('x',))
+
+
+def test_restart_moves_aside():
+    _trained('out', SCRATCH)
+    log.TrainingLog('out', 0).scalars(10, {'loss': 1.})
+    assert _choose(SCRATCH, restart=True).prefix is None
+    assert checkpoint.newest('out/earlier') and not checkpoint.newest('out')
+    assert os.listdir('out') == ['earlier'] and {'logs', 'scalars.jsonl'} < set(os.listdir('out/earlier'))
+
+
+def test_step1_does_not_overwrite_step2():
+    _trained('out', STEP2)
+    with pytest.raises(CheckpointError, match='out holds a training of mode finetune_new_ssd_step2'):
+        _choose(STEP1)
+
+
+def test_foreign_checkpoints_are_not_resumed():
+    checkpoint.save('out', 8, {'a': np.zeros(1)})
+    with pytest.raises(CheckpointError, match='which no training here wrote'):
+        _choose(STEP2)
+
+
+def test_existing_takes_what_lies_in_its_folder():
+    _trained('checkpoints/ssd_mobilenet_v1', STEP2)
+    start = _choose(EXISTING, folder='checkpoints/ssd_mobilenet_v1')
+    assert start.prefix == f'checkpoints/ssd_mobilenet_v1/{STEP2}/model.ckpt-10' and start.step == 0
+    with pytest.raises(CheckpointError, match='fetch a published SSD'):
+        _choose(EXISTING, folder='out')
+
+
+def test_existing_starts_from_the_shipped_weights_and_leaves_them():
+    shipped = _trained('checkpoints/ssd_mobilenet_v1/shipped', EXISTING)
+    for folder in ('checkpoints/ssd_mobilenet_v1', 'out'):
+        start = _choose(EXISTING, folder=folder)
+        assert (start.prefix, start.step, start.resumed) == (shipped, 0, False)
+    assert checkpoint.newest('checkpoints/ssd_mobilenet_v1/shipped') == shipped
+
+
+def test_shipped_weights_are_found_from_other_folders(tmp_path):
+    shipped = _trained(tmp_path / 'repository/checkpoints/ssd_mobilenet_v1/shipped', EXISTING)
+    assert checkpoint.trained(SPEC) == detector.find('', SPEC) == _choose(EXISTING).prefix == shipped
+    own = _trained('checkpoints/ssd_mobilenet_v1', STEP2)
+    assert checkpoint.trained(SPEC) == detector.find('', SPEC) == own
+    assert checkpoint.trained(backbones.get('vgg_300')) is None

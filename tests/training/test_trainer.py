@@ -1,0 +1,170 @@
+"""Schedule, optimizer step and loop, on a model of a few parameters."""
+import os
+import signal
+
+import numpy as np
+import pytest
+
+from checkpoints import io as checkpoint
+from nets import loss
+from nets.slim_compat import tf
+from training.trainer import NotFinite, Schedule, Trainer, train
+from utils.errors import CheckpointError
+
+
+class TinyModel(tf.Module):
+    """logits and offsets [B, 2, ...] from two variables; the images matter only by their mean."""
+
+    def __init__(self):
+        super().__init__()
+        self.dtype = tf.float32
+        self.w = tf.Variable([[.1, .2, .3], [.3, .2, .1]], name='ssd/logits/weights')
+        self.b = tf.Variable(tf.zeros([3]), name='ssd/logits/biases')
+        self.o = tf.Variable(tf.ones([2, 4]), name='ssd/offsets/weights')
+
+    def __call__(self, images, is_training):
+        ones = tf.ones_like(images[:, 0, 0, 0])[:, None, None]
+        return ones * (self.w + self.b), ones * self.o
+
+    @property
+    def learned_variables(self):
+        return [self.w, self.b, self.o]
+
+
+def _batch(images=2):
+    return {'images': tf.zeros([images, 4, 4, 3], tf.uint8), 'classes': tf.constant([[1, 0]] * images),
+            'offsets': tf.zeros([images, 2, 4]), 'ids': tf.constant([[97, 0], [98, 0]], tf.uint8)[:images]}
+
+
+def _trainer(rate=.1, **options):
+    return Trainer(TinyModel(), Schedule(rate, 100), lambda x: tf.cast(x, tf.float32), **options)
+
+
+@pytest.mark.parametrize('step, rate', [(0, .001), (79_999, .001), (80_000, .0001), (99_999, .0001), (100_000, .00001)])
+def test_published_schedule(step, rate):
+    assert float(Schedule(.001, 120_000)(step)) == pytest.approx(rate)
+
+
+@pytest.mark.parametrize('step, rate', [(0, .1), (4, .5), (9, 1.), (54.5, .5), (100, 0), (200, 0)])
+def test_warm_up_and_cosine(step, rate):
+    assert float(Schedule(1., 100, 'cosine', 9)(step)) == pytest.approx(rate, abs=1e-6)
+
+
+def test_step_is_sgd_with_momentum_decay_and_faster_biases():
+    trainer = _trainer(weight_decay=.01)
+    w, b = trainer.model.w.numpy().copy(), np.zeros(3)
+    with tf.GradientTape() as tape:
+        logits, offsets = trainer.model(tf.zeros([2, 4, 4, 3]), True)
+        total = sum(loss.multibox_loss(logits, offsets, _batch()['classes'], _batch()['offsets'])[:2])
+    gw, gb = tape.gradient(total, [trainer.model.w, trainer.model.b])
+    trainer.train_step(_batch())
+    np.testing.assert_allclose(trainer.model.w, w - .1 * (gw + .01 * w), rtol=1e-5)
+    np.testing.assert_allclose(trainer.model.b, b - .1 * 2 * gb, rtol=1e-5)
+    velocity = trainer.optimizer.get_slot(trainer.model.w, 'momentum')
+    np.testing.assert_allclose(velocity, -.1 * (gw + .01 * w), rtol=1e-5)
+
+
+def test_clipping():
+    trainer = _trainer(weight_decay=0., clip=.001, bias_rate=1.)
+    before = [v.numpy().copy() for v in trainer.variables]
+    trainer.train_step(_batch())
+    moved = np.sqrt(sum(((v.numpy() - b) ** 2).sum() for v, b in zip(trainer.variables, before, strict=True)))
+    assert moved == pytest.approx(.1 * .001, rel=1e-3)
+
+
+def test_images_without_objects():
+    trainer = _trainer()
+    batch = _batch() | {'classes': tf.zeros([2, 2], tf.int32)}
+    scalars = trainer.train_step(batch)
+    assert np.isfinite(scalars['loss']) and scalars['confidence'] == scalars['localization'] == scalars['matched'] == 0
+
+
+def test_save_and_resume_go_on_as_if_never_stopped(tmp_path):
+    straight, first = _trainer(), _trainer()
+    for _ in range(6):
+        straight.train_step(_batch())
+    for _ in range(3):
+        first.train_step(_batch())
+    second = _trainer()
+    second.resume(first.save(tmp_path))
+    assert second.step == 3
+    for _ in range(3):
+        second.train_step(_batch())
+    for one, two in zip(straight.variables, second.variables, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_resume_refuses_another_state(tmp_path):
+    prefix = checkpoint.save(tmp_path, 1, {'ssd/logits/weights': np.zeros((2, 3), 'f')})
+    with pytest.raises(CheckpointError, match='is missing, wanted .*--restart=True'):
+        _trainer().resume(prefix)
+
+
+class _Loop:
+    """Records what the loop calls."""
+
+    def __init__(self):
+        self.saved, self.reported, self.evaluated = [], [], []
+
+    def run(self, trainer, batches, max_steps, **options):
+        return train(trainer, batches, max_steps, log_every=2, save_every=3,
+                     save=lambda: self.saved.append(trainer.step), report=lambda step, *_: self.reported.append(step),
+                     evaluate=lambda: self.evaluated.append(trainer.step), eval_every=4, **options)
+
+
+def test_loop_reports_saves_evaluates_and_ends():
+    loop = _Loop()
+    assert loop.run(_trainer(), iter(_batch, None), 7) == ''
+    assert (loop.reported, loop.saved, loop.evaluated) == ([2, 4, 6, 7], [3, 6, 7], [4, 7])
+
+
+def test_loop_saves_when_asked_to_stop():
+    def batches():
+        yield _batch()
+        os.kill(os.getpid(), signal.SIGTERM)
+        while True:
+            yield _batch()
+    loop = _Loop()
+    assert loop.run(_trainer(), batches(), 100) == 'SIGTERM'
+    assert loop.saved == [2]
+
+
+def test_loop_stops_at_a_loss_that_is_not_finite():
+    trainer, loop = _trainer(), _Loop()
+    trainer.model.w.assign(np.full((2, 3), np.nan))
+    with pytest.raises(NotFinite, match='step 1 .*images: a, b'):
+        loop.run(trainer, iter(_batch, None), 7)
+    assert loop.saved == []
+
+
+def test_finished_training_does_nothing():
+    trainer, loop = _trainer(), _Loop()
+    loop.run(trainer, iter(_batch, None), 2)
+    assert loop.run(trainer, iter(_batch, None), 2) == '' and loop.saved == [2]
+
+
+def test_moving_average_of_the_weights(tmp_path):
+    trainer = _trainer(average=.5)
+    w = trainer.model.w
+    average = w.numpy()
+    for step in range(3):
+        trainer.train_step(_batch())
+        decay = min(.5, (2 + step) / (11 + step))  # the optimizer has counted the step already
+        average = decay * average + (1 - decay) * w.numpy()
+    present = w.numpy()
+    with trainer.averaged():
+        np.testing.assert_allclose(w, average, rtol=1e-5)
+    np.testing.assert_array_equal(w, present)
+    other = _trainer(average=.5)
+    other.resume(trainer.save(tmp_path))
+    with other.averaged():
+        np.testing.assert_allclose(other.model.w, average, rtol=1e-5)
+    checkpoint.restore([other.model.w], checkpoint.newest(tmp_path), averages=True)
+    np.testing.assert_allclose(other.model.w, average, rtol=1e-5)
+
+
+def test_without_an_average_the_model_is_evaluated_as_it_is():
+    trainer = _trainer()
+    before = trainer.model.w.numpy()
+    with trainer.averaged():
+        np.testing.assert_array_equal(trainer.model.w, before)

@@ -1,0 +1,70 @@
+"""--help of the tools: defaults are shown, commands kept, lines as wide as the terminal."""
+import pytest
+
+from checkpoints import publish
+from datasets import shapes
+from evaluation import errors as error_kinds
+from evaluation import voc as voc_eval
+from evaluation import voc_files
+from utils import command_line
+
+
+def test_page(monkeypatch):
+    monkeypatch.setenv('COLUMNS', '40')
+    parser = command_line.parser('python3 -m tool',
+                                 'Does one thing to a folder of many\npictures.\n\n    python3 -m tool --size=3\n')
+    parser.add_argument('folder', help='Folder of pictures.')
+    parser.add_argument('--size', type=int, default=3, metavar='NUMBER', help='Pictures per row of the sheet, from left.')
+    parser.add_argument('--name', help='Name.')
+    parser.add_argument('--all', action='store_true', help='All of them.')
+    usage, text = parser.format_help().split('\n\n', 1)
+    assert usage.startswith('usage: python3 -m tool ')
+    assert text == """\
+Does one thing to a folder of many
+pictures.
+
+    python3 -m tool --size=3
+
+positional arguments:
+  folder
+        Folder of pictures.
+
+options:
+  -h, --help
+        show this help message and
+        exit
+
+  --size=NUMBER
+        Pictures per row of the sheet,
+        from left.
+        Default: 3
+
+  --name=NAME
+        Name.
+
+  --all
+        All of them.
+"""
+
+
+@pytest.mark.parametrize('tool, described', [
+    (shapes, shapes), (voc_files, voc_eval), (error_kinds, error_kinds), (publish, publish)])
+def test_tools_explain_every_option(tool, described, monkeypatch, capsys):
+    monkeypatch.setenv('COLUMNS', '200')
+    with pytest.raises(SystemExit):
+        tool.main(['--help'])
+    text = capsys.readouterr().out
+    assert described.__doc__.strip().splitlines()[0] in text
+    entries = text.split('\n  --')[1:]
+    assert entries and all('\n        ' in entry for entry in entries)
+
+
+@pytest.mark.parametrize('arguments, message', [
+    ([], 'the following arguments are required: --output'),
+    (['--output=out', '--train=many'], "argument --train: invalid int value: 'many'"),
+    (['--output=out', '--sead=1'], 'unrecognized arguments: --sead=1')])
+def test_mistakes_are_one_line(arguments, message, capsys):
+    with pytest.raises(SystemExit) as stop:
+        shapes.main(arguments)
+    assert stop.value.code == 2
+    assert capsys.readouterr().err == f'error: {message} (--help lists the options)\n'

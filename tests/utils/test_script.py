@@ -1,0 +1,42 @@
+"""How every command begins and ends, in a process of its own."""
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def _call(program, redirection=''):
+    """-> (exit code, stdout, stderr)."""
+    program = 'from utils.script import *\n' + program
+    done = subprocess.run(['bash', '-c', f'"$0" -c "$1" {redirection}', sys.executable, program], cwd=ROOT, text=True,
+                          capture_output=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize('program, found', [
+    ('run(lambda: None)', (0, '', '')),
+    ('run(lambda: 3)', (3, '', '')),
+    ('def main(): raise UserError("key: 3 is too many")\nrun(main)', (2, '', 'error: key: 3 is too many\n')),
+    ('def main(): raise LookupError("no file")\nrun(main, LookupError)', (2, '', 'error: no file\n')),
+    ('def main(): raise KeyboardInterrupt\nrun(main)', (130, '', 'interrupted\n'))])
+def test_ends(program, found):
+    assert _call(program) == found
+
+
+def test_faults_of_the_code_are_not_hidden():
+    code, _, error = _call('run(lambda: 1 / 0)')
+    assert code == 1 and error.startswith('Traceback') and 'ZeroDivisionError' in error
+
+
+def test_what_libraries_say_is_held_back_until_they_fail():
+    noise = 'import os\nwith quiet():\n    os.write(2, b"banner")\n'
+    assert _call(noise + 'print("done")') == (0, 'done\n', '')
+    code, _, error = _call(noise + '    raise ImportError("broken")')
+    assert code == 1 and error.startswith('banner')
+
+
+def test_closed_stderr():
+    assert _call('with quiet(): pass\nrun(lambda: print("done"))', '2>&-') == (0, 'done\n', '')
