@@ -54,7 +54,7 @@ def main() -> int:
     model, classes = detector.load(spec, prefix, config.precision, voc.class_names(config.classes_file))
     shown = labels_to_show(config.show_classes, classes)
     detect = detector.Detector(
-        model, functools.partial(normalize.normalize, pixels=spec.pixels), folded=True, score_threshold=config.threshold,
+        model, functools.partial(normalize.normalize, normalization=spec.normalization), folded=True, score_threshold=config.threshold,
         nms_threshold=config.nms_threshold, top_k=config.nms_top_k, keep_top_k=config.keep_top_k)
 
     # 4 inference in batches; threads read and preprocess ahead of it

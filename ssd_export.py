@@ -43,7 +43,7 @@ def main() -> None:
     # 1 SSD model: fixed weights, batch norm folded into the convolutions
     model, classes = detector.load(spec, prefix, config.precision, voc.class_names(config.classes_file))
     detect = detector.Detector(
-        model, functools.partial(normalize.normalize, pixels=spec.pixels), folded=True, score_threshold=config.score_threshold,
+        model, functools.partial(normalize.normalize, normalization=spec.normalization), folded=True, score_threshold=config.score_threshold,
         nms_threshold=config.nms_threshold, top_k=config.nms_top_k, keep_top_k=config.keep_top_k)
 
     # 2 preprocessing, inside the SavedModel: the demo's

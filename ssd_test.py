@@ -48,14 +48,14 @@ def main() -> None:
 
     # 4 inference and 5 postprocessing
     detect = detector.Detector(
-        model, functools.partial(normalize.normalize, pixels=spec.pixels), folded=True, score_threshold=config.score_threshold,
+        model, functools.partial(normalize.normalize, normalization=spec.normalization), folded=True, score_threshold=config.score_threshold,
         nms_threshold=config.nms_threshold, top_k=config.nms_top_k, keep_top_k=config.keep_top_k)
     total = min(config.max_images or index.images, index.images)
     with damage.named(index, skippable=False):
         found = collect.detect_all(detect, batches, Progress(total, 'images'))
 
     # 6 evaluation
-    result = report.evaluate(found.detections, found.ground_truths, classes, config.match_threshold)
+    result = report.evaluate(found.detections, found.ground_truths, classes, config.eval_iou)
     results = {metric: result.voc.by(metric) for metric in voc_eval.METRICS}
     print(voc_eval.table(*results.values()))
     print(report.line(result))
@@ -67,7 +67,7 @@ def main() -> None:
              **detection_settings(config)}
     page, numbers = report.write(config.output or folder, result, facts, functools.partial(pipeline.pictures, index),
                                  config.worst_errors)
-    _note(folder, result.voc, facts | {'images': total, 'iou': config.match_threshold})
+    _note(folder, result.voc, facts | {'images': total, 'iou': config.eval_iou})
     print(f'report: {page}, {numbers}')
     for metric, entry in results.items():
         print(f'mAP {metric} {entry.mean_ap:.6f}')

@@ -59,7 +59,7 @@ def main() -> int:
     match = functools.partial(targets.match, defaults=anchors.default_boxes(spec), threshold=config.match_threshold)
     training_batches = functools.partial(
         pipeline.training_batches, index, spec.image_size, config.batch_size,
-        fill=normalize.mean_colour(spec.pixels), seed=config.seed,
+        fill=normalize.mean_colour(spec.normalization), seed=config.seed,
         start_step=start.step, threads=config.data_threads, use_difficult=config.use_difficult,
         target_fn=lambda boxes, labels: dict(zip(('classes', 'offsets'), match(boxes, labels), strict=True)),
         distort=config.augment_distort, zoom_out=config.augment_zoom_out, crop=config.augment_crop, flip=config.augment_flip,
@@ -75,7 +75,7 @@ def main() -> int:
     trainer = Trainer(
         model, Schedule(config.learning_rate * config.batch_size / 32, config.max_steps, config.schedule,
                         config.warmup_steps),
-        functools.partial(normalize.normalize, pixels=spec.pixels), momentum=config.momentum,
+        functools.partial(normalize.normalize, normalization=spec.normalization), momentum=config.momentum,
         weight_decay=config.weight_decay, bias_rate=config.bias_rate, clip=config.clip_gradients,
         accumulate=config.accumulate, average=config.weight_average, negative_ratio=config.negative_ratio, strategy=strategy)
     _refuse_idle(frozen, model)

@@ -67,7 +67,7 @@ def _measure(name, precision, options):
     """elapsed, processor: seconds [2][turns], live and folded.  first: seconds of the first call, folding included."""
     spec = backbones.get(name)
     model = ssd.SSD(spec, CLASSES, precision=precision).build()
-    pixels = functools.partial(normalize.normalize, pixels=spec.pixels)
+    pixels = functools.partial(normalize.normalize, normalization=spec.normalization)
     shape = options.batch_size, spec.image_size, spec.image_size, 3
     images = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
     detectors, first = [], []

@@ -162,7 +162,7 @@ def _step(backbone, precision, options, strategy=None, **settings):
         model = ssd.SSD(spec, measures.CLASSES, precision=precision, **settings).build()
     for variable in model.variables:
         variable.assign(_weights(checkpoint.variable_name(variable), variable.shape))
-    trainer = Trainer(model, Schedule(1., 10), functools.partial(normalize.normalize, pixels=spec.pixels),
+    trainer = Trainer(model, Schedule(1., 10), functools.partial(normalize.normalize, normalization=spec.normalization),
                                momentum=0., weight_decay=0., bias_rate=1., strategy=strategy)
     before = {checkpoint.variable_name(v): v.numpy() for v in model.trainable_variables}
     batch = _batch(spec, _IMAGES[options.device])
@@ -234,7 +234,7 @@ def _photograph():
 def _detect_photograph():
     spec = backbones.get('mobilenet_v1')
     model, _ = detector.load(spec, detector.find('', spec))
-    detect = detector.Detector(model, functools.partial(normalize.normalize, pixels=spec.pixels), folded=True)
+    detect = detector.Detector(model, functools.partial(normalize.normalize, normalization=spec.normalization), folded=True)
     image = pipeline.resize_image(pipeline.decode_picture(_photograph().read_bytes()), spec.image_size)
     found = detect(image[None])
     return type(found)(*(values.numpy()[0] for values in found))
@@ -279,7 +279,7 @@ def _resume(options):
     def new_trainer():
         tf.keras.utils.set_random_seed(1)
         model = ssd.SSD(spec, measures.CLASSES, precision='bfloat16').build()
-        return Trainer(model, Schedule(1e-3, 100), functools.partial(normalize.normalize, pixels=spec.pixels),
+        return Trainer(model, Schedule(1e-3, 100), functools.partial(normalize.normalize, normalization=spec.normalization),
                                 average=0.9)
 
     straight, resumed = new_trainer(), new_trainer()

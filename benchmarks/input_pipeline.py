@@ -44,7 +44,7 @@ def _variants(index, options):
     spec = backbones.get(options.backbone)
     match = functools.partial(targets.match, defaults=anchors.default_boxes(spec))
     training = functools.partial(
-        pipeline.training_batches, index, spec.image_size, options.batch_size, fill=normalize.mean_colour(spec.pixels), seed=1,
+        pipeline.training_batches, index, spec.image_size, options.batch_size, fill=normalize.mean_colour(spec.normalization), seed=1,
         threads=options.threads)
     matched = functools.partial(
         training, target_fn=lambda boxes, labels: dict(zip(('classes', 'offsets'), match(boxes, labels), strict=True)))

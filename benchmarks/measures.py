@@ -81,7 +81,7 @@ def _read_batches(spec, options, threads):
     match = functools.partial(targets.match, defaults=anchors.default_boxes(spec))
     index = tfrecord.read_index(options.records)
     batches = iter(pipeline.training_batches(
-        index, spec.image_size, options.batch_size, fill=normalize.mean_colour(spec.pixels), seed=1, threads=threads,
+        index, spec.image_size, options.batch_size, fill=normalize.mean_colour(spec.normalization), seed=1, threads=threads,
         target_fn=lambda boxes, labels: dict(zip(('classes', 'offsets'), match(boxes, labels), strict=True))))
     for _ in range(6):  # what buffers hold is no measure
         next(batches)
@@ -217,7 +217,7 @@ def _model(spec, options):
 
 
 def _pixels(spec):
-    return functools.partial(normalize.normalize, pixels=spec.pixels)
+    return functools.partial(normalize.normalize, normalization=spec.normalization)
 
 
 def _images(spec, options):

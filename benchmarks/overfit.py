@@ -87,7 +87,7 @@ def _eight(spec):
 def _trainer(spec, precision, options):
     model = ssd.SSD(spec, len(shapes.SHAPES) + 1, precision=precision, batch_norm_decay=0.8).build()
     return Trainer(model, Schedule(options.learning_rate, 10**6, warmup=20),
-                   functools.partial(normalize.normalize, pixels=spec.pixels), clip=10.)
+                   functools.partial(normalize.normalize, normalization=spec.normalization), clip=10.)
 
 
 def _mean_ap(found, truths):

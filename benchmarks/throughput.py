@@ -119,8 +119,8 @@ def _in_process(measure, backbone, options, precision='float32', batch_size='8',
     profile = options.profile and os.path.join(options.profile, f'{backbone}-{measure}-{precision}-{batch_size}-xla_{xla}')
     found = commands.last_line(
         'benchmarks.throughput', f'--measure={measure}', f'--backbones={backbone}', f'--precision={precision}',
-        f'--batch_size={batch_size}', f'--xla={xla}', f'--profile={profile}', f'--seconds={options.seconds}', f'--records={options.records}',
-        f'--voc={options.voc}', f'--detections={options.detections}')
+        f'--batch_size={batch_size}', f'--xla={xla}', f'--profile={profile}', f'--seconds={options.seconds}',
+        f'--records={options.records}', f'--voc={options.voc}', f'--detections={options.detections}')
     return types.SimpleNamespace(**json.loads(found))
 
 

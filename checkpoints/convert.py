@@ -80,7 +80,7 @@ class PublishedSSD:
     def text(self) -> str:
         """The settings that follow from the checkpoint, in words."""
         return (f'{self.name}: backbone_network ssd_{self.spec.name}, default boxes {self.spec.box_set} '
-                f'({", ".join(f"{size:g}" for size in self.spec.sizes[:3])}, ... pixels), pixels {self.spec.pixels}'
+                f'({", ".join(f"{size:g}" for size in self.spec.sizes[:3])}, ... pixels), pixels {self.spec.normalization}'
                 + (', kernels turned from BGR to RGB' if self.bgr else ''))
 
 
@@ -200,7 +200,7 @@ def _balancap(name, scope, spec, last_kernel, **source):
     for layer, head in zip(spec.head_layers, heads, strict=True):
         layers[f'ssd/{layer}/logits'], layers[f'ssd/{layer}/offsets'] = f'{head}/conv_cls', f'{head}/conv_loc'
     return PublishedSSD(
-        name, dataclasses.replace(spec, pixels='caffe', box_set='coco', conventions=name), scope, layers,
+        name, dataclasses.replace(spec, normalization='caffe', box_set='coco', conventions=name), scope, layers,
         weights='weights', biases='biases', scale='block4_box/L2Normalization/gamma',
         cell=_CELL, offsets=('cx', 'cy', 'w', 'h'), bgr=False, **source)
 

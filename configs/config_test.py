@@ -13,7 +13,7 @@ batch_size = 32
 max_images = 0
 
 # Overlap (IoU) above which a detection finds an object. 0..1
-match_threshold = 0.5
+eval_iou = 0.5
 
 # Folder that receives the report, evaluation.html and evaluation.json. Empty: the checkpoint's folder.
 output = ''

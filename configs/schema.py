@@ -114,7 +114,7 @@ MODULES = {
         'test_records': _NAMED,
         'batch_size': _BATCH_SIZE,
         'max_images': _integer(0),
-        'match_threshold': _FRACTION,
+        'eval_iou': _FRACTION,
         'output': _TEXT,
         'worst_errors': _integer(0),
         'write_detections': _TEXT,

@@ -60,7 +60,7 @@ class Detector:
         self.network = tf.function(self._outputs, autograph=False)
 
     def _outputs(self, images):
-        logits, offsets = self.model(normalize.normalize(images, self.spec.pixels), False)
+        logits, offsets = self.model(normalize.normalize(images, self.spec.normalization), False)
         return self.model.maps, logits, offsets
 
     def __call__(self, picture: np.ndarray) -> tuple[list[tf.Tensor], tf.Tensor, tf.Tensor]:
@@ -209,7 +209,7 @@ def hard_negatives(network: Detector, scene: np.ndarray, people: np.ndarray) -> 
 def augmentations(network: Detector, photograph: np.ndarray) -> Figure:
     """Section 6: each part of the augmentation alone, and all together."""
     draw = functools.partial(augment.augment, photograph, PERSON[None], [network.person], image_size=network.spec.image_size,
-                             fill=normalize.mean_colour(network.spec.pixels))
+                             fill=normalize.mean_colour(network.spec.normalization))
     none = dict.fromkeys(ALONE, False)
     alone = [('as it is', none, 0), *((part, none | {part: True}, seed) for part, seed in ALONE.items())]
     together = [(f'all, seed {seed}', {}, seed) for seed in range(1, 6)]

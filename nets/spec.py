@@ -71,7 +71,7 @@ class BackboneSpec:
     extra_batch_norm: extra layers use batch norm (backbones that have it) instead of biases.
     box_sets, aspect_ratios, steps: default boxes per head, in pixels (see nets.anchors). `steps` empty: image_size / grid.
     box_set: the chosen entry of box_sets.
-    pixels: pixel convention of preprocessing.normalize.
+    normalization: pixel convention, a word of preprocessing.normalize.
     l2_norm: feature layer -> initial scale, for layers that are L2-normalised over channels.
     imagenet: the published classifier.
     parameters: exact number of backbone parameters that the SSD uses, moving statistics included.
@@ -84,7 +84,7 @@ class BackboneSpec:
     extra_from: str
     grids: tuple[int, ...]
     extra_layers: tuple[ExtraLayer, ...]
-    pixels: str
+    normalization: str
     imagenet: ImageNetCheckpoint
     parameters: int
     extra_batch_norm: bool = True

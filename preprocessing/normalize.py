@@ -12,30 +12,30 @@ _CONVENTIONS = {
     'caffe': ((123., 117., 104.), 1.0),               # the same mean in whole numbers, as SSD's own weights have it
     'inception': ((127.5, 127.5, 127.5), 1 / 127.5),  # -1 .. 1
 }
-PIXELS = tuple(_CONVENTIONS)
+NORMALIZATIONS = tuple(_CONVENTIONS)
 
 
-def _convention(pixels):
-    if pixels not in _CONVENTIONS:
-        raise ValueError(f"unknown pixel convention '{pixels}'; known: {', '.join(PIXELS)}")
-    return _CONVENTIONS[pixels]
+def _convention(normalization):
+    if normalization not in _CONVENTIONS:
+        raise ValueError(f"unknown pixel convention '{normalization}'; known: {', '.join(NORMALIZATIONS)}")
+    return _CONVENTIONS[normalization]
 
 
-def normalize(images: TensorLike, pixels: str, dtype: tf.DType = tf.float32) -> tf.Tensor:
+def normalize(images: TensorLike, normalization: str, dtype: tf.DType = tf.float32) -> tf.Tensor:
     """images [..., 3] RGB 0..255, any number type -> dtype, in the convention. Computed in float32, rounded once.
 
-    pixels: one of PIXELS, else ValueError.
+    normalization: one of NORMALIZATIONS, else ValueError.
     """
-    mean, scale = _convention(pixels)
+    mean, scale = _convention(normalization)
     return tf.cast((tf.cast(images, tf.float32) - tf.constant(mean)) * scale, dtype)
 
 
-def denormalize(images: TensorLike, pixels: str) -> tf.Tensor:
+def denormalize(images: TensorLike, normalization: str) -> tf.Tensor:
     """The inverse of `normalize`: float [..., 3] -> uint8 RGB, rounded and clipped to 0..255."""
-    mean, scale = _convention(pixels)
+    mean, scale = _convention(normalization)
     return tf.saturate_cast(tf.round(tf.cast(images, tf.float32) / scale + tf.constant(mean)), tf.uint8)
 
 
-def mean_colour(pixels: str) -> tuple[float, float, float]:
+def mean_colour(normalization: str) -> tuple[float, float, float]:
     """The RGB colour (0..255) that normalises to zero: what zoom-out fills with."""
-    return _convention(pixels)[0]
+    return _convention(normalization)[0]

@@ -44,7 +44,7 @@ def expected(room):
     """{picture: arrays by name} as ssd_demo.py computes them, at the export's score threshold."""
     spec = backbones.get('mobilenet_v1')
     model, _ = detector.load(spec, checkpoint.find(SHIPPED))
-    detect = detector.Detector(model, lambda images: normalize.normalize(images, spec.pixels))
+    detect = detector.Detector(model, lambda images: normalize.normalize(images, spec.normalization))
     found = {name: detect(pipeline.resize_image(sources.read(name), 300)[None]) for name in ('picture.jpg', 'small.png')}
     return {name: {key: values[0].numpy() for key, values in each._asdict().items()} for name, each in found.items()}
 
@@ -121,7 +121,7 @@ def test_tflite_finds_more_than_a_hundred_of_one_class(room):
         if variable.name.endswith('logits/biases:0'):
             boxes = variable.shape[0] // 21
             variable.assign_add(tf.tile(tf.one_hot(15, 21) * 6, [boxes]))
-    detect = detector.Detector(model, lambda images: normalize.normalize(images, spec.pixels), folded=True, score_threshold=.2,
+    detect = detector.Detector(model, lambda images: normalize.normalize(images, spec.normalization), folded=True, score_threshold=.2,
                                nms_threshold=.9, top_k=400, keep_top_k=150)
     export.write_tflite('persons.tflite', detect, half=False)
     images = pipeline.resize_image(sources.read('picture.jpg'), 300)[None]

@@ -100,7 +100,7 @@ def spec(name: str) -> BackboneSpec:
         extra_from='Conv2d_7b_1x1',
         grids=(71, 35, 17, 8, 4, 2),
         extra_layers=(ExtraLayer(256, 512), ExtraLayer(128, 256)),
-        pixels='inception',
+        normalization='inception',
         imagenet=ImageNetCheckpoint(
             file='inception_resnet_v2_2016_08_30.ckpt',
             scope='InceptionResnetV2',

@@ -93,7 +93,7 @@ def spec(name: str) -> BackboneSpec:
         extra_from='Mixed_7d',
         grids=(17, 17, 8, 8, 4, 2),
         extra_layers=(ExtraLayer(256, 512), ExtraLayer(128, 256)),
-        pixels='inception',
+        normalization='inception',
         imagenet=ImageNetCheckpoint(
             file='inception_v4.ckpt',
             scope='InceptionV4',

@@ -48,7 +48,7 @@ def spec(name: str) -> BackboneSpec:
             ExtraLayer(128, 256),
             ExtraLayer(128, 256, stride=1, padding='VALID'),
         ),
-        pixels='inception',
+        normalization='inception',
         imagenet=ImageNetCheckpoint(
             file='mobilenet_v1_1.0_224.ckpt',
             scope='MobilenetV1',

@@ -76,7 +76,7 @@ def spec(name: str) -> BackboneSpec:
             ExtraLayer(128, 256),
             ExtraLayer(128, 256, stride=1, padding='VALID'),
         ),
-        pixels='inception',
+        normalization='inception',
         imagenet=ImageNetCheckpoint(
             file='mobilenet_v2_1.0_224.ckpt',
             scope='MobilenetV2',

@@ -52,7 +52,7 @@ def conv2d_same(net: tf.Tensor, depth: int, kernel: int, stride: int, scope: str
     return slim.conv2d(net, depth, kernel, stride=stride, padding='VALID', scope=scope, **options)
 
 
-def spec(name: str, depth: int, builder: Callable[..., dict[str, tf.Tensor]], feature_layers: tuple[str, ...], pixels: str,
+def spec(name: str, depth: int, builder: Callable[..., dict[str, tf.Tensor]], feature_layers: tuple[str, ...], normalization: str,
          parameters: Mapping[int, int], date: str) -> BackboneSpec:
     """The record of a ResNet: three layers of the body at 19, 10 and 10, and three extra layers.
 
@@ -72,7 +72,7 @@ def spec(name: str, depth: int, builder: Callable[..., dict[str, tf.Tensor]], fe
             ExtraLayer(128, 256),
             ExtraLayer(128, 256, stride=1, padding='VALID'),
         ),
-        pixels=pixels,
+        normalization=normalization,
         imagenet=ImageNetCheckpoint(
             file=f'{name}_{depth}.ckpt',
             scope=f'{name}_{depth}',

@@ -45,7 +45,7 @@ def spec(name: str, depth: int) -> BackboneSpec:
         depth,
         builder=functools.partial(build, depth=depth),
         feature_layers=('block2', 'block3', 'block4'),
-        pixels='vgg',
+        normalization='vgg',
         parameters=_PARAMETERS,
         date='2016_08_28',
     )

@@ -64,7 +64,7 @@ def spec(name: str, depth: int) -> BackboneSpec:
         depth,
         builder=functools.partial(build, depth=depth),
         feature_layers=('block2_preact', 'block3_preact', 'postnorm'),
-        pixels='inception',
+        normalization='inception',
         parameters=_PARAMETERS,
         date='2017_04_14',
     )

@@ -80,7 +80,7 @@ def spec(name: str) -> BackboneSpec:
         builder=build,
         feature_layers=('conv4_3', 'conv7'),
         extra_from='conv7',
-        pixels='vgg',
+        normalization='vgg',
         extra_batch_norm=False,
         l2_norm={'conv4_3': 20.},
         imagenet=_IMAGENET,

@@ -53,7 +53,7 @@ def test_outputs_are_those_of_the_published_network(random_checkpoint):
     size = model.spec.image_size
     image = np.random.default_rng(1).integers(0, 256, (1, size // 8, size // 8, 3)).repeat(8, 1).repeat(8, 2).astype(np.uint8)
     image = np.pad(image, [(0, 0), *((0, size - side) for side in image.shape[1:3]), (0, 0)])
-    logits, offsets = tf.function(model)(normalize.normalize(image, model.spec.pixels), False)
+    logits, offsets = tf.function(model)(normalize.normalize(image, model.spec.normalization), False)
     defaults = anchors.default_boxes(model.spec)
     probabilities, found = tf.nn.softmax(logits[0]).numpy(), boxes.decode(offsets[0].numpy(), defaults)
     with tf.device('/CPU:0'):
@@ -105,9 +105,9 @@ def test_only_published_names_are_recognised():
 def test_settings_that_follow():
     records = convert.records()
     first, second, third = (records[name].spec for name in NAMES)
-    assert (first.name, first.pixels, first.box_set, first.sizes[:2]) == ('vgg_300', 'caffe', 'coco', (21, 45))
+    assert (first.name, first.normalization, first.box_set, first.sizes[:2]) == ('vgg_300', 'caffe', 'coco', (21, 45))
     assert (second.name, second.image_size, second.sizes[:2]) == ('vgg_512', 512, (20.48, 51.2))
-    assert (third.name, third.pixels, third.sizes) == ('vgg_300', 'vgg', (30, 60, 112.5, 165, 217.5, 270, 322.5))
+    assert (third.name, third.normalization, third.sizes) == ('vgg_300', 'vgg', (30, 60, 112.5, 165, 217.5, 270, 322.5))
     assert [layer.padding for layer in third.extra_layers] == ['SAME', 'SAME', 'VALID', 'VALID']
     assert backbones.get('vgg_300').conventions == '' and first.conventions == 'balancap_ssd_300_vgg'
     assert records['hikapok_ssd300'].text() == (

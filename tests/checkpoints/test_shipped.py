@@ -32,7 +32,7 @@ def test_it_knows_the_classes_of_voc_and_finds_a_person():
     name, picture = sources.sample()
     if name == 'drawn_scene':
         pytest.skip('this matplotlib brings no photograph')
-    detect = detector.Detector(model, lambda images: normalize.normalize(images, spec.pixels), score_threshold=.5)
+    detect = detector.Detector(model, lambda images: normalize.normalize(images, spec.normalization), score_threshold=.5)
     found = detect(pipeline.resize_image(picture, spec.image_size)[None])
     count = int(found.counts[0])
     assert [classes[label - 1] for label in found.classes[0, :count]] == ['person']

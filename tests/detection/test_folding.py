@@ -85,7 +85,7 @@ def test_networks_give_the_same(name, staying):
     spec = backbones.get(name)
     model = ssd.SSD(spec, 4).build()
     _randomize(model.variables)
-    pixels = functools.partial(normalize.normalize, pixels=spec.pixels)
+    pixels = functools.partial(normalize.normalize, normalization=spec.normalization)
     live, folded = detector.Detector(model, pixels).network, detector.Detector(model, pixels, folded=True).network
     signature = tf.TensorSpec([1, spec.image_size, spec.image_size, 3], tf.uint8)
     assert _kinds(folded, signature).count('FusedBatchNormV3') == staying
@@ -101,7 +101,7 @@ def test_bfloat16_is_as_near_to_float32_as_before():
     _randomize(models[0].variables)
     for one, two in zip(*(model.variables for model in models), strict=True):
         two.assign(one)
-    pixels = functools.partial(normalize.normalize, pixels=spec.pixels)
+    pixels = functools.partial(normalize.normalize, normalization=spec.normalization)
     images = np.random.default_rng(1).integers(0, 256, [1, 300, 300, 3]).astype(np.uint8)
     exact, live, folded = (tf.function(network)(images)[0] for network in (
         detector.Detector(models[0], pixels).network, detector.Detector(models[1], pixels).network,

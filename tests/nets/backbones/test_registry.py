@@ -147,7 +147,7 @@ def test_steps_cover_the_image(traced):
 def test_pixels_and_checkpoint_are_named(traced):
     spec = traced.spec
     assert spec.name in backbones.names()
-    assert spec.pixels in ('vgg', 'inception')
+    assert spec.normalization in ('vgg', 'inception')
     assert spec.imagenet.file.endswith('.ckpt')
     assert spec.imagenet.url.startswith('http')
 
