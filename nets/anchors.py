@@ -23,13 +23,13 @@ def cell_shapes(min_size: float, max_size: float, ratios: Sequence[float]) -> np
     return np.array(shapes)
 
 
-def layer_boxes(grid: int, step: float, shapes: np.ndarray, image_size: int) -> np.ndarray:
+def layer_boxes(grid: int, step: float, first: float, shapes: np.ndarray, image_size: int) -> np.ndarray:
     """Boxes [grid * grid * boxes, 4] of one layer, centers form in [0, 1], order row, column, box.
 
-    grid: cells per side.  step: distance of cell centres, pixels; the first is at step / 2 (offset 0.5).
+    grid: cells per side.  step: distance of cell centres, pixels.  first: centre of the first cell, pixels.
     shapes: [boxes, 2] heights and widths, pixels.
     """
-    middles = (np.arange(grid) + 0.5) * step
+    middles = first + np.arange(grid) * step
     boxes = np.empty((grid, grid, len(shapes), 4))
     boxes[..., 0] = middles[:, None, None]
     boxes[..., 1] = middles[None, :, None]
@@ -47,6 +47,6 @@ def default_boxes(spec: BackboneSpec) -> np.ndarray:
 
     Order: layer, row, column, box of the cell.
     """
-    layers = [layer_boxes(grid, step, shapes, spec.image_size)
-              for grid, step, shapes in zip(spec.grids, spec.steps, layer_shapes(spec), strict=True)]
+    layers = [layer_boxes(grid, step, first, shapes, spec.image_size) for grid, step, first, shapes
+              in zip(spec.grids, spec.steps, spec.first_centers, layer_shapes(spec), strict=True)]
     return np.concatenate(layers).astype(np.float32)

@@ -70,6 +70,7 @@ class BackboneSpec:
     extra_layers: what is built on top; their names are 'extra_1', 'extra_2', ...
     extra_batch_norm: extra layers use batch norm (backbones that have it) instead of biases.
     box_sets, aspect_ratios, steps: default boxes per head, in pixels (see nets.anchors). `steps` empty: image_size / grid.
+    first_centers: centre of each head's first cell, pixels. Empty: steps / 2.
     box_set: the chosen entry of box_sets.
     normalization: pixel convention, a word of preprocessing.normalize.
     l2_norm: feature layer -> initial scale, for layers that are L2-normalised over channels.
@@ -91,6 +92,7 @@ class BackboneSpec:
     box_sets: Mapping[str, tuple[float, ...]] = dataclasses.field(default_factory=lambda: BOX_SETS_300)
     aspect_ratios: tuple[tuple[float, ...], ...] = RATIOS_300
     steps: tuple[float, ...] = ()
+    first_centers: tuple[float, ...] = ()
     box_set: str = 'coco'
     l2_norm: Mapping[str, float] = dataclasses.field(default_factory=dict)
     conventions: str = ''
@@ -98,18 +100,22 @@ class BackboneSpec:
     def __post_init__(self):
         if not self.steps:
             object.__setattr__(self, 'steps', tuple(self.image_size / grid for grid in self.grids))
+        if not self.first_centers:
+            object.__setattr__(self, 'first_centers', tuple(step / 2 for step in self.steps))
         self._check()
 
     def _check(self):
         heads = len(self.feature_layers) + len(self.extra_layers)
         lengths = {'grids': len(self.grids), 'aspect_ratios': len(self.aspect_ratios), 'steps': len(self.steps),
-                   'box sizes': len(self.sizes) - 1}
+                   'first_centers': len(self.first_centers), 'box sizes': len(self.sizes) - 1}
         for what, length in lengths.items():
             if length != heads:
                 raise ValueError(f'{self.name}: {heads} heads, but {length} {what}')
-        for grid, step in zip(self.grids, self.steps, strict=True):
-            if abs(grid * step - self.image_size) > 0.1 * self.image_size:
-                raise ValueError(f'{self.name}: {grid} cells of {step:g} pixels do not cover {self.image_size} pixels')
+        for grid, step, first in zip(self.grids, self.steps, self.first_centers, strict=True):
+            low, high = first - step / 2, first + (grid - 0.5) * step
+            if max(abs(low), abs(high - self.image_size)) > 0.1 * self.image_size:
+                raise ValueError(f'{self.name}: {grid} cells of {step:g} pixels, the first at {first:g}, do not cover '
+                                 f'{self.image_size} pixels')
         if unknown := set(self.l2_norm) - set(self.feature_layers):
             raise ValueError(f'{self.name}: L2 norm of {sorted(unknown)}, which is no feature layer')
 

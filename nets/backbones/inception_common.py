@@ -5,10 +5,11 @@ A layer's name tells its kind and kernel, so a branch is a row of (name, depth, 
 """
 import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from nets.backbones.common import conv_bn_scope
 from nets.slim_compat import slim, tf
+from nets.spec import BackboneSpec, ExtraLayer, ImageNetCheckpoint
 
 DOWN = (2, 'VALID')  # stride and padding of the layers that shrink the grid
 
@@ -52,3 +53,28 @@ def branches(net: tf.Tensor, *rows: Iterable[tuple[str | int | None, ...]]) -> t
         with tf.compat.v1.variable_scope(f'Branch_{i}'):
             outputs.append(chain(net, layers))
     return tf.concat(outputs, axis=3)
+
+
+def spec(name: str, builder: Callable[..., dict[str, tf.Tensor]], feature_layers: tuple[str, ...], imagenet: ImageNetCheckpoint,
+         parameters: int) -> BackboneSpec:
+    """The spec of an Inception: the last layer at 35, at 17 and at 8, and extra layers of 4, 2 and 1.
+
+    The stem and the reductions pad nothing, so the cells do not cover the image: its border is seen by no cell's middle. The default
+    boxes are centred where the cells look, 8, 16, 32 ... pixels apart from 13.5, 21.5, 37.5 ... on; an even grid would put them up to
+    12.7 pixels beside that at 17 cells, and 18.8 at 8. Extra layers of kernel 4 halve an even grid without a shift to one side.
+    """
+    return BackboneSpec(
+        name=name,
+        builder=builder,
+        image_size=299,
+        feature_layers=feature_layers,
+        extra_from=feature_layers[-1],
+        grids=(35, 17, 8, 4, 2, 1),
+        steps=(8., 16., 32., 64., 128., 256.),
+        first_centers=(13.5, 21.5, 37.5, 53.5, 85.5, 149.5),
+        extra_layers=tuple(ExtraLayer(squeeze, depth, padding='EXPLICIT', kernel=4)
+                           for squeeze, depth in ((256, 512), (128, 256), (128, 256))),
+        normalization='inception',
+        imagenet=imagenet,
+        parameters=parameters,
+    )

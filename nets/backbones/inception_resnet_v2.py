@@ -5,7 +5,7 @@ Names, shapes and behaviour as in research/slim/nets/inception_resnet_v2.py of t
 from nets.backbones import inception_common
 from nets.backbones.inception_common import DOWN, branches, layer
 from nets.slim_compat import tf
-from nets.spec import BackboneSpec, ExtraLayer, ImageNetCheckpoint
+from nets.spec import BackboneSpec, ImageNetCheckpoint
 
 _STEM = (
     ('Conv2d_1a_3x3', 32, *DOWN),
@@ -51,8 +51,8 @@ _BLOCK_8 = (
 def build(images: tf.Tensor, is_training: bool, batch_norm_decay: float | None = None) -> dict[str, tf.Tensor]:
     """images [B, S, S, 3] in [-1, 1] -> end points under slim's names.
 
-    They are `Conv2d_1a_3x3` ... `MaxPool_5a_3x3`, `Mixed_5b`, `Mixed_6a`, `PreAuxLogits` (after the 17 x 17 blocks), `Mixed_7a`
-    and `Conv2d_7b_1x1` (after the 8 x 8 blocks).
+    They are `Conv2d_1a_3x3` ... `MaxPool_5a_3x3`, `Mixed_5b`, `Repeat` (after the 35 x 35 blocks; slim has no name for it but that
+    of its variables), `Mixed_6a`, `PreAuxLogits` (after the 17 x 17 blocks), `Mixed_7a` and `Conv2d_7b_1x1` (after the 8 x 8 blocks).
     """
     points = {}
     with tf.compat.v1.variable_scope('InceptionResnetV2'), inception_common.scope(is_training, batch_norm_decay):
@@ -60,7 +60,7 @@ def build(images: tf.Tensor, is_training: bool, batch_norm_decay: float | None =
         for row in _STEM:
             net = points[row[0]] = layer(net, *row)
         net = points['Mixed_5b'] = _mixed(net, 'Mixed_5b', _MIXED_5B)
-        net = _repeat(net, 10, 'Repeat/block35', _BLOCK_35, scale=0.17)
+        net = points['Repeat'] = _repeat(net, 10, 'Repeat/block35', _BLOCK_35, scale=0.17)
         net = points['Mixed_6a'] = _mixed(net, 'Mixed_6a', _MIXED_6A)
         net = points['PreAuxLogits'] = _repeat(net, 20, 'Repeat_1/block17', _BLOCK_17, scale=0.10)
         net = points['Mixed_7a'] = _mixed(net, 'Mixed_7a', _MIXED_7A)
@@ -91,17 +91,12 @@ def _repeat(net, times, name, rows, scale):
 
 
 def spec(name: str) -> BackboneSpec:
-    """One head per resolution, at its first layer; the blocks behind it are seen by the extra layers after Conv2d_7b_1x1."""
-    return BackboneSpec(
-        name=name,
-        builder=build,
-        image_size=299,
-        feature_layers=('Conv2d_4a_3x3', 'MaxPool_5a_3x3', 'Mixed_6a', 'Mixed_7a'),
-        extra_from='Conv2d_7b_1x1',
-        grids=(71, 35, 17, 8, 4, 2),
-        extra_layers=(ExtraLayer(256, 512), ExtraLayer(128, 256)),
-        normalization='inception',
-        imagenet=ImageNetCheckpoint(
+    """Each resolution is read behind all of its blocks. (The stem's own layers at 71 and 35 see 31 and 47 pixels: less than the boxes
+    that their size of grid calls for.)
+    """
+    return inception_common.spec(
+        name, build, ('Repeat', 'PreAuxLogits', 'Conv2d_7b_1x1'),
+        ImageNetCheckpoint(
             file='inception_resnet_v2_2016_08_30.ckpt',
             scope='InceptionResnetV2',
             url='https://storage.googleapis.com/download.tensorflow.org/models/inception_resnet_v2_2016_08_30.tar.gz',

@@ -5,7 +5,7 @@ Names, shapes and behaviour as in research/slim/nets/inception_v4.py of tensorfl
 from nets.backbones import inception_common
 from nets.backbones.inception_common import DOWN, chain, layer
 from nets.slim_compat import tf
-from nets.spec import BackboneSpec, ExtraLayer, ImageNetCheckpoint
+from nets.spec import BackboneSpec, ImageNetCheckpoint
 
 _STEM = (('Conv2d_1a_3x3', 32, *DOWN), ('Conv2d_2a_3x3', 32, 1, 'VALID'), ('Conv2d_2b_3x3', 64))
 _MIXED_3A = (
@@ -84,17 +84,10 @@ def _block_c(net):
 
 
 def spec(name: str) -> BackboneSpec:
-    """Two heads at 17 x 17, in the middle and at the end of that stage, and two at 8 x 8, after its first and last block."""
-    return BackboneSpec(
-        name=name,
-        builder=build,
-        image_size=299,
-        feature_layers=('Mixed_6d', 'Mixed_6h', 'Mixed_7b', 'Mixed_7d'),
-        extra_from='Mixed_7d',
-        grids=(17, 17, 8, 8, 4, 2),
-        extra_layers=(ExtraLayer(256, 512), ExtraLayer(128, 256)),
-        normalization='inception',
-        imagenet=ImageNetCheckpoint(
+    """Each resolution is read behind all of its blocks."""
+    return inception_common.spec(
+        name, build, ('Mixed_5e', 'Mixed_6h', 'Mixed_7d'),
+        ImageNetCheckpoint(
             file='inception_v4.ckpt',
             scope='InceptionV4',
             url='https://storage.googleapis.com/download.tensorflow.org/models/inception_v4_2016_09_09.tar.gz',

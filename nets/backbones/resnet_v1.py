@@ -12,7 +12,9 @@ _PARAMETERS = {50: 23_561_152, 101: 42_605_504, 152: 58_295_232}  # moving stati
 
 
 def build(images: tf.Tensor, is_training: bool, batch_norm_decay: float | None = None, depth: int = 50) -> dict[str, tf.Tensor]:
-    """images [B, S, S, 3], RGB minus its mean -> end points `conv1`, `block1` ... `block4`, all after relu."""
+    """images [B, S, S, 3], RGB minus its mean -> end points `conv1`, `block1` ... `block4`, and each unit's,
+    `block1/unit_1` ..., all after relu.
+    """
     points = {}
     with tf.compat.v1.variable_scope(f'resnet_v1_{depth}'), resnet_common.scope(is_training, batch_norm_decay):
         net = points['conv1'] = resnet_common.conv2d_same(images, 64, 7, stride=2, scope='conv1')
@@ -20,7 +22,7 @@ def build(images: tf.Tensor, is_training: bool, batch_norm_decay: float | None =
         for block, units in resnet_common.blocks(depth):
             for i, (bottleneck, stride) in enumerate(units, start=1):
                 with tf.compat.v1.variable_scope(f'{block}/unit_{i}/bottleneck_v1'):
-                    net = _unit(net, bottleneck, stride)
+                    net = points[f'{block}/unit_{i}'] = _unit(net, bottleneck, stride)
             points[block] = net
     return points
 
@@ -39,12 +41,13 @@ def _unit(net, bottleneck, stride):
 
 
 def spec(name: str, depth: int) -> BackboneSpec:
-    """Heads on block2, block3 and block4; the published weights were trained with VGG's preprocessing."""
+    """The published weights were trained with VGG's preprocessing."""
     return resnet_common.spec(
         name,
         depth,
         builder=functools.partial(build, depth=depth),
-        feature_layers=('block2', 'block3', 'block4'),
+        feature_layers='{block}/unit_{unit}',
+        last='block4',
         normalization='vgg',
         parameters=_PARAMETERS,
         date='2016_08_28',

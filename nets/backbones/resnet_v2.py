@@ -17,22 +17,21 @@ def build(images: tf.Tensor, is_training: bool, batch_norm_decay: float | None =
     """images [B, S, S, 3] in [-1, 1] -> end points.
 
     `conv1`, `block1` ... `block4`: the bare sums, which slim gives these names.
-    `block1_preact`, `block2_preact`, `block3_preact`: the same after batch norm and relu, as the next block's first unit reads
-    them. `postnorm`: the same for block4, as the classifier reads it.
+    `block1/unit_1`, `block1/unit_2` ...: the sum of each unit after batch norm and relu, as the next unit of its block reads it.
+    `postnorm`: the same for block4, as the classifier reads it.
     """
     points = {}
     with tf.compat.v1.variable_scope(f'resnet_v2_{depth}'), resnet_common.scope(is_training, batch_norm_decay):
         net = points['conv1'] = resnet_common.conv2d_same(images, 64, 7, stride=2, scope='conv1', **_PLAIN)
         net = slim.max_pool2d(net, 3, stride=2, scope='pool1')
-        previous = None
         for block, units in resnet_common.blocks(depth):
             for i, (bottleneck, stride) in enumerate(units, start=1):
                 with tf.compat.v1.variable_scope(f'{block}/unit_{i}/bottleneck_v2'):
                     preact = batch_norm(net, activation_fn=tf.nn.relu, scope='preact')
                     net = _unit(net, preact, bottleneck, stride)
-                if i == 1 and previous:
-                    points[f'{previous}_preact'] = preact
-            points[block], previous = net, block
+                if i > 1:
+                    points[f'{block}/unit_{i - 1}'] = preact
+            points[block] = net
         points['postnorm'] = batch_norm(net, activation_fn=tf.nn.relu, scope='postnorm')
     return points
 
@@ -50,12 +49,12 @@ def _unit(net, preact, bottleneck, stride):
 
 
 def spec(name: str, depth: int) -> BackboneSpec:
-    """Heads on block2, block3 and block4, each as its next reader in the published network sees it: after batch norm and relu.
+    """The heads see each layer as its next reader in the published network does: after batch norm and relu.
 
-    Nothing normalises the bare sums, and they grow from unit to unit: before any training, on eight photographs, their standard
-    deviations are 2.3, 2.6 and 2.0 at depth 50, and 3.0, 5.9 and 2.0 at depth 152. After batch norm and relu they are 0.61 for
-    all three layers and every depth, and it costs no variable: the batch norms are there already, trained (the first `preact`
-    of block3 and of block4, and `postnorm`).
+    Nothing normalises the bare sums, and they grow from unit to unit: before any training, on eight photographs, the standard
+    deviations at the ends of block2, block3 and block4 are 2.3, 2.6 and 2.0 at depth 50, and 3.0, 5.9 and 2.0 at depth 152. After
+    batch norm and relu they are 0.61 for all three and every depth, and it costs no variable: the batch norms are there already,
+    trained (the `preact` of the last unit of block2 and of block3, and `postnorm`).
 
     Pixels in [-1, 1]: "ResNet V2 models use Inception pre-processing" (research/slim/README.md, footnote of the table).
     """
@@ -63,7 +62,8 @@ def spec(name: str, depth: int) -> BackboneSpec:
         name,
         depth,
         builder=functools.partial(build, depth=depth),
-        feature_layers=('block2_preact', 'block3_preact', 'postnorm'),
+        feature_layers='{block}/unit_{unit}',
+        last='postnorm',
         normalization='inception',
         parameters=_PARAMETERS,
         date='2017_04_14',

@@ -55,12 +55,20 @@ def test_heads_of_v2_see_the_sums_after_batch_norm_and_relu():
     for name, variable in variables.items():
         variable.assign(golden_value(name, variable.shape.as_list()))
     points = {name: point.numpy() for name, point in run(tf.constant(golden_input([1, 64, 64, 3]))).items()}
-    readers = {'block2': ('block2_preact', 'block3/unit_1/bottleneck_v2/preact'),
-               'block3': ('block3_preact', 'block4/unit_1/bottleneck_v2/preact'),
-               'block4': ('postnorm', 'postnorm')}
-    assert spec.feature_layers == tuple(tap for tap, _ in readers.values())
-    for block, (tap, scope) in readers.items():
-        gamma, beta, mean, variance = (variables[f'resnet_v2_50/{scope}/{name}'].numpy()
-                                       for name in ('gamma', 'beta', 'moving_mean', 'moving_variance'))
-        expected = np.maximum(0, (points[block] - mean) / np.sqrt(variance + 1e-5) * gamma + beta)
-        np.testing.assert_allclose(points[tap], expected, atol=1e-4 * expected.std())
+    assert spec.feature_layers == ('block2/unit_3', 'block3/unit_5', 'postnorm')
+    gamma, beta, mean, variance = (variables[f'resnet_v2_50/postnorm/{name}'].numpy()
+                                   for name in ('gamma', 'beta', 'moving_mean', 'moving_variance'))
+    expected = np.maximum(0, (points['block4'] - mean) / np.sqrt(variance + 1e-5) * gamma + beta)
+    np.testing.assert_allclose(points['postnorm'], expected, atol=1e-4 * expected.std())
+    convolutions = {op.name: op for op in run.graph.get_operations() if op.type == 'Conv2D'}
+    for tap, reader in (('block2/unit_3', 'block2/unit_4'), ('block3/unit_5', 'block3/unit_6')):
+        read = convolutions[f'resnet_v2_50/{reader}/bottleneck_v2/conv1/Conv2D'].inputs[0]
+        assert read.op.type == 'Relu' and read is run.structured_outputs[tap].op.inputs[0]
+
+
+@pytest.mark.parametrize('name, depth, layers', [
+    ('resnet_v1', 50, ('block2/unit_3', 'block3/unit_5', 'block4')),
+    ('resnet_v1', 152, ('block2/unit_7', 'block3/unit_35', 'block4')),
+    ('resnet_v2', 101, ('block2/unit_3', 'block3/unit_22', 'postnorm'))])
+def test_heads_stand_before_the_strides(name, depth, layers):
+    assert backbones.get(name, depth).feature_layers == layers
