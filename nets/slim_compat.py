@@ -76,6 +76,11 @@ def _silence_known_warnings():
         warnings.filterwarnings('ignore', message=message)
 
 
+def has_gpu() -> bool:
+    """Whether TensorFlow computes on a GPU."""
+    return bool(tf.config.list_logical_devices('GPU'))
+
+
 def prepare_devices(deterministic: bool = False, xla: bool = False) -> None:
     """Lets GPU memory grow as it is needed instead of taking all of it.
 
