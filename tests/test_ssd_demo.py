@@ -34,23 +34,24 @@ def room(tmp_path, monkeypatch):
 
 @pytest.fixture
 def person(monkeypatch):
-    """In place of a network: a person in the left half of every picture."""
-    def detect(images):
+    """In place of a network: a person in the left half of every image."""
+    def detect(_, images):
         count = tf.shape(images)[0]
         box = tf.constant([[[.1, 0, .9, .5], [0, 0, 0, 0]]], tf.float32)
         return postprocess.Detections(tf.tile(box, [count, 1, 1]), tf.tile([[.9, 0.]], [count, 1]),
                                       tf.tile([[voc.CLASSES.index('person') + 1, 0]], [count, 1]), tf.ones([count], tf.int32))
 
-    monkeypatch.setattr(detector, 'load', lambda *_: (None, voc.CLASSES))
-    monkeypatch.setattr(detector, 'Detector', lambda *_, **__: detect)
+    fake = type('Fake', (detector.Detector,), {
+        '__init__': lambda self: None, 'classes': voc.CLASSES, 'prefix': 'fake', 'detect': detect})
+    monkeypatch.setattr(detector, 'load', lambda *_: fake())
 
 
 @pytest.fixture
 def photograph():
-    name, picture = sources.sample()
+    name, image = sources.sample()
     if name == 'drawn_scene':
         pytest.skip('this matplotlib brings no photograph')
-    return cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    return cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
 
 
 def _demo(monkeypatch, *arguments):
@@ -67,14 +68,14 @@ def test_folder_with_the_shipped_detector(room, monkeypatch, capsys, photograph)
     traced, resize = [], pipeline.resize_image
     monkeypatch.setattr(pipeline, 'resize_image', lambda *given: traced.append(given) or resize(*given))
 
-    assert _demo(monkeypatch, 'few', '--batch_size=2', '--threshold=0.4', '--format=picture,json,xml',
+    assert _demo(monkeypatch, 'few', '--batch_size=2', '--score_threshold=0.4', '--format=image,json,xml',
                  '--output=found/Annotations') == 0
     text = capsys.readouterr().out
-    assert '3 pictures, 3 detections: 3 person' in text
-    assert '1 of 4 pictures left out:\n  few/broken.jpg is no picture that OpenCV reads' in text
-    assert text.endswith('written: 3 pictures in found/Annotations/\nwritten: found/Annotations/detections.jsonl\n'
+    assert '3 images, 3 detections: 3 person' in text
+    assert '1 of 4 images left out:\n  few/broken.jpg is no image that OpenCV reads' in text
+    assert text.endswith('written: 3 images in found/Annotations/\nwritten: found/Annotations/detections.jsonl\n'
                          'written: 3 XML files in found/Annotations/\n')
-    # One trace for two sizes of pictures.
+    # One trace for two sizes of images.
     assert len(traced) == 1 and traced[0][0].shape.as_list() == [None, None, 3]
 
     lines = [json.loads(line) for line in (room / 'found/Annotations/detections.jsonl').read_text().splitlines()]
@@ -90,7 +91,7 @@ def test_folder_with_the_shipped_detector(room, monkeypatch, capsys, photograph)
     assert cv2.imread('found/Annotations/a_2.png').shape == (600, 512, 3)
 
 
-def test_one_picture_and_the_classes_to_show(room, person, monkeypatch, capsys):
+def test_one_image_and_the_classes_to_show(room, person, monkeypatch, capsys):
     cv2.imwrite('a.png', np.zeros((100, 200, 3), np.uint8))
     assert _demo(monkeypatch, 'a.png') == 0
     assert capsys.readouterr().out.endswith(
@@ -142,8 +143,8 @@ def test_closed_window_ends_a_video(room, person, monkeypatch, capsys):
         def __init__(self, title):
             self.left = 2
 
-        def show(self, picture):
-            assert picture.shape == (48, 64, 3)
+        def show(self, image):
+            assert image.shape == (48, 64, 3)
             self.left -= 1
             return self.left > 0
 
@@ -153,7 +154,7 @@ def test_closed_window_ends_a_video(room, person, monkeypatch, capsys):
     assert len(read_video('clip_detections.mp4')[0]) == 2 and '\n2 frames, ' in capsys.readouterr().out
 
 
-@pytest.mark.parametrize('image, message', [('few', 'no picture of few can be read'), ('few/x.jpg', 'few/x.jpg is no picture')])
+@pytest.mark.parametrize('image, message', [('few', 'no image of few can be read'), ('few/x.jpg', 'few/x.jpg is no image')])
 def test_nothing_that_can_be_read(room, person, monkeypatch, image, message):
     (room / 'few').mkdir()
     (room / 'few/x.jpg').write_text('none')

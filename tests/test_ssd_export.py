@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 
 import ssd_export
-from checkpoints import io as checkpoint
 from datasets import voc
 from detection import detector, export, sources
-from nets import backbones
+from nets import postprocess
 from nets.slim_compat import tf
-from preprocessing import normalize, pipeline
+from preprocessing import pipeline
 from utils.errors import UserError
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -30,22 +29,20 @@ def room(tmp_path_factory):
     before = os.getcwd()
     os.chdir(folder)
     assert _export() == 0
-    name, picture = sources.sample()
+    name, image = sources.sample()
     if name == 'drawn_scene':
         pytest.skip('this matplotlib brings no photograph')
     pathlib.Path('picture.jpg').write_bytes(pathlib.Path(name).read_bytes())
-    cv2.imwrite('small.png', cv2.cvtColor(cv2.resize(picture, (200, 150)), cv2.COLOR_RGB2BGR))
+    cv2.imwrite('small.png', cv2.cvtColor(cv2.resize(image, (200, 150)), cv2.COLOR_RGB2BGR))
     yield folder
     os.chdir(before)
 
 
 @pytest.fixture(scope='module')
 def expected(room):
-    """{picture: arrays by name} as ssd_demo.py computes them, at the export's score threshold."""
-    spec = backbones.get('mobilenet_v1')
-    model, _ = detector.load(spec, checkpoint.find(SHIPPED))
-    detect = detector.Detector(model, lambda images: normalize.normalize(images, spec.normalization))
-    found = {name: detect(pipeline.resize_image(sources.read(name), 300)[None]) for name in ('picture.jpg', 'small.png')}
+    """{image: arrays by name} as ssd_demo.py computes them, at the export's score threshold."""
+    live = detector.Detector(detector.load(SHIPPED).model)
+    found = {name: live.detect(live.resize(sources.read(name))[None]) for name in ('picture.jpg', 'small.png')}
     return {name: {key: values[0].numpy() for key, values in each._asdict().items()} for name, each in found.items()}
 
 
@@ -115,17 +112,16 @@ def test_tflite_equals_the_demo(weights, tolerance, expected):
 
 def test_tflite_finds_more_than_a_hundred_of_one_class(room):
     # Biases make everything a person, the more so the more it looks like one; hardly anything is suppressed.
-    spec = backbones.get('mobilenet_v1')
-    model, _ = detector.load(spec, checkpoint.find(SHIPPED))
+    model = detector.load(SHIPPED).model
     for variable in model.variables:
         if variable.name.endswith('logits/biases:0'):
             boxes = variable.shape[0] // 21
             variable.assign_add(tf.tile(tf.one_hot(15, 21) * 6, [boxes]))
-    detect = detector.Detector(model, lambda images: normalize.normalize(images, spec.normalization), folded=True, score_threshold=.2,
-                               nms_threshold=.9, top_k=400, keep_top_k=150)
-    export.write_tflite('persons.tflite', detect, half=False)
+    limits = postprocess.Limits(score_threshold=.2, nms_threshold=.9, keep_top_k=150)
+    persons = detector.Detector(model, limits=limits, folded=True)
+    export.write_tflite('persons.tflite', persons, half=False)
     images = pipeline.resize_image(sources.read('picture.jpg'), 300)[None]
-    found, expected = export.run_tflite('persons.tflite', images), detect(images)
+    found, expected = export.run_tflite('persons.tflite', images), persons.detect(images)
     assert found['counts'] == expected.counts[0] == 150 and set(found['classes']) == {15}
     np.testing.assert_allclose(found['scores'], expected.scores[0], atol=1e-5)
 

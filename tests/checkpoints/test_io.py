@@ -43,6 +43,32 @@ def test_find_names_what_it_looked_for(tmp_path, path):
         checkpoint.find(tmp_path / path)
 
 
+@pytest.mark.parametrize('name', ['a*b', 'a?b', '{a}', ' a', '~', 'a]'])
+def test_folders_with_unusual_names_are_read_literally(tmp_path, name):
+    (tmp_path / 'axb').mkdir()
+    prefix = checkpoint.save(tmp_path / name, 3, {'a': np.zeros(1)}, keep=1)
+    assert prefix == str(tmp_path / name / 'model.ckpt-3')
+    assert checkpoint.find(tmp_path / name) == checkpoint.find(prefix) == checkpoint.newest(tmp_path / name) == prefix
+    assert checkpoint.read(prefix).has_tensor('a')
+    with pytest.raises(CheckpointError, match='no checkpoint in'):
+        checkpoint.find(tmp_path / 'axb')
+
+
+@pytest.mark.parametrize('name', ['a[b]', 'a[b', 'a\\b'])
+def test_folders_that_tensorflow_cannot_read_are_refused(tmp_path, name):
+    # It would write there, and then not find what it wrote.
+    for look in (checkpoint.find, checkpoint.newest):
+        with pytest.raises(CheckpointError, match='TensorFlow reads no file in .*; rename the folder') as error:
+            look(tmp_path / name if look is checkpoint.newest else _touched(tmp_path / name / 'model.ckpt-1.index'))
+        assert '\n' not in str(error.value)
+
+
+def _touched(path):
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    return path
+
+
 def test_restore_takes_what_fits_and_lists_the_rest(saved):
     variables = _variables(net__weights=(2, 3), head__weights=(9,), new__weights=(1,))
     result = checkpoint.restore(variables, saved)
@@ -119,7 +145,7 @@ def test_v1_checkpoints_are_read(tmp_path):
 def test_folder_without_a_training_gives_what_is_shipped_in_it(tmp_path):
     shipped = checkpoint.save(tmp_path / 'shipped', 9, {'a': np.zeros(1)})
     assert checkpoint.newest(tmp_path) is None
-    assert checkpoint.find(tmp_path) == checkpoint.newest_or_shipped(tmp_path) == shipped
+    assert checkpoint.find(tmp_path) == shipped
     own = checkpoint.save(tmp_path, 1, {'a': np.zeros(1)})
     assert checkpoint.find(tmp_path) == own
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from detection import detector, export
-from nets import backbones, ssd
-from nets.slim_compat import tf
+from nets import backbones, postprocess, ssd
+from utils.errors import CheckpointError
 
 
 def _found(*rows, padding=2):
@@ -67,18 +67,17 @@ def test_interrupted_export_leaves_nothing(tmp_path):
 def small():
     """A detector of one class with random weights."""
     model = ssd.SSD(backbones.get('mobilenet_v1'), 2).build()
-    return detector.Detector(model, lambda images: tf.cast(images, tf.float32), folded=True, keep_top_k=5, score_threshold=.1,
-                             nms_threshold=.45)
+    limits = postprocess.Limits(score_threshold=.1, keep_top_k=5)
+    return detector.Detector(model, ['cat'], limits, folded=True)
 
 
-def _write_saved_model(folder, detect):
-    labels = export.write_labels(folder, ['cat'])
-    export.write_saved_model(f'{folder}/saved_model', detect, tf.io.decode_png,
-                             lambda image: tf.ensure_shape(image, [300, 300, 3]), ['cat'], labels)
+def _write_saved_model(folder, small):
+    labels = export.write_labels(folder, small.classes)
+    export.write_saved_model(f'{folder}/saved_model', small, labels)
 
 
-def _write_tflite(folder, detect):
-    export.write_tflite(f'{folder}/detector.tflite', detect, half=False)
+def _write_tflite(folder, small):
+    export.write_tflite(f'{folder}/detector.tflite', small, half=False)
 
 
 @pytest.mark.parametrize('write, text', [
@@ -101,3 +100,8 @@ def test_empty_folder_is_taken_and_a_full_one_refused(tmp_path):
     for overwrite in (False, True):
         with pytest.raises(export.ExportError, match='choose another --output'):
             export.check_free(str(tmp_path), overwrite)
+
+
+def test_a_folder_that_tensorflow_takes_for_a_pattern():
+    with pytest.raises(CheckpointError, match=r"TensorFlow reads no file in new\[1\]: '\[' is part of a pattern"):
+        export.check_free('new[1]', overwrite=False)

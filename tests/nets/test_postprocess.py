@@ -24,9 +24,9 @@ def test_suppression_equals_caffe():
 
 
 def test_top_k_counts_candidates_before_suppression():
-    # As above with top_k 2: only boxes 0 and 1 enter, and 0 drops 1.
+    # As above with nms_top_k 2: only boxes 0 and 1 enter, and 0 drops 1.
     corners = [[.1, .1, .3, .3], [.1, .2, .3, .4], [0, .2, .2, .4], [.2, .1, .4, .4]]
-    found = postprocess.detect(*_inputs(corners, [[.8], [.7], [.4], [.5]]), nms_threshold=.3, top_k=2)
+    found = postprocess.detect(*_inputs(corners, [[.8], [.7], [.4], [.5]]), nms_threshold=.3, nms_top_k=2)
     assert found.counts.numpy() == [1]
 
 
