@@ -8,7 +8,6 @@ Reads configs/config_general.py, config_common.py and config_export.py.
 import os
 
 import cv2
-import numpy as np
 
 from configs import detection_settings, load
 from utils.errors import UserError
@@ -16,11 +15,10 @@ from utils.script import quiet, run
 
 with quiet():
     import detection
-    from datasets import shapes, voc
+    from datasets import voc
     from detection import export, sources
     from nets import backbones
     from nets.slim_compat import prepare_devices
-    from preprocessing import pipeline
 
 # Largest difference in corners (0..1) and scores from the detector that is exported, on a
 # photograph. How far rounded weights move detections is shown, not refused.
@@ -44,8 +42,9 @@ def main() -> None:
     print(f'ssd_{spec.name} of {detector.prefix}')
 
     # 2 preprocessing: the demo's, which is part of the SavedModel
-    photograph = _photograph()
-    images = detector.resize(pipeline.decode_picture(photograph))[None]
+    _, image = sources.sample()
+    encoded = cv2.imencode('.png', cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
+    images = detector.resize(image)[None]
     expected = {name: values[0] for name, values in detector.detect(images)._asdict().items()}
 
     with export.staged(output, config.overwrite) as stage:
@@ -60,7 +59,7 @@ def main() -> None:
 
             # 4 check: what was written is run on a photograph
             with quiet():
-                found = export.run_saved_model(path, photograph) if form == 'saved_model' \
+                found = export.run_saved_model(path, encoded) if form == 'saved_model' \
                     else export.run_tflite(path, images)
             print(f'{_name(form)}: {_size(path) / 1e6:.1f} MB, '
                   f'{_compared(form, found, expected, config.score_threshold)}', flush=True)
@@ -76,14 +75,6 @@ def _refuse_mixed_precision(formats, precision):
     if precision != 'float32' and any(form.startswith('tflite') for form in formats):
         raise UserError(f'precision {precision} is for the SavedModel alone; give '
                         '--formats=saved_model, or export TFLite with --precision=float32')
-
-
-def _photograph():
-    """Bytes of the photograph that comes with matplotlib, or else of a drawn scene."""
-    if path := sources.photograph():
-        with open(path, 'rb') as file:
-            return file.read()
-    return cv2.imencode('.png', shapes.picture(np.random.default_rng(1))[0])[1].tobytes()
 
 
 def _compared(form, found, expected, score_threshold):

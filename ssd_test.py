@@ -1,4 +1,4 @@
-"""Evaluates an SSD detector on test records: VOC and COCO average precision, and a page on what it gets wrong.
+"""Evaluates an SSD detector on test records: VOC's and COCO's AP, and a page on its errors.
 
     python3 ssd_test.py --test_records=tfrecords_test
 

@@ -40,7 +40,7 @@ def convert(source: str | os.PathLike[str], folder: str | os.PathLike[str],
     ssd = published.recognise(shapes)
     if ssd is None:
         raise CheckpointError(f'{prefix} is none of the published SSDs that are known: '
-                              f'{", ".join(published.known())}')
+                              f'{", ".join(published.catalogue())}')
     if missing := [name for name in ssd.variables.values() if name not in shapes]:
         raise CheckpointError(f'{prefix} is {ssd.name}, but has no {missing[0]}')
     if (count := ssd.num_classes(shapes) - 1) != len(classes):

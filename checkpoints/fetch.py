@@ -53,7 +53,7 @@ def known() -> dict[str, Weights]:
     specs = [backbones.get(name, depth) for name in backbones.names() for depth in backbones.depths(name)]
     found = [Weights(backbones.weights_name(spec), f'checkpoints/{spec.name}', spec.imagenet.file, spec.imagenet.url)
              for spec in specs]
-    found += [Weights(ssd.name, f'checkpoints/{ssd.name}', ssd.file, ssd.url) for ssd in published.known().values()]
+    found += [Weights(ssd.name, f'checkpoints/{ssd.name}', ssd.file, ssd.url) for ssd in published.catalogue().values()]
     return {weights.name: weights for weights in found}
 
 

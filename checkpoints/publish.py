@@ -113,8 +113,8 @@ def _share(text):
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = command_line.parser('python3 -m checkpoints.publish', __doc__)
-    parser.add_argument('source', help='Checkpoint: a prefix (.../model.ckpt-1000), its .index file '
-                                       'or its folder (then the newest).')
+    parser.add_argument('source', help='Checkpoint: a prefix (.../model.ckpt-1000), its .index '
+                                       'file or its folder (then the newest).')
     parser.add_argument('folder', help='Folder that is written; it must hold no checkpoint yet.')
     parser.add_argument('--dtype', choices=_TYPES, default='float16',
                         help='Number format of the file.')

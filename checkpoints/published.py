@@ -108,14 +108,14 @@ class PublishedSSD:
 
 
 @functools.cache
-def known() -> dict[str, PublishedSSD]:
+def catalogue() -> dict[str, PublishedSSD]:
     """Every published SSD known here, by name."""
     return {ssd.name: ssd for ssd in (_balancap_300(), _balancap_512(), _hikapok())}
 
 
 def recognise(names: Container[str]) -> PublishedSSD | None:
     """The published SSD with these variables, None where it is none of them."""
-    for ssd in known().values():
+    for ssd in catalogue().values():
         if ssd.variables[_FIRST_KERNEL] in names and f'{ssd.scope}/{ssd.scale}' in names:
             return ssd
     return None

@@ -1,5 +1,6 @@
 """A trained SSD as one object, which scripts, notebooks, evaluation and export share."""
 import os
+import typing
 from collections.abc import Sequence
 
 import numpy as np
@@ -46,15 +47,15 @@ class Detector:
         self.resize = tf.function(lambda image: pipeline.resize_image(image, size),
                                   input_signature=[_IMAGE], autograph=False)
 
-    def __call__(self, image: Image | Sequence[Image]
-                 ) -> list[objects.DetectedObject] | list[list[objects.DetectedObject]]:
+    def __call__(self, image: Image | Sequence[Image]) -> list[typing.Any]:
         """Detects the objects of an image, best first.
 
         Args:
             image: uint8 RGB [H, W, 3] of any size, the path of an image file, or a list of these.
 
         Returns:
-            Objects with boxes in pixels of the image; for a list of images, a list of such lists.
+            DetectedObject of each, with boxes in pixels of the image; for a list of images, a list
+            of such lists.
 
         Raises:
             DataError: a file is no image.

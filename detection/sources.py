@@ -62,7 +62,7 @@ def sample() -> tuple[str, np.ndarray]:
     """(name, uint8 RGB [H, W, 3]): matplotlib's photograph of a person, or a drawn scene."""
     if path := photograph():
         return path, read(path)
-    print('no image given, and no sample photograph in this matplotlib: a drawn scene instead')
+    print('no sample photograph in this matplotlib: a drawn scene instead')
     return 'drawn_scene', shapes.picture(np.random.default_rng(1))[0]
 
 

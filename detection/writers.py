@@ -118,7 +118,9 @@ def _format_of_file(output):
 
 
 class Outputs:
-    """The files of one run: add(result) for each, then close(), which makes them whole.
+    """The files of one run: `with Outputs(...) as written: written.add(result)` for each result.
+
+    The end of the block completes the files, also where the run is interrupted.
 
     Args:
         source: of detection.sources.
@@ -145,16 +147,12 @@ class Outputs:
         for writer in self._writers:
             writer.add(result)
 
-    def close(self) -> None:
-        """Completes the files, also where the run is interrupted."""
-        for writer in self._writers:
-            writer.close()
-
     def __enter__(self) -> 'Outputs':
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        for writer in self._writers:
+            writer.close()
 
     def written(self) -> list[str]:
         """What has been written, in words, one line per format."""

@@ -32,7 +32,7 @@ def room(tmp_path_factory):
     name, image = sources.sample()
     if name == 'drawn_scene':
         pytest.skip('this matplotlib brings no photograph')
-    pathlib.Path('picture.jpg').write_bytes(pathlib.Path(name).read_bytes())
+    pathlib.Path('image.jpg').write_bytes(pathlib.Path(name).read_bytes())
     cv2.imwrite('small.png', cv2.cvtColor(cv2.resize(image, (200, 150)), cv2.COLOR_RGB2BGR))
     yield folder
     os.chdir(before)
@@ -42,7 +42,7 @@ def room(tmp_path_factory):
 def expected(room):
     """{image: arrays by name} as ssd_demo.py computes them, at the export's score threshold."""
     live = detector.Detector(detector.load(SHIPPED).model)
-    found = {name: live.detect(live.resize(sources.read(name))[None]) for name in ('picture.jpg', 'small.png')}
+    found = {name: live.detect(live.resize(sources.read(name))[None]) for name in ('image.jpg', 'small.png')}
     return {name: {key: values[0].numpy() for key, values in each._asdict().items()} for name, each in found.items()}
 
 
@@ -66,7 +66,7 @@ def _check(found, expected):
         np.testing.assert_allclose(found[key], values, atol=1e-4)
 
 
-@pytest.mark.parametrize('name', ['picture.jpg', 'small.png'])
+@pytest.mark.parametrize('name', ['image.jpg', 'small.png'])
 def test_saved_model_equals_the_demo(name, saved_model, expected):
     _check(saved_model['pixels'](tf.constant(sources.read(name))), expected[name])
     _check(saved_model['bytes'](tf.io.read_file(name)), expected[name])
@@ -86,7 +86,7 @@ def test_saved_model_takes_batches(saved_model, expected):
 def test_an_earlier_export_is_replaced(room, monkeypatch, capsys):
     with export.staged('again', overwrite=False) as stage:
         export.write_labels(stage, ['old'])
-    monkeypatch.setattr(ssd_export, '_photograph', lambda: pathlib.Path('small.png').read_bytes())
+    monkeypatch.setattr(sources, 'sample', lambda: ('small.png', sources.read('small.png')))
     assert _export('--output=again', '--formats=tflite_float16', '--overwrite=True') == 0
     assert sorted(os.listdir('again')) == ['detector_float16.tflite', 'labels.txt']
     line = r'detector_float16.tflite: 12.8 MB, largest difference from the detector 0\.0\d+, in \d'
@@ -120,7 +120,7 @@ def test_tflite_finds_more_than_a_hundred_of_one_class(room):
     limits = postprocess.Limits(score_threshold=.2, nms_threshold=.9, keep_top_k=150)
     persons = detector.Detector(model, limits=limits, folded=True)
     export.write_tflite('persons.tflite', persons, half=False)
-    images = pipeline.resize_image(sources.read('picture.jpg'), 300)[None]
+    images = pipeline.resize_image(sources.read('image.jpg'), 300)[None]
     found, expected = export.run_tflite('persons.tflite', images), persons.detect(images)
     assert found['counts'] == expected.counts[0] == 150 and set(found['classes']) == {15}
     np.testing.assert_allclose(found['scores'], expected.scores[0], atol=1e-5)
@@ -129,8 +129,9 @@ def test_tflite_finds_more_than_a_hundred_of_one_class(room):
 def test_the_readme_loads_it_without_this_repository(room, expected):
     code = re.search(r'```python\n(import tensorflow.*?)```', (ROOT / 'README.md').read_text(), re.DOTALL)[1]
     assert code.count('\n') == 5
+    (room / re.search(r"read_file\('(.*?)'\)", code)[1]).write_bytes(pathlib.Path('image.jpg').read_bytes())
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=room)
-    score, box = expected['picture.jpg']['scores'][0], expected['picture.jpg']['boxes'][0]
+    score, box = expected['image.jpg']['scores'][0], expected['image.jpg']['boxes'][0]
     assert done.stdout.splitlines()[:1] == [f'person {score:.2f} {box.round(2)}'], done.stderr
 
 
@@ -139,7 +140,7 @@ def test_the_readme_loads_it_without_this_repository(room, expected):
     (['--formats=onnx'], "formats: 'onnx' is not one of saved_model, tflite_float32, tflite_float16, or several"),
     (['--formats='], "formats: '' is not one of"),
     (['--checkpoint=nowhere', '--output=new'], 'no checkpoint at nowhere'),
-    (['--output=picture.jpg'], 'picture.jpg is a file'),
+    (['--output=image.jpg'], 'image.jpg is a file'),
     (['--output=.', '--overwrite=True'], r'\. holds no earlier export \(no labels.txt\), and is not overwritten'),
     (['--output=new', '--precision=bfloat16'], 'precision bfloat16 is for the SavedModel alone; give --formats=saved_model'),
 ])

@@ -68,9 +68,9 @@ def test_the_description_rebuilds_the_spec(converted):
     # Whatever default boxes are configured.
     for configured in (None, backbones.get(facts['backbone_network'][4:]).with_box_set('voc')):
         spec = checkpoint.spec_of(prefix, configured)
-        assert spec == published.known()[name].spec and spec.overrides
+        assert spec == published.catalogue()[name].spec and spec.overrides
     names = checkpoint.read(prefix).get_variable_to_shape_map()
-    assert set(names) == set(published.known()[name].variables)
+    assert set(names) == set(published.catalogue()[name].variables)
 
 
 def test_a_published_file_is_refused_with_the_command_that_converts_it(random_checkpoint):
@@ -102,7 +102,7 @@ def test_what_is_not_converted(random_checkpoint, tmp_path):
 @pytest.mark.parametrize('name', NAMES)
 def test_every_variable_is_mapped_or_left_out(name):
     shapes = published_networks.shapes(name)
-    ssd = published.known()[name]
+    ssd = published.catalogue()[name]
     tensors = ssd.convert(lambda variable: np.zeros(shapes[variable], np.float32), shapes)
     model = network.SSD(ssd.spec, OUTPUTS[name]).build()
     wanted = {checkpoint.variable_name(variable): list(variable.shape) for variable in model.variables}
@@ -122,7 +122,7 @@ def test_only_published_names_are_recognised():
 
 
 def test_settings_that_follow():
-    first, second, third = (published.known()[name].spec for name in NAMES)
+    first, second, third = (published.catalogue()[name].spec for name in NAMES)
     assert (first.name, first.normalization, first.box_set, first.sizes[:2]) == ('vgg_300', 'caffe', 'coco', (21, 45))
     assert (second.name, second.image_size, second.sizes[:2]) == ('vgg_512', 512, (20.48, 51.2))
     assert (third.name, third.normalization, third.sizes) == ('vgg_300', 'vgg', (30, 60, 112.5, 165, 217.5, 270, 322.5))
@@ -131,7 +131,7 @@ def test_settings_that_follow():
 
 
 def test_a_training_that_began_with_a_converted_ssd_keeps_its_overrides(tmp_path):
-    spec = published.known()['hikapok_ssd300'].spec
+    spec = published.catalogue()['hikapok_ssd300'].spec
     facts = checkpoint.describe(spec, starting_point.EXISTING, ['cat'])
     checkpoint.write_description(tmp_path, **facts)
     prefix = checkpoint.save(tmp_path, 3, {'a': np.zeros(1)})
