@@ -30,7 +30,6 @@ class Detector:
 
     Attributes:
         network: uint8 images [B, S, S, 3] -> (logits, offsets), for use inside a tf.function.
-        detect: uint8 images [B, S, S, 3] -> nets.postprocess.Detections; traced once for every B.
         resize: uint8 [H, W, 3] -> uint8 [S, S, 3], as the network takes it.
         defaults: float32 [K, 4], the default boxes.
     """
@@ -43,7 +42,7 @@ class Detector:
         size = model.spec.image_size
         batch = tf.TensorSpec([None, size, size, 3], tf.uint8, name='images')
         self.network = folding.fold(self._network, batch) if folded else self._network
-        self.detect = tf.function(self._detections, input_signature=[batch], autograph=False)
+        self._detect = tf.function(self._detections, input_signature=[batch], autograph=False)
         self.resize = tf.function(lambda image: pipeline.resize_image(image, size),
                                   input_signature=[_IMAGE], autograph=False)
 
@@ -71,6 +70,10 @@ class Detector:
             raise ValueError('an image is uint8 RGB [H, W, 3], or a path; '
                              f'this one is {pixels.dtype} {list(pixels.shape)}')
         return self.named(self.detect(self.resize(pixels)[None]), [pixels.shape[:2]])[0]
+
+    def detect(self, images: tf.types.experimental.TensorLike) -> postprocess.Detections:
+        """The detections in uint8 images [B, S, S, 3]; traced once for every B."""
+        return self._detect(images)
 
     def named(self, detections: postprocess.Detections,
               sizes: Sequence[tuple[int, ...]]) -> list[list[objects.DetectedObject]]:

@@ -159,7 +159,7 @@ def test_from_scratch(room, capsys):
     (ssd_test, ['--checkpoint=nowhere'], 'no checkpoint at nowhere'),
     (ssd_test, ['--backbone_network=ssd_vgg_300'],
      'no trained detector in checkpoints/ssd_vgg_300; train one: python3 ssd_train.py --backbone_network=ssd_vgg_300'),
-    (ssd_demo, ['nowhere.jpg'], 'no picture at nowhere.jpg'),
+    (ssd_demo, ['nowhere.jpg'], 'no image at nowhere.jpg'),
     (ssd_demo, ['--backbone_network=ssd_vgg_512'], 'no trained detector in checkpoints/ssd_vgg_512'),
 ])
 def test_mistakes(room, script, arguments, message):

@@ -1,4 +1,4 @@
-"""The exported files of the shipped detector give what the demo's path gives, and run without this repository."""
+"""The exported files of the shipped detector compute what the demo does, without this code."""
 import os
 import pathlib
 import re
@@ -24,7 +24,7 @@ FOLDER = 'exported/ssd_mobilenet_v1'
 
 @pytest.fixture(scope='module')
 def room(tmp_path_factory):
-    """A folder with the export, two photographs and what the demo's path finds on them, with live weights."""
+    """A folder with the export and two photographs."""
     folder = tmp_path_factory.mktemp('export')
     before = os.getcwd()
     os.chdir(folder)
@@ -42,8 +42,10 @@ def room(tmp_path_factory):
 def expected(room):
     """{image: arrays by name} as ssd_demo.py computes them, at the export's score threshold."""
     live = detector.Detector(detector.load(SHIPPED).model)
-    found = {name: live.detect(live.resize(sources.read(name))[None]) for name in ('image.jpg', 'small.png')}
-    return {name: {key: values[0].numpy() for key, values in each._asdict().items()} for name, each in found.items()}
+    found = {name: live.detect(live.resize(sources.read(name))[None])
+             for name in ('image.jpg', 'small.png')}
+    return {name: {key: values[0].numpy() for key, values in each._asdict().items()}
+            for name, each in found.items()}
 
 
 @pytest.fixture(scope='module')
@@ -94,7 +96,8 @@ def test_an_earlier_export_is_replaced(room, monkeypatch, capsys):
 
 
 def test_class_names_are_in_all_places(saved_model):
-    assert [name.decode() for name in saved_model['labels']()['labels'].numpy()] == list(voc.CLASSES)
+    names = saved_model['labels']()['labels'].numpy()
+    assert [name.decode() for name in names] == list(voc.CLASSES)
     for place in (FOLDER, f'{FOLDER}/saved_model/assets'):
         assert pathlib.Path(place, 'labels.txt').read_text().split() == list(voc.CLASSES)
 
@@ -111,7 +114,8 @@ def test_tflite_equals_the_demo(weights, tolerance, expected):
 
 
 def test_tflite_finds_more_than_a_hundred_of_one_class(room):
-    # Biases make everything a person, the more so the more it looks like one; hardly anything is suppressed.
+    # Biases make everything a person, the more so the more it looks like one; hardly anything is
+    # suppressed.
     model = detector.load(SHIPPED).model
     for variable in model.variables:
         if variable.name.endswith('logits/biases:0'):
@@ -127,9 +131,11 @@ def test_tflite_finds_more_than_a_hundred_of_one_class(room):
 
 
 def test_the_readme_loads_it_without_this_repository(room, expected):
-    code = re.search(r'```python\n(import tensorflow.*?)```', (ROOT / 'README.md').read_text(), re.DOTALL)[1]
+    text = (ROOT / 'README.md').read_text()
+    code = re.search(r'```python\n(import tensorflow.*?)```', text, re.DOTALL)[1]
     assert code.count('\n') == 5
-    (room / re.search(r"read_file\('(.*?)'\)", code)[1]).write_bytes(pathlib.Path('image.jpg').read_bytes())
+    name = re.search(r"read_file\('(.*?)'\)", code)[1]
+    (room / name).write_bytes(pathlib.Path('image.jpg').read_bytes())
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=room)
     score, box = expected['image.jpg']['scores'][0], expected['image.jpg']['boxes'][0]
     assert done.stdout.splitlines()[:1] == [f'person {score:.2f} {box.round(2)}'], done.stderr
@@ -137,12 +143,15 @@ def test_the_readme_loads_it_without_this_repository(room, expected):
 
 @pytest.mark.parametrize('arguments, message', [
     ([], f'{FOLDER} is not empty; .*--overwrite=True'),
-    (['--formats=onnx'], "formats: 'onnx' is not one of saved_model, tflite_float32, tflite_float16, or several"),
+    (['--formats=onnx'],
+     "formats: 'onnx' is not one of saved_model, tflite_float32, tflite_float16, or several"),
     (['--formats='], "formats: '' is not one of"),
     (['--checkpoint=nowhere', '--output=new'], 'no checkpoint at nowhere'),
     (['--output=image.jpg'], 'image.jpg is a file'),
-    (['--output=.', '--overwrite=True'], r'\. holds no earlier export \(no labels.txt\), and is not overwritten'),
-    (['--output=new', '--precision=bfloat16'], 'precision bfloat16 is for the SavedModel alone; give --formats=saved_model'),
+    (['--output=.', '--overwrite=True'],
+     r'\. holds no earlier export \(no labels.txt\), and is not overwritten'),
+    (['--output=new', '--precision=bfloat16'],
+     'precision bfloat16 is for the SavedModel alone; give --formats=saved_model'),
 ])
 def test_mistakes(room, arguments, message):
     with pytest.raises((UserError, ValueError), match=message) as error:
@@ -151,13 +160,19 @@ def test_mistakes(room, arguments, message):
 
 
 def test_what_computes_something_else_is_refused_unless_rounded():
-    none = {'boxes': np.zeros([2, 4]), 'scores': np.zeros(2), 'classes': np.zeros(2, int), 'counts': 0}
-    one = {'boxes': np.array([[0, 0, 1, 1], [0, 0, 0, 0]]), 'scores': np.array([.9, 0]), 'classes': np.array([1, 0]), 'counts': 1}
+    none = {'boxes': np.zeros([2, 4]), 'scores': np.zeros(2), 'classes': np.zeros(2, int),
+            'counts': 0}
+    one = {'boxes': np.array([[0, 0, 1, 1], [0, 0, 0, 0]]), 'scores': np.array([.9, 0]),
+           'classes': np.array([1, 0]), 'counts': 1}
     near = one | {'scores': np.array([.9005, 0])}
-    with pytest.raises(export.ExportError, match='tflite_float32 differs by inf from the detector, .*; nothing is written'):
+    message = 'tflite_float32 differs by inf from the detector, .*; nothing is written'
+    with pytest.raises(export.ExportError, match=message):
         ssd_export._compared('tflite_float32', none, one, .01)
-    with pytest.raises(export.ExportError, match='saved_model differs by 0.0005 from the detector, more than 0.0001'):
+    with pytest.raises(export.ExportError,
+                       match='saved_model differs by 0.0005 from the detector, more than 0.0001'):
         ssd_export._compared('saved_model', near, one, .01)
-    assert ssd_export._compared('tflite_float32', near, one, .01).endswith('from the detector 0.0005, in 1 detections')
-    assert ssd_export._compared('tflite_float16', none, one, .01).startswith('its detections are not all those of the detector')
+    text = ssd_export._compared('tflite_float32', near, one, .01)
+    assert text.endswith('from the detector 0.0005, in 1 detections')
+    text = ssd_export._compared('tflite_float16', none, one, .01)
+    assert text.startswith('its detections are not all those of the detector')
     assert 'nothing on the photograph' in ssd_export._compared('saved_model', none, none, .01)

@@ -16,8 +16,8 @@ from training import starting_point
 from utils.errors import CheckpointError
 
 NAMES = tuple(published_networks.NETWORKS)
-# Output classes, background included. The checkpoint of HiKapok's kind whose names are known is of a training for one class, with
-# batch norm, which HiKapok's own network has not: both are tested.
+# Output classes, background included. The checkpoint of HiKapok's kind whose names are known is of
+# a training for one class, with batch norm, which HiKapok's own network has not: both are tested.
 OUTPUTS = {'balancap_ssd_300_vgg': 21, 'balancap_ssd_512_vgg': 21, 'hikapok_ssd300': 2}
 PLAIN = 'hikapok_ssd300 without batch norm'
 
@@ -28,7 +28,8 @@ def random_checkpoint(request, tmp_path_factory):
     name = request.param.split()[0]
     values = published_networks.values(name)
     if request.param == PLAIN:
-        values = {variable: value for variable, value in values.items() if 'batch_normalization' not in variable}
+        values = {variable: value
+                  for variable, value in values.items() if 'batch_normalization' not in variable}
     return name, values, checkpoint.save(tmp_path_factory.mktemp(name), 0, values)
 
 
@@ -48,11 +49,14 @@ def test_outputs_are_those_of_the_published_network(converted):
     name, values, prefix = converted
     model = detector.load(prefix).model
     size = model.spec.image_size
-    image = np.random.default_rng(1).integers(0, 256, (1, size // 8, size // 8, 3)).repeat(8, 1).repeat(8, 2).astype(np.uint8)
+    blocks = np.random.default_rng(1).integers(0, 256, (1, size // 8, size // 8, 3))
+    image = blocks.repeat(8, 1).repeat(8, 2).astype(np.uint8)
     image = np.pad(image, [(0, 0), *((0, size - side) for side in image.shape[1:3]), (0, 0)])
-    logits, offsets = tf.function(model)(normalize.normalize(image, model.spec.normalization), False)
+    logits, offsets = tf.function(model)(normalize.normalize(image, model.spec.normalization),
+                                         False)
     defaults = anchors.default_boxes(model.spec)
-    probabilities, found = tf.nn.softmax(logits[0]).numpy(), boxes.decode(offsets[0].numpy(), defaults)
+    probabilities = tf.nn.softmax(logits[0]).numpy()
+    found = boxes.decode(offsets[0].numpy(), defaults)
     with tf.device('/CPU:0'):
         expected, expected_boxes, their_defaults = published_networks.NETWORKS[name](values)(image)
     ours = _same_boxes(defaults, their_defaults)
@@ -77,22 +81,28 @@ def test_a_published_file_is_refused_with_the_command_that_converts_it(random_ch
     name, _, prefix = random_checkpoint
     message = (f'{prefix} is {name}, an SSD of another project; convert it once: '
                f'python3 -m checkpoints.convert {prefix} OUTPUT')
-    for use in (checkpoint.read, checkpoint.spec_of, detector.load,
-                lambda prefix: starting_point.record(starting_point.EXISTING, backbones.get('vgg_300'), '', prefix, False)):
+    def start(prefix):
+        starting_point.record(starting_point.EXISTING, backbones.get('vgg_300'), '', prefix, False)
+
+    for use in (checkpoint.read, checkpoint.spec_of, detector.load, start):
         with pytest.raises(CheckpointError, match=f'^{re.escape(message)}$'):
             use(prefix)
 
 
 def test_what_is_not_converted(random_checkpoint, tmp_path):
     name, values, prefix = random_checkpoint
-    with pytest.raises(CheckpointError, match=f'has {len(_classes(name))} classes, not 3; name them with --classes_file'):
+    message = f'has {len(_classes(name))} classes, not 3; name them with --classes_file'
+    with pytest.raises(CheckpointError, match=message):
         convert.convert(prefix, tmp_path / 'new', 'abc')
     other = checkpoint.save(tmp_path / 'used', 0, {'a': np.zeros(1)})
-    with pytest.raises(CheckpointError, match='is none of the published SSDs that are known: balancap_ssd_300_vgg, '):
+    with pytest.raises(CheckpointError,
+                       match='is none of the published SSDs that are known: balancap_ssd_300'):
         convert.convert(other, tmp_path / 'new')
-    with pytest.raises(CheckpointError, match='is there already; remove it, or name another folder'):
+    with pytest.raises(CheckpointError,
+                       match='is there already; remove it, or name another folder'):
         convert.convert(prefix, tmp_path / 'used', _classes(name))
-    without = {key: value for key, value in values.items() if 'conv7' not in key and 'fc7' not in key}
+    without = {key: value for key, value in values.items() if 'conv7' not in key
+               and 'fc7' not in key}
     cut = checkpoint.save(tmp_path / 'cut', 0, without)
     with pytest.raises(CheckpointError, match=f'is {name}, but has no .*7/'):
         convert.convert(cut, tmp_path / 'new', _classes(name))
@@ -105,17 +115,21 @@ def test_every_variable_is_mapped_or_left_out(name):
     ssd = published.catalogue()[name]
     tensors = ssd.convert(lambda variable: np.zeros(shapes[variable], np.float32), shapes)
     model = network.SSD(ssd.spec, OUTPUTS[name]).build()
-    wanted = {checkpoint.variable_name(variable): list(variable.shape) for variable in model.variables}
+    wanted = {checkpoint.variable_name(variable): list(variable.shape)
+              for variable in model.variables}
     assert {variable: list(value.shape) for variable, value in tensors.items()} == wanted
     left_out = set(shapes) - set(ssd.variables.values())
-    folded = {variable for variable in left_out if 'batch_normalization' in variable and not variable.endswith('/Momentum')}
-    assert left_out - folded == {variable for variable in shapes if variable == 'global_step' or variable.endswith('/Momentum')}
+    folded = {variable for variable in left_out if 'batch_normalization' in variable
+              and not variable.endswith('/Momentum')}
+    assert left_out - folded == {variable for variable in shapes if variable == 'global_step'
+                                 or variable.endswith('/Momentum')}
     assert len(folded) == (84 if name == 'hikapok_ssd300' else 0)  # 21 layers
 
 
 def test_only_published_names_are_recognised():
     assert published.recognise(['global_step']) is None
-    assert published.recognise(['vgg_16/conv1/conv1_1/weights', 'ssd/conv4_3/l2_norm/scale']) is None
+    ours = ['vgg_16/conv1/conv1_1/weights', 'ssd/conv4_3/l2_norm/scale']
+    assert published.recognise(ours) is None
     assert published.recognise(['ssd_300_vgg/conv1/conv1_1/weights']) is None  # a body alone
     for name in NAMES:
         assert published.recognise(published_networks.shapes(name)).name == name
@@ -123,11 +137,14 @@ def test_only_published_names_are_recognised():
 
 def test_settings_that_follow():
     first, second, third = (published.catalogue()[name].spec for name in NAMES)
-    assert (first.name, first.normalization, first.box_set, first.sizes[:2]) == ('vgg_300', 'caffe', 'coco', (21, 45))
+    assert (first.name, first.normalization, first.box_set) == ('vgg_300', 'caffe', 'coco')
+    assert first.sizes[:2] == (21, 45)
     assert (second.name, second.image_size, second.sizes[:2]) == ('vgg_512', 512, (20.48, 51.2))
-    assert (third.name, third.normalization, third.sizes) == ('vgg_300', 'vgg', (30, 60, 112.5, 165, 217.5, 270, 322.5))
+    assert (third.name, third.normalization) == ('vgg_300', 'vgg')
+    assert third.sizes == (30, 60, 112.5, 165, 217.5, 270, 322.5)
     assert [layer.padding for layer in third.extra_layers] == ['SAME', 'SAME', 'VALID', 'VALID']
-    assert not backbones.get('vgg_300').overrides and first.overrides == {'normalization': 'caffe', 'box_set': 'coco'}
+    assert not backbones.get('vgg_300').overrides
+    assert first.overrides == {'normalization': 'caffe', 'box_set': 'coco'}
 
 
 def test_a_training_that_began_with_a_converted_ssd_keeps_its_overrides(tmp_path):
@@ -135,15 +152,18 @@ def test_a_training_that_began_with_a_converted_ssd_keeps_its_overrides(tmp_path
     facts = checkpoint.describe(spec, starting_point.EXISTING, ['cat'])
     checkpoint.write_description(tmp_path, **facts)
     prefix = checkpoint.save(tmp_path, 3, {'a': np.zeros(1)})
-    assert checkpoint.spec_of(prefix, backbones.get('vgg_300')) == checkpoint.spec_of(prefix) == spec
+    assert checkpoint.spec_of(prefix, backbones.get('vgg_300')) == spec
+    assert checkpoint.spec_of(prefix) == spec
     # Started again without naming the checkpoint, too.
-    again = starting_point.record(starting_point.EXISTING, backbones.get('vgg_300'), str(tmp_path), '', restart=False)
+    again = starting_point.record(starting_point.EXISTING, backbones.get('vgg_300'), str(tmp_path),
+                                  '', restart=False)
     assert again == spec
     start = starting_point.choose(starting_point.EXISTING, again, str(tmp_path), '', False, facts)
     assert start.resumed
     # Another backbone is configured: that is said by what loads it.
     assert checkpoint.spec_of(prefix, backbones.get('vgg_512')) == backbones.get('vgg_512')
-    with pytest.raises(CheckpointError, match='trained with backbone_network ssd_vgg_300, configured is ssd_vgg_512'):
+    with pytest.raises(CheckpointError,
+                       match='with backbone_network ssd_vgg_300, configured is ssd_vgg_512'):
         detector.load(prefix, backbones.get('vgg_512'))
 
 
@@ -161,9 +181,11 @@ def test_overrides_that_do_not_fit(tmp_path, overrides, message):
 
 
 def test_a_normalization_that_is_not_known(tmp_path):
-    checkpoint.write_description(tmp_path, backbone_network='ssd_vgg_300', overrides={'normalization': 'other'})
+    checkpoint.write_description(tmp_path, backbone_network='ssd_vgg_300',
+                                 overrides={'normalization': 'other'})
     prefix = checkpoint.save(tmp_path, 3, {'a': np.zeros(1)})
-    with pytest.raises(CheckpointError, match="needs normalization 'other'; known: vgg, caffe, inception"):
+    with pytest.raises(CheckpointError,
+                       match="needs normalization 'other'; known: vgg, caffe, inception"):
         detector.load(prefix)
 
 

@@ -20,7 +20,8 @@ def test_weights_alone_in_half_precision():
     reader = checkpoint.read(prefix)
     names = reader.get_variable_to_shape_map()
     assert sum(os.path.getsize(path) for path in (FOLDER / 'shipped').glob('model.ckpt-*')) < 15e6
-    assert len(names) == 179 and not [name for name in names if 'Momentum' in name or 'Average' in name or name == 'global_step']
+    assert len(names) == 179 and not [name for name in names if 'Momentum' in name
+                                      or 'Average' in name or name == 'global_step']
     assert {reader.get_tensor(name).dtype for name in names} == {np.dtype(np.float16)}
 
 
@@ -40,5 +41,6 @@ def test_it_is_not_taken_for_a_detector_with_other_default_boxes():
     spec, prefix = backbones.get('mobilenet_v1'), checkpoint.find(FOLDER / 'shipped')
     assert checkpoint.read_description(prefix)['default_boxes'] == spec.box_facts
     other = dataclasses.replace(spec, aspect_ratios=((2.5,), *spec.aspect_ratios[1:]))
-    with pytest.raises(CheckpointError, match=r'with default_boxes .*\[\[2.0\], .*, configured is .*\[\[2.5\]'):
+    with pytest.raises(CheckpointError,
+                       match=r'with default_boxes .*\[\[2.0\], .*, configured is .*\[\[2.5\]'):
         detector.load(prefix, other)

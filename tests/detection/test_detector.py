@@ -69,9 +69,11 @@ def test_paths_arrays_and_lists(shipped, photograph):
     assert isinstance(one[0].box, Box) and 0 <= one[0].box.xmin < one[0].box.xmax <= 512
 
 
-@pytest.mark.parametrize('shape, kind', [((3, 3), np.uint8), ((1, 3, 3, 3), np.uint8), ((3, 3, 3), float)])
+@pytest.mark.parametrize('shape, kind',
+                         [((3, 3), np.uint8), ((1, 3, 3, 3), np.uint8), ((3, 3, 3), float)])
 def test_what_is_no_image(shipped, shape, kind):
-    with pytest.raises(ValueError, match=r'an image is uint8 RGB \[H, W, 3\], or a path; this one is'):
+    with pytest.raises(ValueError,
+                       match=r'an image is uint8 RGB \[H, W, 3\], or a path; this one is'):
         shipped(np.zeros(shape, kind))
     with pytest.raises(DataError, match='nowhere.jpg cannot be read'):
         shipped('nowhere.jpg')
@@ -79,17 +81,21 @@ def test_what_is_no_image(shipped, shape, kind):
 
 def test_which_detector(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert detection.load().prefix == str(ROOT / 'checkpoints/ssd_mobilenet_v1/shipped/model.ckpt-4000')
-    with pytest.raises(CheckpointError, match='no trained detector in checkpoints/ssd_vgg_300; train one: '):
+    assert detection.load().prefix == str(
+        ROOT / 'checkpoints/ssd_mobilenet_v1/shipped/model.ckpt-4000')
+    with pytest.raises(CheckpointError,
+                       match='no trained detector in checkpoints/ssd_vgg_300; train one: '):
         detection.load(backbone='ssd_vgg_300')
     with pytest.raises(CheckpointError, match='no checkpoint at own'):
         detection.load('own')
     prefix = checkpoint.save('own', 1, {'a': np.zeros(1)})
-    with pytest.raises(CheckpointError, match='the backbone of own/model.ckpt-1 is unknown: no model.json'):
+    with pytest.raises(CheckpointError,
+                       match='the backbone of own/model.ckpt-1 is unknown: no model.json'):
         detection.load('own')
     # The depth is found by the scope of the ImageNet weights.
     deep = backbones.get('resnet_v1', 101).with_box_set('voc')
     checkpoint.write_description('own', **checkpoint.describe(deep, '', ['cat']))
     assert checkpoint.spec_of(prefix) == deep
-    with pytest.raises(CheckpointError, match='own/model.ckpt-1 does not fit ssd_resnet_v1 with 1 classes'):
+    with pytest.raises(CheckpointError,
+                       match='own/model.ckpt-1 does not fit ssd_resnet_v1 with 1 classes'):
         detection.load('own')

@@ -13,8 +13,10 @@ def fake(monkeypatch):
     """A display, and a list of calls; 'key' is pressed next, 'visible' as OpenCV tells it."""
     calls = {'key': -1, 'visible': 1., 'shown': [], 'sizes': []}
     monkeypatch.setenv('DISPLAY', ':0')
-    for name, function in {'namedWindow': lambda *_: None, 'imshow': lambda _, image: calls['shown'].append(image),
-                           'resizeWindow': lambda _, *size: calls['sizes'].append(size), 'waitKey': lambda _: calls['key'],
+    for name, function in {'namedWindow': lambda *_: None, 'imshow': lambda _,
+                           image: calls['shown'].append(image),
+                           'resizeWindow': lambda _, *size: calls['sizes'].append(size),
+                           'waitKey': lambda _: calls['key'],
                            'getWindowProperty': lambda *_: calls['visible']}.items():
         monkeypatch.setattr(cv2, name, function)
     return calls
@@ -52,5 +54,6 @@ def test_why_there_is_no_window(monkeypatch):
 
     monkeypatch.setenv('WAYLAND_DISPLAY', 'wayland-0')
     monkeypatch.setattr(cv2, 'namedWindow', headless)
-    with pytest.raises(window.Unavailable, match='this OpenCV has no windows; install opencv-python'):
+    with pytest.raises(window.Unavailable,
+                       match='this OpenCV has no windows; install opencv-python'):
         window.Window('title')
