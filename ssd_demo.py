@@ -1,46 +1,44 @@
-"""Detects objects in pictures, videos and cameras; draws them, or writes them as JSON lines or VOC XML.
+"""Detects objects in images, videos and cameras; draws them, or writes JSON lines or VOC XML.
 
-    python3 ssd_demo.py                                     # the photograph that comes with matplotlib
-    python3 ssd_demo.py picture.jpg --threshold=0.5
-    python3 ssd_demo.py holidays --batch_size=8             # all pictures of a folder; 'holidays/*.png' for some, in quotes
+    python3 ssd_demo.py                                     # the photograph of matplotlib
+    python3 ssd_demo.py image.jpg --score_threshold=0.4
+    python3 ssd_demo.py holidays --batch_size=8             # a folder; or 'holidays/*.png'
     python3 ssd_demo.py clip.mp4 --show_classes=person,dog  # a video; 0 is the first camera
-    python3 ssd_demo.py holidays --format=picture,json,xml --output=found
+    python3 ssd_demo.py holidays --format=image,json,xml --output=found
 
 Reads configs/config_general.py, config_common.py and config_demo.py.
 """
-import functools
 from collections.abc import Iterator, Sequence
 
-from configs import load
+from configs import detection_settings, load
 from utils.errors import UserError, nearest
 from utils.script import quiet, run
 
 with quiet():
-    from checkpoints import io as checkpoint
+    import detection
     from datasets import voc
-    from detection import detector, sources, writers
+    from detection import sources, writers
     from detection.sources import counted
     from detection.window import Unavailable, Window, has_display
-    from nets import backbones, postprocess
+    from nets import backbones
     from nets.slim_compat import prepare_devices, tf
-    from preprocessing import normalize, pipeline
+    from preprocessing import pipeline
     from utils.errors import DataError
     from utils.progress import Progress
     from utils.signals import StopRequest
 
-# Lines about pictures that are left out, at most.
+# Lines about images that are left out, at most.
 _REFUSED_SHOWN = 20
 
 
 def main() -> int:
     config = load('ssd_demo', positional='image', description=__doc__)
     prepare_devices()
-    source = sources.find(config.image)
-    written = writers.Outputs(source, config.output, writers.choose_formats(config.format, config.output, source.moving))
-    spec = backbones.from_config_name(config.backbone_network, config.resnet_depth, config.default_box_set)
-    prefix = detector.find(config.checkpoint, spec)
-    spec, note = checkpoint.record_of(prefix, spec)
-    print(f'{source}; {note or f"ssd_{spec.name} of {prefix}"}')
+    source = sources.open_source(config.image)
+    formats = writers.choose_formats(config.format, config.output, source.moving)
+    written = writers.Outputs(source, config.output, formats)
+    spec = backbones.from_config_name(config.backbone_network, config.resnet_depth,
+                                      config.default_box_set)
 
     # 1 placeholder for the input image: fed in step 4, traced once for every height and width
     placeholder = tf.TensorSpec([None, None, 3], tf.uint8, name='image')
@@ -50,19 +48,22 @@ def main() -> int:
     def preprocess(image):
         return pipeline.resize_image(image, spec.image_size)
 
-    # 3 SSD model
-    model, classes = detector.load(spec, prefix, config.precision, voc.class_names(config.classes_file))
-    shown = labels_to_show(config.show_classes, classes)
-    detect = detector.Detector(
-        model, functools.partial(normalize.normalize, normalization=spec.normalization), folded=True, score_threshold=config.threshold,
-        nms_threshold=config.nms_threshold, top_k=config.nms_top_k, keep_top_k=config.keep_top_k)
+    # 3 SSD model, which normalizes its images
+    detector = detection.load(config.checkpoint, spec,
+                              classes=voc.class_names(config.classes_file),
+                              **detection_settings(config))
+    shown = labels_to_show(config.show_classes, detector.classes)
+    print(f'{source}; ssd_{spec.name} of {detector.prefix}')
 
     # 4 inference in batches; threads read and preprocess ahead of it
     batches = sources.batches(source, preprocess, config.batch_size)
-    detected = ((items, detect(tf.stack(images))) for items, images in batches)
+    detected = ((items, detector.detect(tf.stack(images))) for items, images in batches)
 
-    # 5 postprocessing: of each picture the rows that hold something, of the classes to show
-    results = (result for items, detections in detected for result in split(items, detections, classes, shown))
+    # 5 postprocessing: names, pixels of each image, and only the classes to show
+    named = ((items, detector.named(detections, [item.image.shape[:2] for item in items]))
+             for items, detections in detected)
+    results = (writers.DetectedImage(item, [found for found in objects if found.label in shown])
+               for batch in named for item, objects in zip(*batch, strict=True))
 
     # 6 visualization
     tally = writers.Tally(warm_up=config.batch_size)
@@ -72,13 +73,19 @@ def main() -> int:
         else:
             only = draw_one(results, written, tally)
     code = report(source, written, tally, stop.name)
-    if code == 0 and not source.several and config.show and has_display() and (window := open_window(source.name)):
-        window.hold(only.drawn)
+    if code == 0 and not source.several and config.show and has_display():
+        window = open_window(source.name)
+        if window:
+            window.hold(only.drawn)
     return code
 
 
 def labels_to_show(names: str, classes: Sequence[str]) -> frozenset[int]:
-    """Labels, from 1, of comma-separated class names; of all classes where there are none. UserError for a name of none."""
+    """Labels, from 1, of comma-separated class names; of all classes where there are none.
+
+    Raises:
+        UserError: a name is no class.
+    """
     wanted = [name.strip() for name in names.split(',') if name.strip()] or classes
     for name in wanted:
         if name not in classes:
@@ -87,18 +94,13 @@ def labels_to_show(names: str, classes: Sequence[str]) -> frozenset[int]:
     return frozenset(classes.index(name) + 1 for name in wanted)
 
 
-def split(items: Sequence[sources.Item], detections: postprocess.Detections, classes: tuple[str, ...],
-          shown: frozenset[int]) -> Iterator[writers.Result]:
-    """A batch's items and what was found in them -> one Result per item, with the detections of the labels to show."""
-    batch = (values.numpy() for values in detections)
-    for item, boxes, scores, labels, count in zip(items, *batch, strict=True):
-        kept = [number for number in range(count) if labels[number] in shown]
-        yield writers.Result(item, boxes[kept], labels[kept], scores[kept], classes)
+def draw_all(results: Iterator[writers.DetectedImage], source: sources.ImageFiles | sources.Video,
+             written: writers.Outputs, tally: writers.Tally, stop: StopRequest,
+             show: bool) -> None:
+    """Writes the results of several images, or of frames, which a window shows too.
 
-
-def draw_all(results: Iterator[writers.Result], source: sources.Pictures | sources.Video, written: writers.Outputs,
-             tally: writers.Tally, stop: StopRequest, show: bool) -> None:
-    """Many pictures, or frames: progress on the terminal, and frames in a window; until that is closed or a signal comes."""
+    It ends early when a signal comes or the window is closed.
+    """
     window = open_window(source.name) if show and source.moving else None
     progress = Progress(source.total, source.noun + 's')
     for result in results:
@@ -111,18 +113,19 @@ def draw_all(results: Iterator[writers.Result], source: sources.Pictures | sourc
     progress.close()
 
 
-def draw_one(results: Iterator[writers.Result], written: writers.Outputs, tally: writers.Tally) -> writers.Result | None:
-    """One picture: a table on the terminal. -> its Result; None where it cannot be read."""
+def draw_one(results: Iterator[writers.DetectedImage], written: writers.Outputs,
+             tally: writers.Tally) -> writers.DetectedImage | None:
+    """Prints and writes the result of one image; returns it, or None where it cannot be read."""
     result = next(results, None)
     if result:
-        print(result.table())
+        print(result.text())
         written.add(result)
         tally.add(result)
     return result
 
 
 def open_window(title: str) -> Window | None:
-    """-> Window, or None and one line that says why there is none."""
+    """A window; None where there is none, and one line says why."""
     try:
         return Window(title)
     except Unavailable as reason:
@@ -130,25 +133,35 @@ def open_window(title: str) -> Window | None:
         return None
 
 
-def report(source: sources.Pictures | sources.Video, written: writers.Outputs, tally: writers.Tally, signal: str) -> int:
-    """Says what was found, left out and written -> exit code. signal: the name of the one that interrupted, or ''.
+def report(source: sources.ImageFiles | sources.Video, written: writers.Outputs,
+           tally: writers.Tally, signal: str) -> int:
+    """Prints what was found, left out and written; returns the exit code.
 
-    DataError where nothing could be read; where something could, what is left out is no mistake.
+    Args:
+        source: of the images.
+        written: the files.
+        tally: of the results.
+        signal: the name of the one that interrupted, or ''.
+
+    Raises:
+        DataError: nothing could be read. Where something could, what is left out is no mistake.
     """
     if tally.results and source.several:
         print(tally.summary(source.noun))
     if source.several and source.refused:
-        print(f'{len(source.refused)} of {source.total} pictures left out:')
+        print(f'{len(source.refused)} of {source.total} images left out:')
         print('\n'.join('  ' + line for line in source.refused[:_REFUSED_SHOWN]))
         if len(source.refused) > _REFUSED_SHOWN:
             print(f'  ... and {len(source.refused) - _REFUSED_SHOWN} more')
     for line in written.written():
         print(f'written: {line}')
     if signal:
-        print(f'interrupted after {counted(tally.results, source.noun)}' + (f' of {source.total}' if source.total else ''))
+        of_total = f' of {source.total}' if source.total else ''
+        print(f'interrupted after {counted(tally.results, source.noun)}{of_total}')
         return 130
     if not tally.results:
-        raise DataError(f'no picture of {source.name} can be read' if source.several else source.refused[0])
+        raise DataError(f'no image of {source.name} can be read' if source.several
+                        else source.refused[0])
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Evaluates an SSD detector on test records: VOC and COCO average precision, and a page on what it gets wrong.
+"""Evaluates an SSD detector on test records: VOC's and COCO's AP, and a page on its errors.
 
     python3 ssd_test.py --test_records=tfrecords_test
 
@@ -13,14 +13,14 @@ from utils.errors import UserError
 from utils.script import quiet, run
 
 with quiet():
+    import detection
     from checkpoints import io as checkpoint
     from datasets import tfrecord
-    from detection import detector
     from evaluation import collect, report, voc_files
     from evaluation import voc as voc_eval
     from nets import backbones
     from nets.slim_compat import prepare_devices
-    from preprocessing import damage, normalize, pipeline
+    from preprocessing import damage, pipeline
     from utils import files
     from utils.progress import Progress
 
@@ -29,30 +29,28 @@ def main() -> None:
     config = load('ssd_test', description=__doc__)
     prepare_devices()
 
-    # 1 data preparation: test records, and the checkpoint
+    # 1 data preparation: test records
     index = tfrecord.read_index(config.test_records)
-    spec = backbones.from_config_name(config.backbone_network, config.resnet_depth, config.default_box_set)
-    prefix = detector.find(config.checkpoint, spec)
-    print(f'{index.images} test images from {config.test_records}; checkpoint {prefix}')
-    spec, note = checkpoint.record_of(prefix, spec)
-    if note:
-        print(note)
+    spec = backbones.from_config_name(config.backbone_network, config.resnet_depth,
+                                      config.default_box_set)
 
     # 2 preprocessing: resized batches, nothing random
-    batches = pipeline.evaluation_batches(index, spec.image_size, config.batch_size, max_images=config.max_images)
+    batches = pipeline.evaluation_batches(index, spec.image_size, config.batch_size,
+                                          max_images=config.max_images)
 
-    # 3 SSD model
-    model, classes = detector.load(spec, prefix, config.precision, index.classes)
+    # 3 SSD model, which normalizes its images
+    settings = detection_settings(config)
+    detector = detection.load(config.checkpoint, spec, classes=index.classes, **settings)
+    classes, prefix = detector.classes, detector.prefix
+    print(f'{index.images} test images from {config.test_records}; checkpoint {prefix}')
     if classes != tuple(index.classes):
-        raise UserError(f'{prefix} knows the classes {", ".join(classes)}; {config.test_records} has {", ".join(index.classes)}')
+        raise UserError(f'{prefix} knows the classes {", ".join(classes)}; '
+                        f'{config.test_records} has {", ".join(index.classes)}')
 
     # 4 inference and 5 postprocessing
-    detect = detector.Detector(
-        model, functools.partial(normalize.normalize, normalization=spec.normalization), folded=True, score_threshold=config.score_threshold,
-        nms_threshold=config.nms_threshold, top_k=config.nms_top_k, keep_top_k=config.keep_top_k)
     total = min(config.max_images or index.images, index.images)
     with damage.named(index, skippable=False):
-        found = collect.detect_all(detect, batches, Progress(total, 'images'))
+        found = collect.detect_all(detector.detect, batches, Progress(total, 'images'))
 
     # 6 evaluation
     result = report.evaluate(found.detections, found.ground_truths, classes, config.eval_iou)
@@ -63,10 +61,10 @@ def main() -> None:
     if config.write_detections:
         _write_detections(config.write_detections, index, found.detections)
     folder = os.path.dirname(prefix)
-    facts = {'checkpoint': prefix, 'step': checkpoint.step_of(prefix), 'records': config.test_records,
-             **detection_settings(config)}
-    page, numbers = report.write(config.output or folder, result, facts, functools.partial(pipeline.pictures, index),
-                                 config.worst_errors)
+    facts = {'checkpoint': prefix, 'step': checkpoint.step_of(prefix),
+             'records': config.test_records, **settings}
+    page, numbers = report.write(config.output or folder, result, facts,
+                                 functools.partial(pipeline.pictures, index), config.worst_errors)
     _note(folder, result.voc, facts | {'images': total, 'iou': config.eval_iou})
     print(f'report: {page}, {numbers}')
     for metric, entry in results.items():
@@ -76,21 +74,24 @@ def main() -> None:
 def _write_detections(folder, index, detections):
     """VOC's files, called after the first list that the records were made of."""
     with files.writing(folder):
-        voc_files.write_detections(folder, index.image_sets[0].split('/')[-1], index.classes, detections)
+        voc_files.write_detections(folder, index.image_sets[0].split('/')[-1], index.classes,
+                                   detections)
     print(f'detections: {folder}')
 
 
 def _note(folder, result, facts):
-    """Notes the evaluation beside the checkpoint, where the user may not be allowed to write."""
+    """Notes the evaluation beside the checkpoint; the user may not be allowed to write there."""
     try:
         collect.append_to_log(folder, result, **facts)
     except OSError as error:
-        print(f'{os.path.join(folder, collect.LOG)} cannot be written: {error.strerror}', file=sys.stderr)
+        print(f'{os.path.join(folder, collect.LOG)} cannot be written: {error.strerror}',
+              file=sys.stderr)
 
 
 def _pace(images_per_second):
-    return 'images/s unknown: there is one batch, which the start-up is part of' if images_per_second is None \
-        else f'{images_per_second:.1f} images/s'
+    if images_per_second is None:
+        return 'images/s unknown: there is one batch, which the start-up is part of'
+    return f'{images_per_second:.1f} images/s'
 
 
 if __name__ == '__main__':

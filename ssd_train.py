@@ -20,7 +20,7 @@ with quiet():
     from detection import detector
     from evaluation import collect
     from evaluation import voc as voc_eval
-    from nets import anchors, backbones, ssd, targets
+    from nets import anchors, backbones, postprocess, ssd, targets
     from nets.slim_compat import prepare_devices, tf
     from preprocessing import damage, normalize, pipeline
     from training import distribution, starting_point
@@ -31,16 +31,13 @@ with quiet():
 def main() -> int:
     config = load('ssd_train', description=__doc__)
     spec = backbones.from_config_name(config.backbone_network, config.resnet_depth, config.default_box_set)
-    spec, note = starting_point.record(config.training_mode, spec, config.output, config.checkpoint, config.restart)
+    spec = starting_point.record(config.training_mode, spec, config.output, config.checkpoint, config.restart)
     folder = config.output or checkpoint.default_folder(spec)
     tf.keras.utils.set_random_seed(config.seed)
     prepare_devices(config.deterministic, config.xla)
     strategy = distribution.strategy(config.distribution)
     share = distribution.share(strategy, config.batch_size, config.accumulate)
     say = print if distribution.is_chief(strategy) else _silent
-
-    if note:
-        say(note)
 
     # 1 data preparation: what the records hold, and where the weights come from
     index = tfrecord.read_index(config.train_records, cut_allowed=config.damaged_records == 'skip')
@@ -89,8 +86,8 @@ def main() -> int:
     log = Log(folder, index.classes, trainer, start.origin, vars(config), _compared(config),
               detection_settings(config)) if chief else None
     keeper = Keeper(trainer, folder, config.keep_checkpoints, facts | {'started_from': start.origin})
-    detect = detector.Detector(model, trainer.normalize, score_threshold=config.score_threshold,
-                               nms_threshold=config.nms_threshold, top_k=config.nms_top_k, keep_top_k=config.keep_top_k)
+    limits = postprocess.Limits(config.score_threshold, config.nms_threshold, config.nms_top_k, config.keep_top_k)
+    detect = detector.Detector(model, limits=limits).detect
     evaluate = held_out and functools.partial(_evaluate, distribution.shared(detect, strategy, model), trainer, held_out, config,
                                               functools.partial(_note, keeper, log))
     with damage.named(index), distribution.loss_named(strategy):
@@ -161,7 +158,7 @@ def _compared(config):
 
 
 def _evaluate(detect, trainer, held_out, config, note):
-    """VOC mAP of the weights, or of their moving average, on the held-out records. detect: detection.detector.Detector of the
+    """VOC mAP of the weights, or of their moving average, on the held-out records. detect: of a detection.detector.Detector of the
     model that is trained, perhaps shared between devices.  note: (step, result, number of images) -> None.
     """
     batches = pipeline.evaluation_batches(held_out, trainer.model.spec.image_size, config.batch_size,

@@ -7,7 +7,6 @@ machine, which slows both, leaves the ratio. Processor seconds, over all cores, 
 boxes after non-maximum suppression.
 """
 import argparse
-import functools
 import json
 import statistics
 import time
@@ -21,7 +20,6 @@ with quiet():
     from detection import detector
     from nets import backbones, ssd
     from nets.spec import PRECISIONS
-    from preprocessing import normalize
     from utils import command_line
 
 CLASSES = 21
@@ -67,13 +65,12 @@ def _measure(name, precision, options):
     """elapsed, processor: seconds [2][turns], live and folded.  first: seconds of the first call, folding included."""
     spec = backbones.get(name)
     model = ssd.SSD(spec, CLASSES, precision=precision).build()
-    pixels = functools.partial(normalize.normalize, normalization=spec.normalization)
     shape = options.batch_size, spec.image_size, spec.image_size, 3
     images = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
     detectors, first = [], []
     for folded in (False, True):
         start = time.monotonic()
-        detectors.append(detector.Detector(model, pixels, folded=folded))
+        detectors.append(detector.Detector(model, folded=folded).detect)
         detectors[-1](images)
         first.append(time.monotonic() - start)
     turns, end = [], time.monotonic() + options.seconds

@@ -28,7 +28,7 @@ def videos(random: Random, folder: pathlib.Path) -> Case:
 
 def _read(path, again, text) -> bool:
     """Reads a file as the demo does -> whether anything came; AssertionError where what comes is no picture, or never ends."""
-    source = sources.find(path)
+    source = sources.open_source(path)
     print(source)
     assert '\n' not in str(source)
     formats = writers.choose_formats('', '', source.moving) if again else ('json',)
@@ -38,8 +38,8 @@ def _read(path, again, text) -> bool:
             for item in items:
                 count += 1
                 assert count <= _MOST_FRAMES, f'more than {_MOST_FRAMES} frames'
-                assert item.picture.dtype == np.uint8 and item.picture.shape[2:] == (3,)
-                written.add(writers.Result(item, np.zeros([0, 4]), np.zeros([0], int), np.zeros([0]), ()))
+                assert item.image.dtype == np.uint8 and item.image.shape[2:] == (3,)
+                written.add(writers.DetectedImage(item, []))
     print(*source.refused)
     assert not (text and count), f'text is read as {source}'
     return count > 0

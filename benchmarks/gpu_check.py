@@ -233,8 +233,7 @@ def _photograph():
 
 def _detect_photograph():
     spec = backbones.get('mobilenet_v1')
-    model, _ = detector.load(spec, detector.find('', spec))
-    detect = detector.Detector(model, functools.partial(normalize.normalize, normalization=spec.normalization), folded=True)
+    detect = detector.load(backbone=spec).detect
     image = pipeline.resize_image(pipeline.decode_picture(_photograph().read_bytes()), spec.image_size)
     found = detect(image[None])
     return type(found)(*(values.numpy()[0] for values in found))
@@ -342,7 +341,7 @@ def _heart(options):
     spec = backbones.get('mobilenet_v1')
     batch, truths = overfit._eight(spec)
     trainer = overfit._trainer(spec, 'bfloat16', argparse.Namespace(learning_rate=0.03))
-    detect = detector.Detector(trainer.model, trainer.normalize)
+    detect = detector.Detector(trainer.model).detect
     best, wanted, most = 0., 1. if options.device == 'gpu' else 0., 400 if options.device == 'gpu' else 2
     while best < 1 and trainer.step < most:
         for _ in range(min(10, most)):

@@ -122,13 +122,13 @@ def training_as_run(spec: BackboneSpec, options: argparse.Namespace) -> dict[str
 
 def inference(spec: BackboneSpec, options: argparse.Namespace) -> dict[str, float]:
     """(d) From uint8 images of the network's size to the boxes after non-maximum suppression."""
-    detect = detector.Detector(_model(spec, options), _pixels(spec), folded=True)
-    return _pace(functools.partial(detect, _images(spec, options)), options, lambda found: found.counts.numpy())
+    detect = detector.Detector(_model(spec, options), folded=True)
+    return _pace(functools.partial(detect.detect, _images(spec, options)), options, lambda found: found.counts.numpy())
 
 
 def network(spec: BackboneSpec, options: argparse.Namespace) -> dict[str, float]:
     """From uint8 images to logits and offsets: inference without decoding and suppression."""
-    detect = detector.Detector(_model(spec, options), _pixels(spec), folded=True)
+    detect = detector.Detector(_model(spec, options), folded=True)
     run = tf.function(detect.network, autograph=False)
     return _pace(functools.partial(run, _images(spec, options)), options, lambda found: found[0][0, 0, 0].numpy())
 
@@ -141,11 +141,11 @@ def latency(spec: BackboneSpec, options: argparse.Namespace) -> dict[str, float]
 
 def jpeg_to_boxes(spec: BackboneSpec, options: argparse.Namespace) -> dict[str, float]:
     """(e) From a record's JPEG to the boxes, as ssd_test.py does it."""
-    detect = detector.Detector(_model(spec, options), _pixels(spec), folded=True)
+    detect = detector.Detector(_model(spec, options), folded=True)
     index = tfrecord.read_index(options.records)
     batches = iter(pipeline.evaluation_batches(index, spec.image_size, options.batch_size,
                                                max_images=index.images // options.batch_size * options.batch_size).repeat())
-    return _pace(lambda: detect(next(batches)['images'])[0].numpy(), options)
+    return _pace(lambda: detect.detect(next(batches)['images'])[0].numpy(), options)
 
 
 def postprocessing(spec: BackboneSpec, options: argparse.Namespace) -> dict[str, float]:

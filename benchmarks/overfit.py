@@ -54,7 +54,7 @@ def _report(name, precision, options):
     spec = backbones.get(name)
     batch, truths = _eight(spec)
     trainer = _trainer(spec, precision, options)
-    detect = detector.Detector(trainer.model, trainer.normalize)
+    detect = detector.Detector(trainer.model).detect
     start, best, scalars = time.monotonic(), 0., {}
     while trainer.step < options.max_steps and best < 1:
         for _ in range(options.every):

@@ -1,1 +1,1 @@
-"""Checkpoints: reading and writing them, and tools for weights to start from and weights to hand on."""
+"""Checkpoints: reading and writing them, and tools that fetch, convert and publish."""

@@ -2,7 +2,7 @@
 
     python3 -m checkpoints.fetch --list
     python3 -m checkpoints.fetch mobilenet_v1             # into checkpoints/mobilenet_v1/, for step 1
-    python3 -m checkpoints.fetch balancap_ssd_300_vgg     # then --checkpoint=checkpoints/balancap_ssd_300_vgg
+    python3 -m checkpoints.fetch balancap_ssd_300_vgg     # then python3 -m checkpoints.convert
 """
 import dataclasses
 import os
@@ -14,8 +14,8 @@ from utils.errors import UserError, nearest
 from utils.script import quiet, run
 
 with quiet():
-    from checkpoints import convert
     from checkpoints import io as checkpoint
+    from checkpoints import published
     from nets import backbones
     from utils import command_line
     from utils.archive import unpack
@@ -49,11 +49,11 @@ class Weights:
 
 
 def known() -> dict[str, Weights]:
-    """Everything that can be fetched, by name: the facts stand in the backbones' records and in checkpoints.convert."""
+    """Everything that can be fetched, by name: the facts stand in the backbones' specs and in checkpoints.published."""
     specs = [backbones.get(name, depth) for name in backbones.names() for depth in backbones.depths(name)]
     found = [Weights(backbones.weights_name(spec), f'checkpoints/{spec.name}', spec.imagenet.file, spec.imagenet.url)
              for spec in specs]
-    found += [Weights(ssd.name, f'checkpoints/{ssd.name}', ssd.file, ssd.url) for ssd in convert.records().values()]
+    found += [Weights(ssd.name, f'checkpoints/{ssd.name}', ssd.file, ssd.url) for ssd in published.catalogue().values()]
     return {weights.name: weights for weights in found}
 
 

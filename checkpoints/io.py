@@ -1,7 +1,8 @@
 """Checkpoints: finding, reading with a list of what fitted, and writing them.
 
-Files are TensorFlow's name-based V2 checkpoints, prefix 'model.ckpt-<step>', keys = slim variable names, so that
-`tf.train.load_checkpoint(prefix)` and any slim code read them. V1 checkpoints, as slim's older classifiers are, can be read.
+Files are TensorFlow's name-based V2 checkpoints, prefix 'model.ckpt-<step>', keys = slim variable
+names, so that `tf.train.load_checkpoint(prefix)` and any slim code read them. V1 checkpoints, as
+slim's older classifiers are, can be read.
 """
 import contextlib
 import dataclasses
@@ -10,11 +11,13 @@ import os
 import pathlib
 import re
 import shutil
+import typing
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 
-from checkpoints import convert
+from checkpoints import published
+from nets import backbones
 from nets.slim_compat import tf
 from nets.spec import BackboneSpec
 from utils.errors import CheckpointError
@@ -28,15 +31,19 @@ _UNFINISHED = '.writing-'
 SHIPPED = 'shipped'  # subfolder of `default_folder` with weights that come with the repository
 REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 MOMENTUM = '/Momentum'  # what SGD's slots add to a variable's name
-AVERAGE = '/ExponentialMovingAverage'  # what tf.train.ExponentialMovingAverage adds to a variable's name
+AVERAGE = '/ExponentialMovingAverage'  # what tf.train.ExponentialMovingAverage adds
 
 
 @dataclasses.dataclass
 class Restored:
     """What a restore did, by variable name.
 
-    prefix: of the checkpoint.  restored: taken over.  mismatched: 'name checkpoint shape -> model shape', left as they are.
-    fresh: not in the checkpoint, left as they are.  unused: in the checkpoint, not in the model.
+    Attributes:
+        prefix: of the checkpoint.
+        restored: taken over.
+        mismatched: 'name checkpoint shape -> model shape', left as they are.
+        fresh: not in the checkpoint, left as they are.
+        unused: in the checkpoint, not in the model.
     """
     prefix: str
     restored: list[str] = dataclasses.field(default_factory=list)
@@ -47,7 +54,8 @@ class Restored:
     def summary(self) -> str:
         """Some lines for the log: counts, and the names of what did not fit, grouped by scope."""
         lines = [f'restored {len(self.restored)} variables from {self.prefix}']
-        for what, found in (('other shape, start fresh', self.mismatched), ('not in the checkpoint, start fresh', self.fresh),
+        for what, found in (('other shape, start fresh', self.mismatched),
+                            ('not in the checkpoint, start fresh', self.fresh),
                             ('in the checkpoint, not used', self.unused)):
             if found:
                 lines.append(f'  {len(found)} {what}: {_grouped(found)}')
@@ -61,52 +69,83 @@ def _grouped(found):
         head = name if ' ' in name else '/'.join(name.split('/')[:2])
         counts[head] = counts.get(head, 0) + 1
     shown = [head if count == 1 else f'{head} ({count})' for head, count in counts.items()]
-    return ', '.join(shown[:12]) + (f', and {len(shown) - 12} more groups' if len(shown) > 12 else '')
+    more = f', and {len(shown) - 12} more groups' if len(shown) > 12 else ''
+    return ', '.join(shown[:12]) + more
 
 
 def find(path: Path) -> str:
-    """A prefix from what a user may give: a prefix, its .index or .data file, or a folder (see `newest_or_shipped`).
+    """The prefix of the checkpoint that a user names.
 
-    CheckpointError names the path that was looked for.
+    Args:
+        path: a prefix, its .index or .data file, or a folder: then its newest checkpoint, or where
+            it has none, that of its subfolder shipped/.
+
+    Raises:
+        CheckpointError: there is none; names the path that was looked for.
     """
     path = str(path)
     if os.path.isdir(path):
-        return _newest_or_error(path)
+        prefix = newest(path) or newest(os.path.join(path, SHIPPED))
+        if prefix is None:
+            raise CheckpointError(f'no checkpoint in {path} (looked for *.ckpt*.index)')
+        return prefix
     prefix = re.sub(r'\.(index|data-\d{5}-of-\d{5}|meta)$', '', path)
-    if not os.path.exists(prefix + '.index') and not os.path.isfile(prefix):  # a V1 checkpoint is one file
+    # A V1 checkpoint is one file.
+    if not os.path.exists(prefix + '.index') and not os.path.isfile(prefix):
         raise CheckpointError(f'no checkpoint at {path} (looked for {prefix}.index)')
+    check_path(prefix)
     return prefix
-
-
-def default_folder(spec: BackboneSpec) -> str:
-    """Where the detectors of a backbone are kept, and looked for where the user names no folder."""
-    return f'checkpoints/ssd_{spec.name}'
 
 
 def newest(folder: Path) -> str | None:
-    """Prefix of the folder's checkpoint with the highest step, None where there is none."""
-    prefixes = [str(index)[:-len('.index')] for index in pathlib.Path(folder).glob('*.ckpt*.index')]
-    prefixes += [str(file) for file in pathlib.Path(folder).glob('*.ckpt')]  # V1: one file, as most classifiers of slim
+    """The prefix of the folder's checkpoint with the highest step, None where there is none.
+
+    Raises:
+        CheckpointError: see `check_path`.
+    """
+    check_path(folder)
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return None
+    # A V1 checkpoint is one file, as most classifiers of slim.
+    found = [name.removesuffix('.index') for name in names
+             if re.fullmatch(r'.*\.ckpt(.*\.index)?', name, re.DOTALL)]
+    prefixes = [os.path.join(folder, name) for name in found]
     return max(prefixes, key=lambda prefix: (step_of(prefix), prefix), default=None)
 
 
-def newest_or_shipped(folder: Path) -> str | None:
-    """Prefix of the folder's newest checkpoint, else that of the weights shipped in it, else None."""
-    return newest(folder) or newest(os.path.join(folder, SHIPPED))
+def default(spec: BackboneSpec) -> str | None:
+    """The prefix of a backbone's detector where the user names none, None where there is none.
 
-
-def trained(spec: BackboneSpec) -> str | None:
-    """Prefix of a backbone's detector where the user names none: of `default_folder` below the present folder, else what comes
-    with the repository, from whatever folder a script is called; None where there is none.
+    It is in `default_folder` below the current folder, else what comes with the repository, from
+    whatever folder a script is called.
     """
-    return newest_or_shipped(default_folder(spec)) or newest(REPOSITORY / default_folder(spec) / SHIPPED)
+    folder = default_folder(spec)
+    return (newest(folder) or newest(os.path.join(folder, SHIPPED))
+            or newest(REPOSITORY / folder / SHIPPED))
 
 
-def _newest_or_error(folder):
-    prefix = newest_or_shipped(folder)
-    if prefix is None:
-        raise CheckpointError(f'no checkpoint in {folder} (looked for *.ckpt*.index)')
-    return prefix
+def default_folder(spec: BackboneSpec) -> str:
+    """Where the detectors of a backbone are kept where the user names no folder."""
+    return f'checkpoints/ssd_{spec.name}'
+
+
+def check_path(path: Path) -> None:
+    """Refuses a path that TensorFlow could write to, but not read from: it takes it for a pattern.
+
+    Raises:
+        CheckpointError: the path holds [ or a backslash.
+    """
+    if found := re.search(r'[\[\\]', str(path)):
+        raise CheckpointError(f"TensorFlow reads no file in {path}: '{found[0]}' is part of a "
+                              'pattern there; rename the folder')
+
+
+def refuse_used(folder: Path) -> None:
+    """Raises CheckpointError where a folder that is to be written holds a checkpoint."""
+    if found := newest(folder):
+        raise CheckpointError(f'{found} is there already; remove it, or name another folder')
 
 
 def step_of(prefix: Path) -> int:
@@ -115,40 +154,59 @@ def step_of(prefix: Path) -> int:
     return int(match[1]) if match else 0
 
 
-def read(prefix: Path) -> convert.Reader:
-    """-> a reader of the checkpoint; of a published SSD one that has this project's names (`convert.TranslatedReader`).
-
-    CheckpointError where the files are not a whole checkpoint.
-    """
-    try:
-        return convert.translated(tf.train.load_checkpoint(prefix))
-    except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
-        raise CheckpointError(f'{prefix} is not a readable checkpoint: {str(error).splitlines()[0]}') from None
-
-
-def record_of(prefix: str, spec: BackboneSpec) -> tuple[BackboneSpec, str]:
-    """The record that a checkpoint's weights need -> (record, one line that says so; '' where it is the given one).
-
-    A published SSD brings its own record, and so does a training that began with one.
+def read(prefix: Path, published_too: bool = False) -> typing.Any:
+    """Opens a checkpoint; returns what `tf.train.load_checkpoint` does.
 
     Args:
         prefix: as `find` returns it.
-        spec: the configured record.
+        published_too: also an SSD of another project, which nothing but its conversion can use.
 
     Raises:
-        CheckpointError: the checkpoint is not readable, or follows a published SSD that is not known here.
+        CheckpointError: the files are no whole checkpoint, or of an SSD of another project.
+    """
+    try:
+        reader = tf.train.load_checkpoint(prefix)
+        names = reader.get_variable_to_shape_map()
+    except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
+        raise CheckpointError(f'{prefix} is not a readable checkpoint: '
+                              f'{str(error).splitlines()[0]}') from None
+    if not published_too and (ssd := published.recognise(names)):
+        raise CheckpointError(f'{prefix} is {ssd.name}, an SSD of another project; '
+                              f'convert it once: python3 -m checkpoints.convert {prefix} OUTPUT')
+    return reader
+
+
+def spec_of(prefix: str, configured: BackboneSpec | None = None) -> BackboneSpec:
+    """The spec of a checkpoint's network.
+
+    Args:
+        prefix: as `find` returns it.
+        configured: the configured spec; where the checkpoint is of that backbone, its overrides
+            (see BackboneSpec.overridden) are applied. None: all is as its description says.
+
+    Raises:
+        CheckpointError: the checkpoint or its description is not readable, or describes no network
+            that is known here.
     """
     facts = read_description(prefix)
-    reader = None if facts else read(prefix)
-    if isinstance(reader, convert.TranslatedReader):
-        return reader.record.spec, f'{prefix} is {reader.text()}'
-    name = facts.get('conventions')
-    if not name or facts.get('backbone_network') != 'ssd_' + spec.name:
-        return spec, ''
-    if name not in convert.records():
-        raise CheckpointError(f"{prefix} follows '{name}'; known are {', '.join(convert.records())}")
-    record = convert.records()[name]
-    return record.spec, f'{prefix} follows {record.text()}'
+    if not facts:
+        read(prefix)  # a published SSD is named as such
+    name = facts.get('backbone_network', '').removeprefix('ssd_')
+    if configured is None and name not in backbones.names():
+        raise CheckpointError(f'the backbone of {prefix} is unknown: no {DESCRIPTION} beside it '
+                              f'names one of {", ".join(backbones.names())}; name it')
+    if configured is None:
+        specs = [backbones.get(name, depth) for depth in backbones.depths(name)]
+        scope, box_set = facts.get('imagenet_scope'), facts.get('default_box_set')
+        configured = next((spec for spec in specs if spec.imagenet.scope == scope), specs[0])
+        if box_set in configured.box_sets:
+            configured = configured.with_box_set(box_set)
+    if name != configured.name or not facts.get('overrides'):
+        return configured
+    try:
+        return configured.overridden(facts['overrides'])
+    except ValueError as error:
+        raise CheckpointError(f'{DESCRIPTION} beside {prefix}: {error}') from None
 
 
 def variable_name(variable: tf.Variable) -> str:
@@ -156,13 +214,16 @@ def variable_name(variable: tf.Variable) -> str:
     return variable.name.split(':')[0]
 
 
-def restore(variables: Iterable[tf.Variable], prefix: Path, derive: Mapping[str, tuple[str, Callable]] | None = None,
+def restore(variables: Iterable[tf.Variable], prefix: Path,
+            derive: Mapping[str, tuple[str, Callable]] | None = None,
             scope: str = '', averages: bool = False) -> Restored:
-    """Assigns from a checkpoint every variable whose name and shape fit; the others stay as they are.
+    """Assigns from a checkpoint every variable whose name and shape fit; the others stay.
 
     Args:
+        variables: of the model.
         prefix: as `find` returns it.
-        derive: {variable name: (name in the checkpoint, function of its array)} for those without a namesake.
+        derive: variable name -> (name in the checkpoint, function of its array), for variables
+            without a namesake.
         scope: only variables whose names start with it.
         averages: take a variable's moving average where the checkpoint holds one.
 
@@ -185,35 +246,43 @@ def restore(variables: Iterable[tf.Variable], prefix: Path, derive: Mapping[str,
         value = transform(value) if transform else value
         no_number = f'{value.dtype} ' if value.dtype.kind in 'OSUc' else ''
         if no_number or value.shape != tuple(variable.shape):
-            result.mismatched.append(f'{name} {no_number}{value.shape} -> {tuple(variable.shape)}')
+            result.mismatched.append(
+                f'{name} {no_number}{value.shape} -> {tuple(variable.shape)}')
             continue
-        variable.assign(value.astype(variable.dtype.as_numpy_dtype))  # published weights may be float16
+        variable.assign(value.astype(variable.dtype.as_numpy_dtype))  # files may hold float16
         result.restored.append(name)
     result.unused = sorted(set(shapes) - used)
     return result
 
 
 def _source(name, shapes, derive, averages):
-    """What a variable is restored from -> (name in the checkpoint, function of its array or None). A namesake comes first."""
+    """What a variable is restored from: (name in the checkpoint, function of its array or None)."""
     if name not in shapes:
         return derive.get(name, (name, None))
     return name + AVERAGE if averages and name + AVERAGE in shapes else name, None
 
 
-def tensor(reader: convert.Reader, prefix: Path, name: str) -> np.ndarray:
+def tensor(reader: typing.Any, prefix: Path, name: str) -> np.ndarray:
     """One array of a checkpoint, [] for a scalar; CheckpointError where the file is damaged."""
     try:
         return np.asarray(reader.get_tensor(name))
     except (tf.errors.OpError, ValueError, IndexError, RuntimeError) as error:
-        raise CheckpointError(f'{prefix}: {name} cannot be read: {str(error).splitlines()[0]}') from None
+        raise CheckpointError(f'{prefix}: {name} cannot be read: '
+                              f'{str(error).splitlines()[0]}') from None
 
 
-def save(folder: Path, step: int, tensors: Mapping[str, tf.types.experimental.TensorLike], keep: int = 0) -> str:
-    """Writes {name: variable or array} as folder/model.ckpt-<step>; returns the prefix.
+def save(folder: Path, step: int, tensors: Mapping[str, tf.types.experimental.TensorLike],
+         keep: int = 0) -> str:
+    """Writes folder/model.ckpt-<step>; returns the prefix.
 
-    Written under another name and renamed, the .index last, so that a checkpoint that can be seen is whole. Works with
-    variables of any tf.distribute strategy. With `keep`, only this one stays and the newest of the others, so many in all. One
-    process writes to a folder.
+    It is written under another name and renamed, the .index last, so that a visible checkpoint is
+    whole. One process writes to a folder.
+
+    Args:
+        folder: is made.
+        step: of the training.
+        tensors: name -> array, or variable of any tf.distribute strategy.
+        keep: checkpoints that stay, this one and the newest others; 0: all.
 
     Raises:
         CheckpointError: the disk is full or refuses; what was there before stays.
@@ -245,8 +314,9 @@ def _write(prefix, tensors):
 
 def _drop_unfinished(folder):
     """Removes what a killed process, or a full disk, left half written."""
-    for path in pathlib.Path(folder).glob(_UNFINISHED + '*'):
-        path.unlink(missing_ok=True)
+    for name in os.listdir(folder):
+        if name.startswith(_UNFINISHED):
+            pathlib.Path(folder, name).unlink(missing_ok=True)
 
 
 def reason(error: OSError | tf.errors.OpError) -> str:
@@ -266,21 +336,18 @@ def room(folder: Path) -> str:
 
 def _drop_old(folder, present, keep):
     """Removes what `save` wrote, but for the step `present` and the `keep` - 1 highest others."""
-    steps = {step_of(str(index)[:-len('.index')]) for index in pathlib.Path(folder).glob(f'{NAME}-*.index')} - {present}
+    found = (re.fullmatch(re.escape(NAME) + r'-(\d+)\.index', name) for name in os.listdir(folder))
+    steps = {int(match[1]) for match in found if match} - {present}
     for step in sorted(steps, reverse=True)[keep - 1:]:
-        remove(os.path.join(folder, f'{NAME}-{step}'))
-
-
-def remove(prefix: str) -> None:
-    """Deletes a checkpoint's files, the .index first."""
-    for ending in reversed(ENDINGS):
-        pathlib.Path(prefix + ending).unlink(missing_ok=True)
+        for ending in reversed(ENDINGS):  # the .index first
+            pathlib.Path(folder, f'{NAME}-{step}{ending}').unlink(missing_ok=True)
 
 
 def write_description(folder: Path, **facts: object) -> None:
-    """Writes folder/model.json: what a reader of its checkpoints must know (backbone, classes, ...), as JSON can say it.
+    """Writes folder/model.json: what a reader of its checkpoints must know (see `describe`).
 
-    CheckpointError where the disk is full or refuses.
+    Raises:
+        CheckpointError: the disk is full or refuses.
     """
     temporary = os.path.join(folder, f'{_UNFINISHED}{DESCRIPTION}-{os.getpid()}')
     try:
@@ -290,18 +357,31 @@ def write_description(folder: Path, **facts: object) -> None:
             file.write('\n')
         os.replace(temporary, os.path.join(folder, DESCRIPTION))
     except OSError as error:
-        raise CheckpointError(f'cannot write {os.path.join(folder, DESCRIPTION)}: {reason(error)}; {room(folder)}') from None
+        raise CheckpointError(f'cannot write {os.path.join(folder, DESCRIPTION)}: '
+                              f'{reason(error)}; {room(folder)}') from None
 
 
 def describe(spec: BackboneSpec, mode: str, classes: Iterable[str]) -> dict[str, object]:
-    """What model.json says of a training, beside where it started from."""
-    return {'backbone_network': 'ssd_' + spec.name, 'imagenet_scope': spec.imagenet.scope, 'image_size': spec.image_size,
-            'default_box_set': spec.box_set, 'default_boxes': spec.box_facts, 'conventions': spec.conventions,
-            'training_mode': mode, 'classes': list(classes)}
+    """What model.json says of a network.
+
+    Args:
+        spec: of the network.
+        mode: training mode; '' where there was no training.
+        classes: names of labels 1, 2, ...
+    """
+    facts = {'backbone_network': 'ssd_' + spec.name, 'imagenet_scope': spec.imagenet.scope,
+             'image_size': spec.image_size, 'default_box_set': spec.box_set,
+             'default_boxes': spec.box_facts, 'classes': list(classes)}
+    facts |= {'overrides': dict(spec.overrides)} if spec.overrides else {}
+    return facts | ({'training_mode': mode} if mode else {})
 
 
 def read_description(prefix: Path) -> dict:
-    """The model.json beside a checkpoint, {} where there is none; CheckpointError where it is no such file."""
+    """The model.json beside a checkpoint, {} where there is none.
+
+    Raises:
+        CheckpointError: it is not readable, or describes no network.
+    """
     path = os.path.join(os.path.dirname(prefix), DESCRIPTION)
     try:
         with open(path, encoding='utf-8') as file:
@@ -310,13 +390,18 @@ def read_description(prefix: Path) -> dict:
         return {}
     except (ValueError, OSError, RecursionError) as error:
         raise CheckpointError(f'{path} is not readable JSON: {error}') from None
-    if not (isinstance(facts, dict) and _names(facts.get('classes', [])) and isinstance(facts.get('mean_ap', 0), int | float)):
-        raise CheckpointError(f'{path} does not describe a detector: an object with "classes", a list of names, is wanted')
+    if not (isinstance(facts, dict) and _well_formed(facts)):
+        raise CheckpointError(f'{path} does not describe a detector: an object with "classes", '
+                              'a list of names, is wanted')
     return facts
 
 
-def _names(classes):
-    return isinstance(classes, list) and all(isinstance(name, str) for name in classes)
+def _well_formed(facts):
+    """Whether the facts that are used have the right types."""
+    kinds = {'classes': list, 'overrides': dict, 'mean_ap': int | float, 'backbone_network': str,
+             'imagenet_scope': str, 'default_box_set': str}
+    return (all(isinstance(facts[key], kind) for key, kind in kinds.items() if key in facts)
+            and all(isinstance(name, str) for name in facts.get('classes', [])))
 
 
 def parameters(variables: Iterable[tf.Variable]) -> int:

@@ -1,12 +1,12 @@
-"""Writes the weights of a trained detector alone, to be handed on: no optimizer slots, moving averages in place of the weights.
+"""Writes the weights of a trained detector alone: no optimizer slots, moving averages as weights.
 
-    python3 -m checkpoints.publish checkpoints/ssd_mobilenet_v1/best checkpoints/ssd_mobilenet_v1/shipped --dtype=float16
+    python3 -m checkpoints.publish checkpoints/ssd_mobilenet_v1/best shipped --dtype=float16
 
-A published SSD of another project (see checkpoints/convert.py) is written under this project's names. Trainings of one network
-that started from each other can be mixed, which often finds better weights than each of them (Wortsman et al. 2022, "Model
-soups"):
+Trainings of one network that started from each other can be mixed, which often gives better weights
+than each of them (Wortsman et al. 2022, "Model soups"):
 
-    python3 -m checkpoints.publish first/model.ckpt-2600 mixed --mix second/model.ckpt-4000=0.5 --mix third/model.ckpt-400=0.25
+    python3 -m checkpoints.publish first/model.ckpt-2600 mixed \\
+        --mix second/model.ckpt-4000=0.5 --mix third/model.ckpt-400=0.25
 """
 import argparse
 import contextlib
@@ -19,45 +19,44 @@ import numpy as np
 from utils.script import quiet, run
 
 with quiet():
-    from checkpoints import convert
     from checkpoints import io as checkpoint
-    from datasets import voc
     from utils import command_line
-    from utils.choices import EXISTING
     from utils.errors import CheckpointError
 
 _TYPES = ('float32', 'float16')
-# Facts of model.json that go with the weights. Others, such as paths of the machine that trained, stay behind.
+# Facts of model.json that go with the weights. Others, such as paths, stay behind.
 _FACTS = ('backbone_network', 'imagenet_scope', 'image_size', 'default_box_set', 'classes')
-# These too, where they are: older trainings did not write them, and most have the usual conventions.
-_LATER_FACTS = ('default_boxes', 'conventions')
+# These go too, where they are: older trainings did not write them, and most have no overrides.
+_LATER_FACTS = ('default_boxes', 'overrides')
 
 
-def publish(source: str | os.PathLike, folder: str | os.PathLike, dtype: str = 'float16', classes: Sequence[str] = voc.CLASSES,
-            mix: Sequence[tuple[str | os.PathLike, float]] = ()) -> str:
+def publish(source: str | os.PathLike[str], folder: str | os.PathLike[str], dtype: str = 'float16',
+            mix: Sequence[tuple[str | os.PathLike[str], float]] = ()) -> str:
     """Writes folder/model.ckpt-<step> and folder/model.json; returns the prefix.
 
     Args:
         source: as checkpoints.io.find takes it.
-        dtype: of the file. Loaded, weights are float32 again; float16 keeps 11 significant bits, from 6e-8 to 65504.
-        classes: names, for a published SSD of another project.
-        mix: (source, share) of others, whose weights are averaged with those of source; that has the share that is left of 1.
+        folder: must hold no checkpoint yet; it is made.
+        dtype: of the file. Loaded, weights are float32 again; float16 keeps 11 significant bits,
+            from 6e-8 to 65504.
+        mix: (source, share) of others, whose weights are averaged with those of source; that has
+            the share that is left of 1.
 
     Raises:
-        CheckpointError: a source is missing, unreadable or of another network, holds values that dtype cannot, the shares leave
-            nothing to source, or folder has a checkpoint already.
+        CheckpointError: a source is missing, unreadable or of another network, holds values that
+            dtype cannot, the shares leave nothing to source, or folder has a checkpoint already.
     """
     prefix = checkpoint.find(source)
-    reader = checkpoint.read(prefix)
-    facts = checkpoint.read_description(prefix) or _facts_of_published(reader, prefix, classes)
+    reader, facts = checkpoint.read(prefix), checkpoint.read_description(prefix)
     if missing := [key for key in _FACTS if key not in facts]:
-        raise CheckpointError(f'{prefix} has no {checkpoint.DESCRIPTION} with {", ".join(missing)} beside it')
-    if found := checkpoint.newest(folder):
-        raise CheckpointError(f'{found} is there already; remove it, or name another folder')
+        raise CheckpointError(f'{prefix} has no {checkpoint.DESCRIPTION} with '
+                              f'{", ".join(missing)} beside it')
+    checkpoint.refuse_used(folder)
     weights = _mixed(_weights(reader, prefix), prefix, mix)
     weights = {name: _converted(name, value, dtype, prefix) for name, value in weights.items()}
     written = checkpoint.save(folder, checkpoint.step_of(prefix), weights)
-    checkpoint.write_description(folder, **{key: facts[key] for key in _FACTS + _LATER_FACTS if key in facts})
+    kept = {key: facts[key] for key in _FACTS + _LATER_FACTS if key in facts}
+    checkpoint.write_description(folder, **kept)
     return written
 
 
@@ -65,47 +64,40 @@ def _mixed(weights, prefix, mix):
     """Weighted mean of the weights and those of others."""
     left = 1 - sum(share for _, share in mix)
     if left <= 0:
-        raise CheckpointError(f'the shares of the others make {1 - left:g}, which leaves nothing to {prefix}; '
-                              'together they must be below 1')
+        raise CheckpointError(f'the shares of the others make {1 - left:g}, which leaves nothing '
+                              f'to {prefix}; together they must be below 1')
     result = {name: left * value for name, value in weights.items()}
     for source, share in mix:
         other = checkpoint.find(source)
         values = _weights(checkpoint.read(other), other)
-        if {name: value.shape for name, value in values.items()} != {name: value.shape for name, value in weights.items()}:
+        if _shapes(values) != _shapes(weights):
             raise CheckpointError(f'{other} is of another network than {prefix}')
         for name, value in values.items():
             result[name] = result[name] + share * value
     return result
 
 
-def _facts_of_published(reader, prefix, classes):
-    """What model.json would say of another project's published SSD; {} of any other checkpoint."""
-    if not isinstance(reader, convert.TranslatedReader):
-        return {}
-    if reader.num_classes != len(classes) + 1:
-        raise CheckpointError(f'{prefix} has {reader.num_classes - 1} classes, not {len(classes)}; '
-                              'name them with --classes_file=FILE (one per line)')
-    return checkpoint.describe(reader.record.spec, EXISTING, classes)
+def _shapes(weights):
+    return {name: value.shape for name, value in weights.items()}
 
 
 def _weights(reader, prefix):
-    """{variable name: float32 array} of the model: averages where there are any, without what an optimizer holds."""
+    """{variable name: float32 array} of the model, averages where there are any; no slots."""
     names = reader.get_variable_to_shape_map()
-    if isinstance(reader, convert.TranslatedReader):
-        names = reader.record.variables
     slots = (checkpoint.MOMENTUM, checkpoint.AVERAGE)
     sources = {name: name + checkpoint.AVERAGE if name + checkpoint.AVERAGE in names else name
                for name in names if name != 'global_step' and not name.endswith(slots)}
     # A file may hold float16, which a mean would round anew at each step.
-    return {name: checkpoint.tensor(reader, prefix, source).astype(np.float32) for name, source in sources.items()}
+    return {name: checkpoint.tensor(reader, prefix, source).astype(np.float32)
+            for name, source in sources.items()}
 
 
 def _converted(name, value, dtype, prefix):
     with np.errstate(over='ignore'):
         converted = value.astype(dtype)
     if not np.isfinite(converted).all():
-        raise CheckpointError(f'{prefix}: {name} reaches {np.abs(value).max():g}, which is no {dtype}; '
-                              'write float32')
+        raise CheckpointError(f'{prefix}: {name} reaches {np.abs(value).max():g}, '
+                              f'which is no {dtype}; write float32')
     return converted
 
 
@@ -115,21 +107,22 @@ def _share(text):
     with contextlib.suppress(ValueError):
         if path and 0 < float(share) < 1:
             return path, float(share)
-    raise argparse.ArgumentTypeError(f"'{text}' is not CHECKPOINT=SHARE with a share between 0 and 1")
+    raise argparse.ArgumentTypeError(f"'{text}' is not CHECKPOINT=SHARE with a share between 0 "
+                                     'and 1')
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = command_line.parser('python3 -m checkpoints.publish', __doc__)
-    parser.add_argument('source',
-                        help='Checkpoint: a prefix (.../model.ckpt-1000), its .index file or its folder (then the newest).')
+    parser.add_argument('source', help='Checkpoint: a prefix (.../model.ckpt-1000), its .index '
+                                       'file or its folder (then the newest).')
     parser.add_argument('folder', help='Folder that is written; it must hold no checkpoint yet.')
-    parser.add_argument('--dtype', choices=_TYPES, default='float16', help='Number format of the file.')
-    parser.add_argument('--classes_file', metavar='FILE',
-                        help='Class names of a published SSD of another project, one per line. Empty: those of VOC.')
-    parser.add_argument('--mix', metavar='CHECKPOINT=SHARE', action='append', type=_share, default=[],
-                        help='Another training of the same network, and its share of the mean, 0..1. May be given several times.')
+    parser.add_argument('--dtype', choices=_TYPES, default='float16',
+                        help='Number format of the file.')
+    parser.add_argument('--mix', metavar='CHECKPOINT=SHARE', action='append', type=_share,
+                        default=[], help='Another training of the same network, and its share of '
+                                         'the mean, 0..1. May be given several times.')
     options = parser.parse_args(sys.argv[1:] if argv is None else argv)
-    prefix = publish(options.source, options.folder, options.dtype, voc.class_names(options.classes_file), options.mix)
+    prefix = publish(options.source, options.folder, options.dtype, options.mix)
     size = sum(os.path.getsize(prefix + ending) for ending in checkpoint.ENDINGS)
     print(f'{prefix}: {size / 1e6:.1f} MB')
 

@@ -122,7 +122,7 @@ MODULES = {
     'config_demo': {
         'image': _TEXT,
         'output': _TEXT,
-        'format': _some_of('', 'picture', 'video', 'json', 'xml'),
+        'format': _some_of('', 'image', 'video', 'json', 'xml'),
         'threshold': _FRACTION,
         'show_classes': _TEXT,
         'batch_size': _BATCH_SIZE,

@@ -1,2 +1,46 @@
-"""A trained detector at work: on pictures, videos and cameras, drawn and written, or exported."""
+"""A trained detector for images, videos and cameras; drawing, files of detections, export.
+
+    import detection
+
+    detector = detection.load()         # the shipped detector; load('own') for one you trained
+    for found in detector('cat.jpg'):
+        print(found.name, found.score, found.box)
+"""
+import contextlib
+import os
+import typing
+from collections.abc import Sequence
+
 import datasets  # noqa: F401 - before OpenCV, which takes the limits that it sets
+
+if typing.TYPE_CHECKING:
+    from detection.detector import Detector
+    from nets.spec import BackboneSpec
+
+
+def load(checkpoint: str | os.PathLike[str] = '', backbone: 'BackboneSpec | str | None' = None, *,
+         precision: str = 'float32', classes: Sequence[str] = (),
+         **limits: float) -> 'Detector':
+    """Loads a trained detector. TensorFlow is imported here, without its messages.
+
+    Args:
+        checkpoint: a prefix (.../model.ckpt-1000), its .index file or its folder (then the newest).
+            Empty: the newest of checkpoints/ssd_<backbone>/, or what is shipped there.
+        backbone: name, such as 'mobilenet_v1', or spec; the checkpoint must agree with it. None:
+            what the checkpoint's description says, and mobilenet_v1 where no checkpoint is given.
+        precision: of activations, 'float32', 'bfloat16' or 'float16'.
+        classes: names, for a checkpoint without a description (model.json) beside it.
+        limits: fields of nets.postprocess.Limits. score_threshold is 0.5 where it is not given.
+
+    Raises:
+        CheckpointError: no such checkpoint, or it does not fit.
+    """
+    from utils.script import quiet
+    with quiet():
+        from detection import detector
+        from nets.postprocess import Limits
+        from nets.slim_compat import prepare_devices
+    with contextlib.suppress(RuntimeError):  # the GPU is in use already, as its user set it up
+        prepare_devices()
+    settings: dict[str, typing.Any] = {'score_threshold': 0.5} | limits
+    return detector.load(checkpoint, backbone, precision, classes, Limits(**settings))

@@ -1,98 +1,151 @@
-"""A trained SSD as one function: uint8 images in, detections out. What test, demo and export share."""
-from collections.abc import Callable, Sequence
+"""A trained SSD as one object, which scripts, notebooks, evaluation and export share."""
+import os
+import typing
+from collections.abc import Sequence
+
+import numpy as np
 
 from checkpoints import io as checkpoint
-from detection import folding
-from nets import anchors, postprocess, ssd
+from detection import folding, objects, sources
+from nets import anchors, backbones, postprocess, ssd
 from nets.slim_compat import tf
 from nets.spec import BackboneSpec
+from preprocessing import normalize, pipeline
 from utils.errors import CheckpointError
 
+Image = np.ndarray | str | os.PathLike[str]
+_IMAGE = tf.TensorSpec([None, None, 3], tf.uint8, name='image')
 
-class Detector(tf.Module):
-    """detector(images) -> nets.postprocess.Detections, for uint8 images [B, S, S, 3]; traced once for every B.
+
+class Detector:
+    """detector(image) -> objects; detector.detect(batch) -> arrays, for evaluation and export.
 
     Args:
-        model: nets.ssd.SSD.
-        normalize: uint8 images -> the model's pixel convention.
-        folded: computes with the model's weights as they are now, faster (see detection.folding). False: with its variables.
-        limits: score_threshold, nms_threshold, top_k and keep_top_k of nets.postprocess.detect.
+        model: its spec says how pixels are normalized.
+        classes: names of labels 1, 2, ...; only the call needs them.
+        limits: of the detections.
+        folded: computes with the model's weights as they are now, faster (see detection.folding).
+            False: with its variables.
+        prefix: of the checkpoint that the weights are from.
 
     Attributes:
-        network: images -> (logits, offsets) as of nets.ssd.SSD, for use inside a tf.function.
+        network: uint8 images [B, S, S, 3] -> (logits, offsets), for use inside a tf.function.
+        resize: uint8 [H, W, 3] -> uint8 [S, S, 3], as the network takes it.
         defaults: float32 [K, 4], the default boxes.
     """
 
-    def __init__(self, model: ssd.SSD, normalize: Callable[[tf.Tensor], tf.Tensor], folded: bool = False,
-                 **limits: float):
-        super().__init__(name='detector')
-        self.model, self.normalize, self.limits = model, normalize, limits
+    def __init__(self, model: ssd.SSD, classes: Sequence[str] = (),
+                 limits: postprocess.Limits | None = None, folded: bool = False, prefix: str = ''):
+        self.model, self.classes, self.prefix = model, tuple(classes), prefix
+        self.limits = limits or postprocess.Limits()
         self.defaults = anchors.default_boxes(model.spec)
-        signature = tf.TensorSpec([None, model.spec.image_size, model.spec.image_size, 3], tf.uint8, name='images')
-        self.network = folding.fold(self._network, signature) if folded else self._network
-        self._detect = tf.function(self._detections, input_signature=[signature], autograph=False)
+        size = model.spec.image_size
+        batch = tf.TensorSpec([None, size, size, 3], tf.uint8, name='images')
+        self.network = folding.fold(self._network, batch) if folded else self._network
+        self._detect = tf.function(self._detections, input_signature=[batch], autograph=False)
+        self.resize = tf.function(lambda image: pipeline.resize_image(image, size),
+                                  input_signature=[_IMAGE], autograph=False)
 
-    def __call__(self, images: tf.types.experimental.TensorLike) -> postprocess.Detections:
+    def __call__(self, image: Image | Sequence[Image]) -> list[typing.Any]:
+        """Detects the objects of an image, best first.
+
+        Args:
+            image: uint8 RGB [H, W, 3] of any size, the path of an image file, or a list of these.
+
+        Returns:
+            DetectedObject of each, with boxes in pixels of the image; for a list of images, a list
+            of such lists.
+
+        Raises:
+            DataError: a file is no image.
+            ValueError: an array is not uint8 [H, W, 3].
+        """
+        if isinstance(image, list | tuple):
+            return [self._objects(each) for each in image]
+        return self._objects(image)
+
+    def _objects(self, image):
+        pixels = sources.read(image) if isinstance(image, str | os.PathLike) else np.asarray(image)
+        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+            raise ValueError('an image is uint8 RGB [H, W, 3], or a path; '
+                             f'this one is {pixels.dtype} {list(pixels.shape)}')
+        return self.named(self.detect(self.resize(pixels)[None]), [pixels.shape[:2]])[0]
+
+    def detect(self, images: tf.types.experimental.TensorLike) -> postprocess.Detections:
+        """The detections in uint8 images [B, S, S, 3]; traced once for every B."""
         return self._detect(images)
 
+    def named(self, detections: postprocess.Detections,
+              sizes: Sequence[tuple[int, ...]]) -> list[list[objects.DetectedObject]]:
+        """The objects of each image of a batch.
+
+        Args:
+            detections: what `detect` returned.
+            sizes: (height, width) in pixels of each image before it was resized.
+        """
+        batch = zip(sizes, *(values.numpy() for values in detections), strict=True)
+        return [objects.named(boxes[:count], labels[:count], scores[:count], self.classes, *size)
+                for size, boxes, scores, labels, count in batch]
+
     def _network(self, images):
-        return self.model(self.normalize(images), False)
+        return self.model(normalize.normalize(images, self.model.spec.normalization), False)
 
     def _detections(self, images):
-        return postprocess.detect(*self.network(images), self.defaults, **self.limits)
+        return postprocess.detect(*self.network(images), self.defaults, **vars(self.limits))
 
 
-def find(given: str, spec: BackboneSpec) -> str:
-    """Prefix of the user's checkpoint, or where none is given, of the newest in checkpoints/ssd_<backbone>/, or of the one
-    that is shipped there.
-
-    CheckpointError says how to get one.
-    """
-    if given:
-        return checkpoint.find(given)
-    prefix = checkpoint.trained(spec)
-    if prefix is None:
-        raise CheckpointError(
-            f'no trained detector in {checkpoint.default_folder(spec)}; train one: python3 ssd_train.py '
-            f'--backbone_network=ssd_{spec.name}, or name one with --checkpoint=PATH')
-    return prefix
-
-
-def load(spec: BackboneSpec, prefix: str, precision: str = 'float32',
-         classes: Sequence[str] = ()) -> tuple[ssd.SSD, tuple[str, ...]]:
-    """Builds the network of a checkpoint and restores all of it -> (model, class names without background).
-
-    Args:
-        prefix: as checkpoints.io.find returns it.
-        classes: names, for a checkpoint that has no model.json beside it.
+def load(given: str | os.PathLike[str] = '', backbone: BackboneSpec | str | None = None,
+         precision: str = 'float32', classes: Sequence[str] = (),
+         limits: postprocess.Limits | None = None) -> Detector:
+    """Builds the network of a checkpoint and restores all of it; see detection.load.
 
     Raises:
-        CheckpointError: the checkpoint is of another backbone, lacks some variable, or has no classes.
+        CheckpointError: there is no such checkpoint, it is of another network, lacks some variable,
+            or has no classes.
     """
-    facts = checkpoint.read_description(prefix)
+    if isinstance(backbone, str) or (backbone is None and not given):
+        backbone = backbones.get((backbone or 'mobilenet_v1').removeprefix('ssd_'))
+    prefix = checkpoint.find(given) if given else _default(backbone)
+    spec, facts = checkpoint.spec_of(prefix, backbone), checkpoint.read_description(prefix)
     _check_facts(facts, spec, prefix)
     classes = tuple(facts.get('classes') or classes)
     if not classes:
-        raise CheckpointError(f'the classes of {prefix} are unknown: no {checkpoint.DESCRIPTION} beside it '
-                              'lists them, and none are named')
+        raise CheckpointError(
+            f'the classes of {prefix} are unknown: no {checkpoint.DESCRIPTION} beside it lists '
+            'them, and none are named')
     model = ssd.SSD(spec, len(classes) + 1, precision=precision).build()
     result = checkpoint.restore(model.variables, prefix, averages=True)
     if result.fresh or result.mismatched:
         raise CheckpointError(
             f'{prefix} does not fit ssd_{spec.name} with {len(classes)} classes: '
             f'{_first(result.mismatched, "of another shape")}{_first(result.fresh, "missing")}'
-            + ('' if facts else f'It has no {checkpoint.DESCRIPTION} beside it; classes other than those of VOC are named to '
-                                'ssd_demo.py with --classes_file=FILE'))
-    return model, classes
+            + ('' if facts else f'It has no {checkpoint.DESCRIPTION} beside it; classes other than '
+               'those of VOC are named to ssd_demo.py with --classes_file=FILE'))
+    return Detector(model, classes, limits, folded=True, prefix=prefix)
+
+
+def _default(spec):
+    prefix = checkpoint.default(spec)
+    if prefix is None:
+        raise CheckpointError(
+            f'no trained detector in {checkpoint.default_folder(spec)}; train one: '
+            f'python3 ssd_train.py --backbone_network=ssd_{spec.name}, '
+            'or name one with --checkpoint=PATH')
+    return prefix
 
 
 def _check_facts(facts, spec, prefix):
     """The facts beside a checkpoint must be those of the configured network."""
-    expected = {'backbone_network': 'ssd_' + spec.name, 'image_size': spec.image_size, 'default_box_set': spec.box_set,
-                'default_boxes': spec.box_facts, 'imagenet_scope': spec.imagenet.scope, 'conventions': spec.conventions}
+    expected = {'backbone_network': 'ssd_' + spec.name, 'image_size': spec.image_size,
+                'default_box_set': spec.box_set, 'default_boxes': spec.box_facts,
+                'imagenet_scope': spec.imagenet.scope}
     for key, value in expected.items():
         if key in facts and facts[key] != value:
-            raise CheckpointError(f'{prefix} was trained with {key} {facts[key]}, configured is {value}')
+            raise CheckpointError(
+                f'{prefix} was trained with {key} {facts[key]}, configured is {value}')
+    if spec.normalization not in normalize.NORMALIZATIONS:
+        raise CheckpointError(f"{prefix} needs normalization '{spec.normalization}'; "
+                              f'known: {", ".join(normalize.NORMALIZATIONS)}')
 
 
 def _first(names, what):

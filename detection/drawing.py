@@ -1,4 +1,4 @@
-"""Pictures: boxes with names and scores on an image."""
+"""Boxes with names and scores on images."""
 import colorsys
 import os
 from collections.abc import Sequence
@@ -6,45 +6,45 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from detection.objects import DetectedObject
 from utils import files
 from utils.errors import DataError
 
 
 def colour(label: int) -> tuple[int, int, int]:
-    """A stable, saturated RGB colour per label; neighbours differ (steps of the golden ratio around the hue circle)."""
+    """A stable, saturated RGB colour per label; neighbours differ by golden ratio steps of hue."""
     return tuple(int(255 * v) for v in colorsys.hsv_to_rgb(label * 0.618034 % 1.0, 0.85, 0.95))
 
 
-def draw_detections(image: np.ndarray, boxes: np.ndarray, labels: np.ndarray, scores: np.ndarray | None,
-                    classes: Sequence[str]) -> np.ndarray:
-    """A copy of image with boxes, names and scores.
-
-    Args:
-        image: uint8 [H, W, 3] RGB.  boxes: [D, 4] corners in [0, 1].  labels: int [D], from 1.
-        scores: [D] in [0, 1], or None for ground truth.  classes: names of labels 1, 2, ...
-    """
+def draw_detections(image: np.ndarray, objects: Sequence[DetectedObject]) -> np.ndarray:
+    """A copy of image, uint8 RGB [H, W, 3], with its objects; the first is on top."""
     image = np.ascontiguousarray(image).copy()
-    sides = np.array([*image.shape[:2], *image.shape[:2]])
-    # The best detection is drawn last, over the others.
-    for number in reversed(range(len(boxes))):
-        corners = np.round(np.asarray(boxes[number]) * sides).astype(int)
-        text = classes[labels[number] - 1] + ('' if scores is None else f' {scores[number]:.2f}')
-        draw_box(image, corners, text, colour(int(labels[number])))
+    for found in reversed(objects):
+        box = found.box
+        text = found.name + ('' if found.score is None else f' {found.score:.2f}')
+        corners = np.round([box.ymin, box.xmin, box.ymax, box.xmax])
+        draw_box(image, corners, text, colour(found.label))
     return image
 
 
 def draw_caption(image: np.ndarray, text: str) -> np.ndarray:
-    """A copy of image, uint8 [H, W, 3] RGB, with text in its upper left corner."""
+    """A copy of image, uint8 RGB [H, W, 3], with text in its upper left corner."""
     image = np.ascontiguousarray(image).copy()
     _draw_text(image, text, 0, 0, (40, 40, 40))
     return image
 
 
-def draw_box(image: np.ndarray, corners: np.ndarray, text: str, rgb: tuple[int, int, int], below: bool = False,
-             weight: float = 1.) -> None:
-    """One rectangle, and its text on a filled strip over it, or under it, that stays inside the image. Drawn in place.
+def draw_box(image: np.ndarray, corners: np.ndarray, text: str, rgb: tuple[int, int, int],
+             below: bool = False, weight: float = 1.) -> None:
+    """Draws a rectangle, and its text on a filled strip that stays inside the image.
 
-    corners: ymin, xmin, ymax, xmax in pixels.  weight: makes lines and letters larger.
+    Args:
+        image: uint8 RGB [H, W, 3]; changed in place.
+        corners: ymin, xmin, ymax, xmax in pixels.
+        text: ASCII; OpenCV's fonts have no other letters.
+        rgb: colour of rectangle and strip.
+        below: the strip is below the rectangle, not above it.
+        weight: factor of line width and letter size.
     """
     thick = max(1, round(weight * min(image.shape[:2]) / 250))
     ymin, xmin, ymax, xmax = (int(v) for v in corners)
@@ -65,17 +65,25 @@ def _draw_text(image, text, row, left, rgb, below=False, weight=1.):
     left = max(0, min(left, width - text_width - 4))
     cv2.rectangle(image, (left, top), (left + text_width + 4, top + strip), rgb, cv2.FILLED)
     ink = (0, 0, 0) if np.dot(rgb, (0.299, 0.587, 0.114)) > 110 else (255, 255, 255)
-    cv2.putText(image, text, (left + 2, top + text_height + 1), cv2.FONT_HERSHEY_SIMPLEX, size, ink, 1, cv2.LINE_AA)
+    cv2.putText(image, text, (left + 2, top + text_height + 1), cv2.FONT_HERSHEY_SIMPLEX, size, ink,
+                1, cv2.LINE_AA)
 
 
 def save_image(path: str | os.PathLike, image: np.ndarray) -> None:
-    """Writes uint8 RGB [H, W, 3] in the format of the path's ending; makes its folder. DataError where that does not work."""
+    """Writes uint8 RGB [H, W, 3] in the format of the path's ending; makes its folder.
+
+    Raises:
+        DataError: the format is not known or does not hold the image, or the disk refuses.
+    """
     try:
-        good, encoded = cv2.imencode(os.path.splitext(path)[1], cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
+        good, encoded = cv2.imencode(os.path.splitext(path)[1],
+                                     cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     except cv2.error:
-        raise DataError(f'{path} cannot be written: OpenCV knows no format of that ending; use .png or .jpg') from None
+        raise DataError(f'{path} cannot be written: OpenCV knows no format of that ending; '
+                        'use .png or .jpg') from None
     if not good:
         height, width = image.shape[:2]
-        raise DataError(f'{path} cannot be written: its format has no place for {width} x {height} pixels; use .png')
+        raise DataError(f'{path} cannot be written: its format has no place for '
+                        f'{width} x {height} pixels; use .png')
     with files.writing(path), open(path, 'wb') as file:
         file.write(encoded)

@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -19,27 +19,28 @@ from detection.detector import Detector
 from nets import boxes as box_ops
 from nets import postprocess
 from nets.slim_compat import tf
+from preprocessing import pipeline
 from utils.errors import UserError
 
-Prepare = Callable[[tf.Tensor], tf.Tensor]
-
 LABELS = 'labels.txt'
-# Detections that score this or more count in a comparison; weaker ones swap places and survive suppression by chance.
+# Detections that score this or more are compared; weaker ones change places, and survive
+# suppression, by chance.
 _SURE = 0.1
-# Nor do those count that score at most this more than the last of a full list, which is the last by chance.
+# The last detections of a full list are there by chance: those that score at most this more than
+# its last one are not compared.
 _NEAR_LAST = 1e-3
 
 
 class ExportError(UserError, ValueError):
-    """A folder that is in use, or a file that does not compute what it should; one line with the way out."""
+    """A folder that is in use, or a file that does not compute what it should."""
 
 
 @contextlib.contextmanager
 def staged(folder: str, overwrite: bool) -> Iterator[str]:
-    """Yields a new folder beside `folder`, which takes its name when all is done; an interrupted export leaves nothing.
+    """Yields a new folder that is renamed to `folder` at the end; an interruption leaves nothing.
 
     Raises:
-        ExportError: `folder` holds something and `overwrite` is False, or what it holds is no export.
+        ExportError: see `check_free`; or the disk is full or refuses.
     """
     check_free(folder, overwrite)
     stage = f'{folder.rstrip("/")}.writing-{os.getpid()}'
@@ -56,109 +57,131 @@ def staged(folder: str, overwrite: bool) -> Iterator[str]:
 
 
 def check_free(folder: str, overwrite: bool) -> None:
-    """ExportError, as of `staged`, before any work."""
+    """Checks an output folder before any work.
+
+    Raises:
+        ExportError: `folder` holds something and `overwrite` is False, or what it holds is no
+            export.
+        CheckpointError: TensorFlow could not read a model in it.
+    """
+    checkpoint.check_path(folder)
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise ExportError(f'{folder} is a file; choose another --output')
     if not os.path.isdir(folder) or not os.listdir(folder):
         return
     if not overwrite:
-        raise ExportError(f'{folder} is not empty; choose another --output, or replace an earlier export with --overwrite=True')
+        raise ExportError(f'{folder} is not empty; choose another --output, or replace an earlier '
+                          'export with --overwrite=True')
     if not os.path.isfile(os.path.join(folder, LABELS)):
-        raise ExportError(f'{folder} holds no earlier export (no {LABELS}), and is not overwritten; choose another --output')
+        raise ExportError(f'{folder} holds no earlier export (no {LABELS}), and is not '
+                          'overwritten; choose another --output')
 
 
 def write_labels(folder: str, classes: Iterable[str]) -> str:
-    """Writes one class name per line, in the order of the labels 1, 2, ...; returns the path."""
+    """Writes the class names, one per line, in the order of labels 1, 2, ...; returns the path."""
     path = os.path.join(folder, LABELS)
     with open(path, 'w', encoding='utf-8') as file:
         file.writelines(name + '\n' for name in classes)
     return path
 
 
-def write_saved_model(folder: str, detect: Detector, decode: Prepare, resize: Prepare, classes: Iterable[str],
-                      labels: str) -> None:
-    """Writes a SavedModel with the signatures of `signatures`; the file `labels` goes into its assets.
+def write_saved_model(folder: str, detector: Detector, labels: str) -> None:
+    """Writes a SavedModel with the functions of `signatures`.
 
-    detect must be folded: then all weights are constants, and the SavedModel needs no variables.
+    Args:
+        folder: of the SavedModel.
+        detector: folded; then its weights are constants, and the SavedModel needs no variables.
+        labels: file that goes into the SavedModel's assets.
 
     Raises:
         ExportError: the disk is full or refuses.
     """
     module = tf.Module()
     module.labels = tf.saved_model.Asset(labels)
-    functions = signatures(detect, decode, resize, classes)
+    functions = signatures(detector)
+    functions['serving_default'] = functions['bytes_batch']
     try:
-        tf.saved_model.save(module, folder, signatures=functions | {'serving_default': functions['bytes_batch']})
+        tf.saved_model.save(module, folder, signatures=functions)
     except tf.errors.OpError as error:
         raise ExportError(f'cannot write {folder}: {checkpoint.reason(error)}; '
                           f'{checkpoint.room(os.path.dirname(folder))}') from None
 
 
-def signatures(detect: Detector, decode: Prepare, resize: Prepare,
-               classes: Iterable[str]) -> dict[str, tf.types.experimental.PolymorphicFunction]:
-    """Functions from pictures to a dict of boxes, scores, classes and counts, without the batch dimension for one picture.
-
-    Args:
-        decode: encoded bytes -> uint8 [H, W, 3].  resize: uint8 [H, W, 3] -> uint8 [S, S, 3].
-        classes: names, for the signature 'labels', which takes nothing.
+def signatures(detector: Detector) -> dict[str, tf.types.experimental.PolymorphicFunction]:
+    """Functions from images to a dict of boxes, scores, classes and counts.
 
     Returns:
-        'pixels' of uint8 [H, W, 3], 'pixels_batch' [B, H, W, 3], 'bytes' of a string, 'bytes_batch' [B]. B is at least 1:
-        TensorFlow's convolutions on CPUs fail without images.
+        'pixels' of uint8 [H, W, 3], 'pixels_batch' of [B, H, W, 3], 'bytes' of an encoded image,
+        'bytes_batch' of [B] of them; B is at least 1, as convolutions on CPUs fail without images.
+        Results for one image have no batch dimension. 'labels' takes nothing and gives the class
+        names.
     """
-    size = detect.model.spec.image_size
+    size = detector.model.spec.image_size
+
+    def resize(image):
+        return pipeline.resize_image(image, size)
+
+    def decode(encoded):
+        return resize(pipeline.decode_picture(encoded))
 
     def of_one(prepare):
-        return lambda picture: {name: values[0] for name, values in detect(prepare(picture)[None])._asdict().items()}
+        return lambda image: {name: values[0] for name, values
+                              in detector.detect(prepare(image)[None])._asdict().items()}
 
     def of_batch(prepare):
-        return lambda pictures: detect(tf.map_fn(
-            prepare, pictures, fn_output_signature=tf.TensorSpec([size, size, 3], tf.uint8)))._asdict()
-
-    def decoded(encoded):
-        return resize(decode(encoded))
+        prepared = tf.TensorSpec([size, size, 3], tf.uint8)
+        return lambda images: detector.detect(
+            tf.map_fn(prepare, images, fn_output_signature=prepared))._asdict()
 
     def signature(function, *inputs):
         return tf.function(function, input_signature=inputs, autograph=False)
 
+    image = tf.TensorSpec([None, None, 3], tf.uint8, 'image')
+    images = tf.TensorSpec([None, None, None, 3], tf.uint8, 'images')
     return {
-        'pixels': signature(of_one(resize), tf.TensorSpec([None, None, 3], tf.uint8, 'image')),
-        'pixels_batch': signature(of_batch(resize), tf.TensorSpec([None, None, None, 3], tf.uint8, 'images')),
-        'bytes': signature(of_one(decoded), tf.TensorSpec([], tf.string, 'encoded')),
-        'bytes_batch': signature(of_batch(decoded), tf.TensorSpec([None], tf.string, 'encoded')),
-        'labels': signature(lambda: {'labels': tf.constant(list(classes))}),
+        'pixels': signature(of_one(resize), image),
+        'pixels_batch': signature(of_batch(resize), images),
+        'bytes': signature(of_one(decode), tf.TensorSpec([], tf.string, 'encoded')),
+        'bytes_batch': signature(of_batch(decode), tf.TensorSpec([None], tf.string, 'encoded')),
+        'labels': signature(lambda: {'labels': tf.constant(detector.classes)}),
     }
 
 
-def write_tflite(path: str, detect: Detector, half: bool) -> None:
-    """Writes a TFLite file: uint8 'images' [1, S, S, 3] -> boxes [1, D, 4], scores and classes [1, D], counts [1].
+def write_tflite(path: str, detector: Detector, half: bool) -> None:
+    """Writes a TFLite file: uint8 [1, S, S, 3] -> boxes [1, D, 4], scores, classes, counts.
 
-    Decoding and suppression are TFLite's own TFLite_Detection_PostProcess, which its interpreter brings along; it lets all boxes
-    of a class enter suppression, not the best top_k.
+    Decoding and suppression are TFLite's own TFLite_Detection_PostProcess, which is part of its
+    interpreter; all boxes of a class enter suppression, not the best nms_top_k.
 
     Args:
-        detect: folded, float32, with all its limits given.  half: weights in float16; computation is in float32 all the same.
+        path: of the file.
+        detector: folded, float32.
+        half: weights in float16; computation is in float32 all the same.
 
     Raises:
         ExportError: TensorFlow's converter lost the postprocessing.
         OSError: the disk is full or refuses.
     """
-    size = detect.model.spec.image_size
-    suppress = _postprocess(detect)
+    size = detector.model.spec.image_size
+    suppress = _postprocess(detector)
+    images = tf.TensorSpec([1, size, size, 3], tf.uint8, 'images')
 
-    @tf.function(input_signature=[tf.TensorSpec([1, size, size, 3], tf.uint8, 'images')], autograph=False)
+    @tf.function(input_signature=[images], autograph=False)
     def function(images):
-        logits, offsets = detect.network(images)
-        boxes, classes, scores, counts = suppress(offsets, tf.nn.softmax(logits), tf.constant(detect.defaults))
+        logits, offsets = detector.network(images)
+        boxes, classes, scores, counts = suppress(
+            offsets, tf.nn.softmax(logits), tf.constant(detector.defaults))
         classes = tf.where(scores > 0, tf.cast(classes, tf.int32) + 1, 0)
-        return postprocess.Detections(tf.clip_by_value(boxes, 0, 1), scores, classes, tf.cast(counts, tf.int32))._asdict()
+        return postprocess.Detections(tf.clip_by_value(boxes, 0, 1), scores, classes,
+                                      tf.cast(counts, tf.int32))._asdict()
 
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function.get_concrete_function()], detect)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [function.get_concrete_function()], detector.model)
     converter.allow_custom_ops = True
     if half:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
         converter.target_spec.supported_types = [tf.float16]
-    content = _with_option(converter.convert(), detections_per_class=detect.limits['keep_top_k'])
+    content = _with_option(converter.convert(), detections_per_class=detector.limits.keep_top_k)
     with open(path, 'wb') as file:
         file.write(content)
 
@@ -166,16 +189,16 @@ def write_tflite(path: str, detect: Detector, half: bool) -> None:
 def _with_option(content, **options):
     """A TFLite file whose one custom operation has further options.
 
-    The converter passes on a fixed list of them, without detections_per_class, which then is 100.
+    The converter passes on a fixed list, without detections_per_class, which then is 100.
     """
     model = flatbuffer_utils.convert_bytearray_to_object(content)
     found = [operator for operator in model.subgraphs[0].operators
              if operator.customOptions is not None and len(operator.customOptions)]
-    if len(found) != 1:  # it goes on in another way, without the operation, where it cannot write to its temporary folder
-        raise ExportError(f'the converter of TensorFlow lost the postprocessing; is there room in {tempfile.gettempdir()}?')
-    operator, = found
-    options = flexbuffers.Loads(bytes(operator.customOptions)) | options
-    operator.customOptions = np.frombuffer(flexbuffers.Dumps(options), np.uint8)
+    if len(found) != 1:  # without room for temporary files, the converter leaves it out
+        raise ExportError('the converter of TensorFlow lost the postprocessing; '
+                          f'is there room in {tempfile.gettempdir()}?')
+    options = flexbuffers.Loads(bytes(found[0].customOptions)) | options
+    found[0].customOptions = np.frombuffer(flexbuffers.Dumps(options), np.uint8)
     return flatbuffer_utils.convert_object_to_bytearray(model)
 
 
@@ -196,18 +219,22 @@ def run_tflite(path: str, images: npt.ArrayLike) -> dict[str, np.ndarray | np.ge
     return {name: values[0] for name, values in found.items()}
 
 
-def _postprocess(detect):
-    """A function without content, which TFLite's converter replaces by the operation that it names.
+def _postprocess(detector):
+    """A function without content, which the converter replaces by the operation that it names.
 
-    Attributes: tensorflow/lite/kernels/detection_postprocess.cc; the way: object_detection/export_tflite_graph_lib_tf2.py of
-    tensorflow/models. Its scales are the inverse of the variances, its classes start from 0 behind the background.
+    Source: attributes: tensorflow/lite/kernels/detection_postprocess.cc; the way:
+    object_detection/export_tflite_graph_lib_tf2.py of tensorflow/models. Its scales are the inverse
+    of the variances, its classes start from 0 behind the background.
     """
-    count, limits = detect.limits['keep_top_k'], detect.limits
+    count, limits = detector.limits.keep_top_k, detector.limits
     y, x, height, width = (1 / variance for variance in box_ops.VARIANCES)
-    attributes = {'max_detections': count, 'max_classes_per_detection': 1, 'use_regular_nms': True,
-                  'nms_score_threshold': float(limits['score_threshold']), 'nms_iou_threshold': float(limits['nms_threshold']),
-                  'y_scale': y, 'x_scale': x, 'h_scale': height, 'w_scale': width, 'num_classes': detect.model.num_classes - 1}
-    name = 'name: "TFLite_Detection_PostProcess" ' + ' '.join(map(_attribute, attributes, attributes.values()))
+    attributes = {
+        'max_detections': count, 'max_classes_per_detection': 1, 'use_regular_nms': True,
+        'nms_score_threshold': float(limits.score_threshold),
+        'nms_iou_threshold': float(limits.nms_threshold), 'y_scale': y, 'x_scale': x,
+        'h_scale': height, 'w_scale': width, 'num_classes': detector.model.num_classes - 1}
+    name = 'name: "TFLite_Detection_PostProcess" ' + ' '.join(
+        map(_attribute, attributes, attributes.values()))
 
     @tf.function(experimental_implements=name)
     def suppress(offsets, scores, defaults):
@@ -221,20 +248,30 @@ def _attribute(key, value):
     return f'attr {{ key: "{key}" value {{ {kind}: {str(value).lower()} }} }}'
 
 
-def difference(one: Mapping[str, npt.ArrayLike], other: Mapping[str, npt.ArrayLike], score_threshold: float) -> tuple[float, int]:
-    """-> (largest difference, detections compared) between two results for one image, dicts as of the signature 'pixels'.
+def difference(one: Mapping[str, npt.ArrayLike], other: Mapping[str, npt.ArrayLike],
+               score_threshold: float) -> tuple[float, int]:
+    """Compares two results for one image.
 
-    Each sure detection of either is compared with the nearest of the other's of its class, in its four corners and its score.
-    Infinite where there is none.
+    Each sure detection of either is compared, in its four corners and its score, with the nearest
+    one of its class in the other.
+
+    Args:
+        one: as the signature 'pixels' returns it.
+        other: the same.
+        score_threshold: of both.
+
+    Returns:
+        (largest difference, sure detections in `one`). Infinite where a detection has no other.
     """
     bound = max(_SURE, score_threshold * 1.05, *map(_last, (one, other)))
     ones, others = _rows(one), _rows(other)
-    pairs = [(row, rows) for each, rows in ((ones, others), (others, ones)) for row in each if row[1] >= bound]
+    pairs = [(row, rows) for each, rows in ((ones, others), (others, ones))
+             for row in each if row[1] >= bound]
     return max((_nearest(*pair) for pair in pairs), default=0.), int((ones[:, 1] >= bound).sum())
 
 
 def _last(found):
-    """Score from which on detections are sure to be in a list; 0 where it is not full."""
+    """Score from which on detections are surely in a list; 0 where it is not full."""
     scores = np.asarray(found['scores'])
     return float(scores[-1]) + _NEAR_LAST if 0 < len(scores) == int(found['counts']) else 0.
 

@@ -1,11 +1,12 @@
-"""A network for inference alone: fixed weights, and batch norm folded into the convolution before it.
+"""A network for inference: fixed weights, and batch norm folded into the convolution before it.
 
-Batch norm in inference mode is y = (x - mean) * gamma / sqrt(variance + epsilon) + beta. Where x comes from a convolution without
-bias, the factor goes into the kernel and the rest is a bias. In float32 TensorFlow joins the two by itself while it runs, but not
-for depth-wise convolutions, and not in bfloat16. docs/inference.md has the figures.
+Batch norm in inference mode is y = (x - mean) * gamma / sqrt(variance + epsilon) + beta. Where x
+comes from a convolution without bias, the factor goes into the kernel and the rest is a bias. In
+float32 TensorFlow does that by itself while it runs, but not for depth-wise convolutions, and not
+in bfloat16. docs/inference.md has the figures.
 
-One network must not be folded: TensorFlow 2.21's own optimiser breaks a depth-wise convolution whose bias leads straight into a
-sum. With an activation between, as all backbones here have it, it does not.
+One kind of network must not be folded: TensorFlow 2.21's own optimiser breaks a depth-wise
+convolution whose bias leads straight into a sum. All backbones here have an activation between.
 """
 from collections.abc import Callable
 
@@ -17,11 +18,14 @@ _CONVERSIONS = ('Identity', 'Cast')
 
 def fold(function: Callable[[tf.Tensor], tuple[tf.Tensor, ...]],
          signature: tf.TensorSpec) -> Callable[[tf.Tensor], tuple[tf.Tensor, ...]]:
-    """-> a function for use inside a tf.function that gives what `function` gives, with the present values of its variables.
+    """Makes a function that computes the same with the present values of the variables.
 
     Args:
         function: tensor -> tuple of tensors, of stateless operations; batch norm in inference mode.
         signature: of its input; a dimension may be None.
+
+    Returns:
+        A function for use inside a tf.function.
     """
     traced = tf.function(function, autograph=False).get_concrete_function(signature)
     values = _read_variables(traced)
@@ -30,10 +34,12 @@ def fold(function: Callable[[tf.Tensor], tuple[tf.Tensor, ...]],
     graph = _with_biases(traced.graph, biases, values)
     used = {source for node in graph.node for source in node.input}
     fixed = {name: value for name, value in (values | biases).items() if name in used}
-    results = [tensor.op.inputs[0].name for tensor in traced.outputs]  # without the Identity that tf.function adds
+    # Without the Identity that tf.function adds.
+    results = [tensor.op.inputs[0].name for tensor in traced.outputs]
 
     def folded(inputs):
-        known = {name: tf.convert_to_tensor(value) for name, value in fixed.items()} | {traced.inputs[0].op.name: inputs}
+        known = {name: tf.convert_to_tensor(value) for name, value in fixed.items()}
+        known[traced.inputs[0].op.name] = inputs
         return tuple(tf.graph_util.import_graph_def(graph, known, results, name='folded'))
 
     return folded
@@ -41,16 +47,17 @@ def fold(function: Callable[[tf.Tensor], tuple[tf.Tensor, ...]],
 
 def _read_variables(traced):
     """{operation: value} of each that reads a variable, by name."""
-    captured = dict(zip((tensor.name for tensor in traced.inputs[1:]), traced.captured_inputs, strict=True))
-    reads = [operation for operation in traced.graph.get_operations() if operation.type == 'ReadVariableOp']
-    return {read.name: tf.raw_ops.ReadVariableOp(resource=captured[read.inputs[0].name], dtype=read.get_attr('dtype'))
-            for read in reads}
+    names = (tensor.name for tensor in traced.inputs[1:])
+    captured = dict(zip(names, traced.captured_inputs, strict=True))
+    return {read.name: tf.raw_ops.ReadVariableOp(resource=captured[read.inputs[0].name],
+                                                 dtype=read.get_attr('dtype'))
+            for read in traced.graph.get_operations() if read.type == 'ReadVariableOp'}
 
 
 def _fold_batch_norm(graph, values):
-    """Multiplies the kernels in `values`; returns {batch norm: bias [D]} of those that become an addition, by name.
+    """Multiplies kernels in `values`; returns {batch norm: bias [D]} of what is folded, by name.
 
-    The others stay: ResNet v2 normalises sums, before its convolutions.
+    Some batch norms stay: ResNet v2 normalises sums, before its convolutions.
     """
     biases = {}
     for norm in graph.get_operations():
@@ -59,9 +66,9 @@ def _fold_batch_norm(graph, values):
             gamma, beta, mean, variance = (_value(tensor, values) for tensor in norm.inputs[1:])
             factor = gamma / tf.sqrt(variance + norm.get_attr('epsilon'))
             kernel = _origin(convolution.inputs[1]).name
-            # Output channels are a kernel's last dimension, or if depth-wise [h, w, D, 1] its last two.
-            channels = values[kernel].shape[2:] if convolution.type == 'DepthwiseConv2dNative' else [-1]
-            values[kernel] *= tf.reshape(factor, channels)
+            # Output channels are the last dimension; if depth-wise [h, w, D, 1] the last two.
+            depthwise = convolution.type == 'DepthwiseConv2dNative'
+            values[kernel] *= tf.reshape(factor, values[kernel].shape[2:] if depthwise else [-1])
             biases[_bias(norm.name)] = tf.cast(beta - mean * factor, norm.inputs[0].dtype)
     return biases
 
@@ -80,7 +87,7 @@ def _origin(tensor):
 
 
 def _value(tensor, values):
-    """Of a variable that is read, or of a constant: without `scale`, slim's gamma is a constant 1."""
+    """Of a variable that is read, or of a constant, as slim's gamma without `scale` is."""
     origin = _origin(tensor)
     return values[origin.name] if origin.name in values else tf.get_static_value(origin.outputs[0])
 
@@ -89,7 +96,8 @@ def _convert(graph, values):
     """Adds to `values` what the graph converts of them, so that it is done once."""
     for operation in graph.get_operations():
         if operation.type in _CONVERSIONS and operation.inputs[0].op.name in values:
-            values[operation.name] = tf.cast(values[operation.inputs[0].op.name], operation.outputs[0].dtype)
+            value = values[operation.inputs[0].op.name]
+            values[operation.name] = tf.cast(value, operation.outputs[0].dtype)
 
 
 def _with_biases(graph, biases, values):

@@ -1,13 +1,12 @@
-"""What was found in pictures, videos and cameras, and the files that receive it: pictures, MP4, JSON lines, VOC XML.
+"""Files of detections: drawn images, MP4, JSON lines, VOC XML.
 
-Boxes of JSON lines are [xmin, ymin, xmax, ymax] in pixels of the upright picture, from 0: its left edge is 0, its right edge the
-width. VOC XML has VOC's whole pixels, from 1 and inclusive, of the picture as its file stores it (see sources.as_stored): so one
-can train on it, beside that file. It has no place for scores.
+Boxes of JSON lines are [xmin, ymin, xmax, ymax] in pixels of the upright image: its left edge is 0,
+its right edge is its width. VOC XML has VOC's whole pixels, from 1 and inclusive, of the image as
+its file stores it (see sources.as_stored), so that one can train on it; it has no place for scores.
 """
 import collections
 import dataclasses
 import functools
-import itertools
 import json
 import os
 import time
@@ -18,139 +17,142 @@ import numpy as np
 
 from datasets import voc_xml
 from detection import drawing, sources
+from detection.objects import DetectedObject
 from utils import files
 from utils.errors import DataError
 
-# Endings of an output file. Others that OpenCV writes are pictures.
+# Endings of an output file. Others that OpenCV writes are images.
 _FORMAT_OF = {'.mp4': 'video', '.json': 'json', '.jsonl': 'json', '.xml': 'xml'}
-_ENDING_OF = {'picture': '.png', 'video': '.mp4', 'json': '.jsonl', 'xml': '.xml'}
+_ENDING_OF = {'image': '.png', 'video': '.mp4', 'json': '.jsonl', 'xml': '.xml'}
 
 
 @dataclasses.dataclass(frozen=True)
-class Result:
-    """What was found in one picture or frame, best first.
-
-    boxes: float [D, 4] corners in [0, 1].  labels: int [D], from 1.  scores: float [D].  classes: names of labels 1, 2, ...
-    """
+class DetectedImage:
+    """An image or frame, and the objects found in it, best first."""
     item: sources.Item
-    boxes: np.ndarray
-    labels: np.ndarray
-    scores: np.ndarray
-    classes: tuple[str, ...]
-
-    @property
-    def names(self) -> list[str]:
-        """The class of each detection."""
-        return [self.classes[label - 1] for label in self.labels]
-
-    @property
-    def pixels(self) -> np.ndarray:
-        """float64 [D, 4] xmin, ymin, xmax, ymax in pixels, from 0."""
-        height, width = self.item.picture.shape[:2]
-        return np.asarray(self.boxes, np.float64).reshape(-1, 4)[:, [1, 0, 3, 2]] * [width, height, width, height]
+    objects: Sequence[DetectedObject]
 
     @functools.cached_property
     def drawn(self) -> np.ndarray:
         """uint8 RGB [H, W, 3]."""
-        return drawing.draw_detections(self.item.picture, self.boxes, self.labels, self.scores, self.classes)
+        return drawing.draw_detections(self.item.image, self.objects)
 
-    def table(self) -> str:
-        """One line per detection."""
-        lines = ['1 object' if len(self.boxes) == 1 else f'{len(self.boxes)} objects']
-        if len(self.boxes):
+    def text(self) -> str:
+        """The number of objects, and one line per object."""
+        lines = [sources.counted(len(self.objects), 'object')]
+        if self.objects:
             lines.append(f'{"class":<16} score  xmin  ymin  xmax  ymax')
-        for name, score, box in zip(self.names, self.scores, self.pixels, strict=True):
-            lines.append(f'{name:<16} {score:5.2f} ' + ' '.join(f'{round(v):5d}' for v in box))
+        for found in self.objects:
+            lines.append(f'{found.name:<16} {found.score:5.2f} '
+                         + ' '.join(f'{round(edge):5d}' for edge in found.box))
         return '\n'.join(lines)
 
 
 class Tally:
-    """Counts results, and their pace without the first `warm_up`: these wait for TensorFlow's tracing."""
+    """Counts what was found, and the pace.
+
+    Args:
+        warm_up: number of first results that do not count for the pace: they wait for TensorFlow's
+            tracing.
+    """
 
     def __init__(self, warm_up: int):
         self.results, self._classes, self._warm_up = 0, collections.Counter(), warm_up
-        self._start = self._end = None
+        self._start = self._end = 0.
 
-    def add(self, result: Result) -> None:
+    def add(self, result: DetectedImage) -> None:
         """Counts one result, as of now."""
         self.results += 1
-        self._classes.update(result.names)
+        self._classes.update(found.name for found in result.objects)
         self._end = time.monotonic()
         if self.results == self._warm_up:
             self._start = self._end
 
     def summary(self, noun: str) -> str:
-        """noun: 'picture' or 'frame'. E.g. '100 frames, 130 detections: 100 person, 30 dog; 20.1 frames/s'."""
+        """E.g. '100 frames, 130 detections: 100 person, 30 dog; 20.1 frames/s'; noun: 'frame'."""
         found = ', '.join(f'{count} {name}' for name, count in self._classes.most_common())
-        text = ', '.join([sources.counted(self.results, noun), sources.counted(self._classes.total(), 'detection')])
+        text = (f'{sources.counted(self.results, noun)}, '
+                f'{sources.counted(self._classes.total(), "detection")}')
         text += f': {found}' if found else ''
         timed = self.results - self._warm_up
         return f'{text}; {timed / (self._end - self._start):.1f} {noun}s/s' if timed > 0 else text
 
 
 def choose_formats(wanted: str, output: str, moving: bool) -> tuple[str, ...]:
-    """wanted: some of picture, video, json, xml, comma-separated; '': what the output's ending says, or else video for what moves
-    and picture for what does not.
+    """The formats to write.
 
-    DataError where the output's ending and the source do not go with them.
+    Args:
+        wanted: some of image, video, json, xml, comma-separated. Empty: what the ending of output
+            says, or else video for a moving source and image for others.
+        output: file, folder, or ''.
+        moving: whether the source is a video or camera.
+
+    Raises:
+        DataError: the output's ending or the source does not go with the formats.
     """
     words = tuple(dict.fromkeys(word.strip() for word in wanted.split(',') if word.strip()))
     of_file = _format_of_file(output)
-    formats = words or ((of_file,) if of_file else ('video' if moving else 'picture',))
+    formats = words or (of_file or ('video' if moving else 'image'),)
     if of_file and formats != (of_file,):
-        raise DataError(f'output {output} is a file for {of_file}, but format is {wanted}; name a folder, or leave output empty')
+        raise DataError(f'output {output} is a file for {of_file}, but format is {wanted}; '
+                        'name a folder, or leave output empty')
     if 'video' in formats and not moving:
-        raise DataError('format video is for a video or a camera; for pictures: picture, json, xml')
+        raise DataError('format video is for a video or a camera; for images: image, json, xml')
     if 'xml' in formats and moving:
-        raise DataError('format xml is for pictures; for a video or a camera: video, picture (frames), json')
+        raise DataError('format xml is for images; for a video or a camera: '
+                        'video, image (frames), json')
     return formats
 
 
 def _format_of_file(output):
-    """The format of an output file; '' for a folder, which has no ending, or exists, or ends with a slash."""
+    """The format of an output file; '' for a folder: no ending, or it exists, or it ends with /."""
     ending = os.path.splitext(output)[1].lower()
     if not ending or output.endswith(('/', os.sep)) or os.path.isdir(output):
         return ''
     if ending in _FORMAT_OF:
         return _FORMAT_OF[ending]
     if not cv2.haveImageWriter('a' + ending):
-        raise DataError(f'output {output}: nothing here writes {ending}; use .png or .jpg, .mp4, .jsonl, .xml, or a folder '
-                        '(end it with a slash)')
-    return 'picture'
+        raise DataError(f'output {output}: nothing here writes {ending}; use .png or .jpg, .mp4, '
+                        '.jsonl, .xml, or a folder (end it with a slash)')
+    return 'image'
 
 
 class Outputs:
-    """The files of one run: add(result) ..., then close(), which makes them whole, also where the run is interrupted."""
+    """The files of one run: `with Outputs(...) as written: written.add(result)` for each result.
 
-    def __init__(self, source: sources.Pictures | sources.Video, output: str, formats: Sequence[str]):
-        """Args:
-            source: of detection.sources.  output: file, folder, or '' for the current folder.  formats: see `choose_formats`.
+    The end of the block completes the files, also where the run is interrupted.
 
-        Raises:
-            DataError: one output file for several pictures, or an output that is an input. Nothing is written yet.
-        """
+    Args:
+        source: of detection.sources.
+        output: file, folder, or '' for the current folder.
+        formats: see `choose_formats`.
+
+    Raises:
+        DataError: one output file for several images, or an output that is an input; nothing is
+            written yet. Later: a file cannot be written, or did not become whole.
+    """
+
+    def __init__(self, source: sources.ImageFiles | sources.Video, output: str,
+                 formats: Sequence[str]):
         paths = {name: _path_of(name, source, output, formats) for name in formats}
         _refuse_inputs(paths.values(), source.files)
-        make = {'picture': functools.partial(_Files, save=_save_picture, noun='picture'),
-                'xml': functools.partial(_Files, save=_save_xml, noun='XML file'), 'json': _JsonLines,
-                'video': functools.partial(_Mp4, rate=getattr(source, 'rate', None))}
+        make = {'image': functools.partial(_Files, save=_save_image, noun='image'),
+                'xml': functools.partial(_Files, save=_save_xml, noun='XML file'),
+                'video': functools.partial(_Mp4, rate=getattr(source, 'rate', None)),
+                'json': _JsonLines}
         self._writers = [make[name](path) for name, path in paths.items()]
 
-    def add(self, result: Result) -> None:
-        """DataError where a file cannot be written."""
+    def add(self, result: DetectedImage) -> None:
+        """Writes one result in every format."""
         for writer in self._writers:
             writer.add(result)
-
-    def close(self) -> None:
-        """DataError where a file did not become whole."""
-        for writer in self._writers:
-            writer.close()
 
     def __enter__(self) -> 'Outputs':
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        for writer in self._writers:
+            writer.close()
 
     def written(self) -> list[str]:
         """What has been written, in words, one line per format."""
@@ -159,15 +161,16 @@ class Outputs:
 
 def _path_of(name, source, output, formats):
     """-> function (stem, input file) -> path of the file that receives it."""
-    ending, each = _ENDING_OF[name], name in ('picture', 'xml')
+    ending, each = _ENDING_OF[name], name in ('image', 'xml')
     if _format_of_file(output):
         if each and source.several:
-            raise DataError(f'output {output} is one file, but {source.name} has several {source.noun}s; name a folder')
+            raise DataError(f'output {output} is one file, but {source.name} has several '
+                            f'{source.noun}s; name a folder')
         return lambda stem, file: output
-    if not output and not ('picture' in formats if source.moving else source.several):
+    if not output and not ('image' in formats if source.moving else source.several):
         return lambda stem, file: f'{source.stem}_detections{ending}'
     folder = output or f'{source.stem}_detections'
-    if name == 'picture':
+    if name == 'image':
         return lambda stem, file: os.path.join(folder, stem + _drawn_ending(file, source.moving))
     return lambda stem, file: os.path.join(folder, (stem if each else 'detections') + ending)
 
@@ -195,7 +198,7 @@ def _identity(path):
 
 
 class _Files:
-    """One file per picture or frame."""
+    """One file per image or frame."""
 
     def __init__(self, path_of, save, noun):
         self._path_of, self._save, self._noun, self._count, self._last = path_of, save, noun, 0, ''
@@ -209,30 +212,37 @@ class _Files:
         pass
 
     def written(self):
-        return f'{sources.counted(self._count, self._noun)} in {os.path.dirname(self._last)}/' if self._count > 1 else self._last
+        if self._count < 2:
+            return self._last
+        return f'{sources.counted(self._count, self._noun)} in {os.path.dirname(self._last)}/'
 
 
-def _save_picture(path, result):
+def _save_image(path, result):
     drawing.save_image(path, result.drawn)
 
 
 def _save_xml(path, result):
     item = result.item
-    (height, width), boxes = sources.as_stored(item.path, item.picture, result.boxes)
-    objects = zip(result.names, voc_xml.whole_pixels(boxes, height, width).tolist(), itertools.repeat(False))
+    height, width = item.image.shape[:2]
+    corners = [[found.box.ymin / height, found.box.xmin / width,
+                found.box.ymax / height, found.box.xmax / width] for found in result.objects]
+    (height, width), corners = sources.as_stored(item.path, item.image, np.array(corners))
+    boxes = voc_xml.whole_pixels(corners, height, width).tolist()
+    objects = [(found.name, box, False) for found, box in zip(result.objects, boxes, strict=True)]
     text = voc_xml.annotation(os.path.basename(item.path), height, width, objects)
     with files.writing(path), open(path, 'w', encoding='utf-8') as file:
         file.write(text)
 
 
 class _JsonLines:
-    """One line per picture or frame; each is in the file as soon as it is added."""
+    """One line per image or frame; each is in the file as soon as it is added."""
 
     def __init__(self, path_of):
         self._path, self._lines = path_of('', ''), 0
 
     def add(self, result):
-        with files.writing(self._path), open(self._path, 'a' if self._lines else 'w', encoding='utf-8') as file:
+        mode = 'a' if self._lines else 'w'
+        with files.writing(self._path), open(self._path, mode, encoding='utf-8') as file:
             file.write(_json_line(result) + '\n')
         self._lines += 1
 
@@ -245,17 +255,19 @@ class _JsonLines:
 
 def _json_line(result) -> str:
     item = result.item
-    height, width = item.picture.shape[:2]
-    detections = [{'class': name, 'score': round(float(score), 4), 'box': [round(float(value), 2) for value in box]}
-                  for name, score, box in zip(result.names, result.scores, result.pixels, strict=True)]
+    height, width = item.image.shape[:2]
+    detections = [{'class': found.name, 'score': round(found.score, 4),
+                   'box': [round(edge, 2) for edge in found.box]} for found in result.objects]
     frame = {} if item.frame is None else {'frame': item.frame}
-    return json.dumps({'image': item.path, **frame, 'width': width, 'height': height, 'detections': detections})
+    return json.dumps({'image': item.path, **frame, 'width': width, 'height': height,
+                       'detections': detections})
 
 
 class _Mp4:
-    """A video of drawn frames, at the source's rate, without sound. A camera's frames last as long as they did.
+    """A video of drawn frames, at the source's rate, without sound.
 
-    MPEG-4 has even sides: OpenCV leaves out the last row or column of an odd one.
+    A camera's frames last as long as they did. MPEG-4 has even sides: OpenCV leaves out
+    the last row or column of an odd one.
     """
 
     def __init__(self, path_of, rate):
@@ -263,30 +275,32 @@ class _Mp4:
 
     def add(self, result):
         if self._writer is None:
-            self._open(*result.item.picture.shape[:2])
+            self._open(*result.item.image.shape[:2])
         frame = cv2.cvtColor(result.drawn, cv2.COLOR_RGB2BGR)
         for _ in range(self._due(result.item.seconds)):
             self._writer.write(frame)
             self._frames += 1
 
     def _due(self, seconds):
-        """How often the frame is written: a camera's rate varies with the network's speed, the file's does not."""
+        """How often a frame is written: a camera's rate varies with the network's speed."""
         return 1 if seconds is None else max(0, round(seconds * self._rate) + 1 - self._frames)
 
     def _open(self, height, width):
-        with files.writing(self._path), open(self._path, 'wb'):  # says why, where OpenCV would not
+        with files.writing(self._path), open(self._path, 'wb'):  # says why, as OpenCV would not
             pass
         # MPEG-4 cannot express some fractional rates beyond 65, as those of phones' slow motion.
         for rate in (self._rate, float(round(self._rate))):
-            self._writer = cv2.VideoWriter(self._path, cv2.VideoWriter_fourcc(*'mp4v'), rate, (width, height))
+            self._writer = cv2.VideoWriter(self._path, cv2.VideoWriter_fourcc(*'mp4v'), rate,
+                                           (width, height))
             if self._writer.isOpened():
                 self._rate = rate
                 return
         os.remove(self._path)
-        raise DataError(f'{self._path} cannot be written: OpenCV makes no MP4 of {width} x {height} pixels')
+        raise DataError(f'{self._path} cannot be written: OpenCV makes no MP4 of '
+                        f'{width} x {height} pixels')
 
     def close(self):
-        """Writes the index, without which nothing plays; DataError where not all of it is on the disk."""
+        """Writes the index, without which nothing plays; DataError where the file is cut."""
         if not self._frames:
             return
         self._writer.release()

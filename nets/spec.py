@@ -4,10 +4,10 @@ Codebases that keep a backbone's facts in several files end up with VGG's box st
 pixel range of one network fed to another. A `BackboneSpec` is written once, in the backbone's own file.
 """
 import dataclasses
+import typing
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     import tensorflow as tf
 
 # Layers of the ResNets (nets.backbones.resnet_common).
@@ -76,7 +76,7 @@ class BackboneSpec:
     l2_norm: feature layer -> initial scale, for layers that are L2-normalised over channels.
     imagenet: the published classifier.
     parameters: exact number of backbone parameters that the SSD uses, moving statistics included.
-    conventions: the published SSD whose pixels, padding and default boxes this record has (see checkpoints.convert); '': its own.
+    overrides: fields that differ from the backbone's own, as JSON has them (see `overridden`).
     """
     name: str
     builder: Callable[..., dict[str, 'tf.Tensor']]
@@ -95,7 +95,7 @@ class BackboneSpec:
     first_centers: tuple[float, ...] = ()
     box_set: str = 'coco'
     l2_norm: Mapping[str, float] = dataclasses.field(default_factory=dict)
-    conventions: str = ''
+    overrides: Mapping[str, typing.Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         if not self.steps:
@@ -157,5 +157,28 @@ class BackboneSpec:
     def with_box_set(self, box_set: str) -> 'BackboneSpec':
         """The same record with another set of default box sizes; ValueError lists the known sets."""
         return dataclasses.replace(self, box_set=box_set)
+
+    def overridden(self, overrides: Mapping[str, typing.Any]) -> 'BackboneSpec':
+        """This spec with what a checkpoint's weights need instead, such as another padding.
+
+        Args:
+            overrides: values as JSON has them. normalization, box_set: str. box_sets: {name: list of
+                sizes in pixels}, beside the known ones. extra_layers: list of ExtraLayer's fields.
+
+        Raises:
+            ValueError: another field, or a value that does not fit.
+        """
+        values = dict(overrides)
+        try:
+            if 'box_sets' in values:
+                values['box_sets'] = dict(self.box_sets) | {
+                    name: tuple(map(float, sizes)) for name, sizes in values['box_sets'].items()}
+            if 'extra_layers' in values:
+                values['extra_layers'] = tuple(ExtraLayer(**layer) for layer in values['extra_layers'])
+            if unknown := set(values) - {'normalization', 'box_set', 'box_sets', 'extra_layers'}:
+                raise ValueError(f'{min(unknown)} cannot be overridden')
+            return dataclasses.replace(self, **values, overrides=overrides)
+        except (TypeError, AttributeError, ValueError) as error:
+            raise ValueError(f'{self.name}: overrides do not fit: {error}') from None
 
 

@@ -15,6 +15,7 @@ import ssd_demo
 import ssd_image_to_tf
 import ssd_test
 import ssd_train
+from checkpoints import convert
 from checkpoints import io as checkpoint
 from datasets import shapes, tfrecord
 from evaluation import voc as voc_eval
@@ -110,7 +111,7 @@ def test_whole_path(room, capsys):
 
     # The demo writes a picture of the input's size.
     picture = 'shapes/JPEGImages/' + sorted(os.listdir('shapes/JPEGImages'))[0]
-    assert _call(ssd_demo, picture, '--output=found.png', '--threshold=0.05', '--show=false') == 0
+    assert _call(ssd_demo, picture, '--output=found.png', '--score_threshold=0.05', '--show=false') == 0
     assert cv2.imread('found.png').shape == cv2.imread(picture).shape
     assert re.search(r'^\d+ objects?$', capsys.readouterr().out, re.MULTILINE)
 
@@ -125,21 +126,22 @@ def test_existing_ssd_for_other_classes(room, capsys):
 
 
 def test_published_ssd_and_a_training_that_starts_from_it(room, capsys):
-    # Its own names, and no word about backbone or default boxes: what it is settles them, and the training keeps them.
+    # Its description settles default boxes and normalization, whatever is configured, and the training keeps them.
     values = published_networks.values('balancap_ssd_300_vgg')
-    prefix = checkpoint.save('published', 0, values)
-    says = 'balancap_ssd_300_vgg: backbone_network ssd_vgg_300, default boxes coco'
-    assert _call(ssd_demo, '--checkpoint=published', '--output=found.png', '--threshold=0.99', '--show=false') == 0
-    assert f'{prefix} is {says}' in capsys.readouterr().out
-    assert _call(ssd_train, '--training_mode=finetune_existing_ssd', '--checkpoint=published', '--max_steps=1', '--batch_size=1',
-                 '--output=from_published', '--default_box_set=voc') == 0
-    text = capsys.readouterr().out
-    assert f'{prefix} is {says}' in text and 'restored 59 variables' in text
+    checkpoint.save('published', 0, values)
+    vgg = '--backbone_network=ssd_vgg_300'
+    convert.main(['published', 'converted'])
+    assert 'converted/model.ckpt-0: use it with --backbone_network=ssd_vgg_300' in capsys.readouterr().out
+    assert _call(ssd_demo, vgg, '--checkpoint=converted', '--output=found.png', '--score_threshold=0.99', '--show=false') == 0
+    assert 'ssd_vgg_300 of converted/model.ckpt-0' in capsys.readouterr().out
+    assert _call(ssd_train, vgg, '--training_mode=finetune_existing_ssd', '--checkpoint=converted', '--max_steps=1',
+                 '--batch_size=1', '--output=from_published', '--default_box_set=voc') == 0
+    assert 'restored 59 variables' in (text := capsys.readouterr().out)
     assert 'ssd/conv7/logits/weights (3, 3, 1024, 126) -> (3, 3, 1024, 24)' in text
     kernel = checkpoint.read('from_published/model.ckpt-1').get_tensor('vgg_16/conv1/conv1_1/weights')
     np.testing.assert_allclose(kernel, values['ssd_300_vgg/conv1/conv1_1/weights'], atol=1e-4)
-    assert _call(ssd_test, '--backbone_network=ssd_vgg_300', '--checkpoint=from_published', '--max_images=1') == 0
-    assert f'from_published/model.ckpt-1 follows {says}' in capsys.readouterr().out
+    assert checkpoint.read_description('from_published/model.ckpt-1')['overrides']['normalization'] == 'caffe'
+    assert _call(ssd_test, vgg, '--checkpoint=from_published', '--max_images=1') == 0
 
 
 def test_from_scratch(room, capsys):
@@ -157,7 +159,7 @@ def test_from_scratch(room, capsys):
     (ssd_test, ['--checkpoint=nowhere'], 'no checkpoint at nowhere'),
     (ssd_test, ['--backbone_network=ssd_vgg_300'],
      'no trained detector in checkpoints/ssd_vgg_300; train one: python3 ssd_train.py --backbone_network=ssd_vgg_300'),
-    (ssd_demo, ['nowhere.jpg'], 'no picture at nowhere.jpg'),
+    (ssd_demo, ['nowhere.jpg'], 'no image at nowhere.jpg'),
     (ssd_demo, ['--backbone_network=ssd_vgg_512'], 'no trained detector in checkpoints/ssd_vgg_512'),
 ])
 def test_mistakes(room, script, arguments, message):

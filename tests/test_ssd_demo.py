@@ -1,4 +1,4 @@
-"""The demo as a user runs it: with the detector that ships with the repository, or with one that always finds a person."""
+"""The demo as a user runs it: with the shipped detector, or one that always finds a person."""
 import itertools
 import json
 import os
@@ -34,23 +34,25 @@ def room(tmp_path, monkeypatch):
 
 @pytest.fixture
 def person(monkeypatch):
-    """In place of a network: a person in the left half of every picture."""
-    def detect(images):
+    """In place of a network: a person in the left half of every image."""
+    def detect(_, images):
         count = tf.shape(images)[0]
         box = tf.constant([[[.1, 0, .9, .5], [0, 0, 0, 0]]], tf.float32)
         return postprocess.Detections(tf.tile(box, [count, 1, 1]), tf.tile([[.9, 0.]], [count, 1]),
-                                      tf.tile([[voc.CLASSES.index('person') + 1, 0]], [count, 1]), tf.ones([count], tf.int32))
+                                      tf.tile([[voc.CLASSES.index('person') + 1, 0]], [count, 1]),
+                                      tf.ones([count], tf.int32))
 
-    monkeypatch.setattr(detector, 'load', lambda *_: (None, voc.CLASSES))
-    monkeypatch.setattr(detector, 'Detector', lambda *_, **__: detect)
+    fake = type('Fake', (detector.Detector,), {
+        '__init__': lambda self: None, 'classes': voc.CLASSES, 'prefix': 'fake', 'detect': detect})
+    monkeypatch.setattr(detector, 'load', lambda *_: fake())
 
 
 @pytest.fixture
 def photograph():
-    name, picture = sources.sample()
+    name, image = sources.sample()
     if name == 'drawn_scene':
         pytest.skip('this matplotlib brings no photograph')
-    return cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    return cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
 
 
 def _demo(monkeypatch, *arguments):
@@ -65,19 +67,23 @@ def test_folder_with_the_shipped_detector(room, monkeypatch, capsys, photograph)
     cv2.imwrite('few/b.png', photograph[:500, 20:])
     (room / 'few/broken.jpg').write_text('none')
     traced, resize = [], pipeline.resize_image
-    monkeypatch.setattr(pipeline, 'resize_image', lambda *given: traced.append(given) or resize(*given))
+    monkeypatch.setattr(pipeline, 'resize_image',
+                        lambda *given: traced.append(given) or resize(*given))
 
-    assert _demo(monkeypatch, 'few', '--batch_size=2', '--threshold=0.4', '--format=picture,json,xml',
+    assert _demo(monkeypatch, 'few', '--batch_size=2', '--score_threshold=0.4',
+                 '--format=image,json,xml',
                  '--output=found/Annotations') == 0
     text = capsys.readouterr().out
-    assert '3 pictures, 3 detections: 3 person' in text
-    assert '1 of 4 pictures left out:\n  few/broken.jpg is no picture that OpenCV reads' in text
-    assert text.endswith('written: 3 pictures in found/Annotations/\nwritten: found/Annotations/detections.jsonl\n'
+    assert '3 images, 3 detections: 3 person' in text
+    assert '1 of 4 images left out:\n  few/broken.jpg is no image that OpenCV reads' in text
+    assert text.endswith('written: 3 images in found/Annotations/\n'
+                         'written: found/Annotations/detections.jsonl\n'
                          'written: 3 XML files in found/Annotations/\n')
-    # One trace for two sizes of pictures.
+    # One trace for two sizes of images.
     assert len(traced) == 1 and traced[0][0].shape.as_list() == [None, None, 3]
 
-    lines = [json.loads(line) for line in (room / 'found/Annotations/detections.jsonl').read_text().splitlines()]
+    lines = [json.loads(line)
+             for line in (room / 'found/Annotations/detections.jsonl').read_text().splitlines()]
     assert [(line['image'], line['width'], line['height']) for line in lines] == [
         ('few/a.jpg', 512, 600), ('few/a.png', 512, 600), ('few/b.png', 492, 500)]
     # The same box in JSON and XML.
@@ -90,16 +96,19 @@ def test_folder_with_the_shipped_detector(room, monkeypatch, capsys, photograph)
     assert cv2.imread('found/Annotations/a_2.png').shape == (600, 512, 3)
 
 
-def test_one_picture_and_the_classes_to_show(room, person, monkeypatch, capsys):
+def test_one_image_and_the_classes_to_show(room, person, monkeypatch, capsys):
     cv2.imwrite('a.png', np.zeros((100, 200, 3), np.uint8))
     assert _demo(monkeypatch, 'a.png') == 0
     assert capsys.readouterr().out.endswith(
-        '1 object\nclass            score  xmin  ymin  xmax  ymax\nperson            0.90     0    10   100    90\n'
+        '1 object\nclass            score  xmin  ymin  xmax  ymax\n'
+        'person            0.90     0    10   100    90\n'
         'written: a_detections.png\n')
     assert cv2.imread('a_detections.png').shape == (100, 200, 3)
     assert _demo(monkeypatch, 'a.png', '--show_classes=dog, cat', '--output=x.json') == 0
-    assert '0 objects' in capsys.readouterr().out and '"detections": []' in (room / 'x.json').read_text()
-    with pytest.raises(UserError, match="show_classes: 'persn' is no class of this detector; nearest: person"):
+    assert '0 objects' in capsys.readouterr().out
+    assert '"detections": []' in (room / 'x.json').read_text()
+    with pytest.raises(UserError,
+                       match="show_classes: 'persn' is no class of this detector; nearest: person"):
         _demo(monkeypatch, 'a.png', '--show_classes=dog,persn')
 
 
@@ -112,16 +121,19 @@ def test_video(room, person, monkeypatch, capsys):
     write_video('clip.mp4', 5, rate=12.5)
     assert _demo(monkeypatch, 'clip.mp4', '--batch_size=2', '--format=video,json') == 0
     text = capsys.readouterr()
-    assert 'clip.mp4: 5 frames of 64 x 48 pixels, 12.5 frames/s' in text.out and 'no window: there is no display' in text.out
+    assert 'clip.mp4: 5 frames of 64 x 48 pixels, 12.5 frames/s' in text.out
+    assert 'no window: there is no display' in text.out
     assert re.search(r'^5 frames, 5 detections: 5 person; [\d.]+ frames/s$', text.out, re.MULTILINE)
     assert '5/5 frames' in text.err
     frames, rate = read_video('clip_detections.mp4')
-    assert (len(frames), rate) == (5, 12.5) and len((room / 'clip_detections.jsonl').read_text().splitlines()) == 5
+    assert (len(frames), rate) == (5, 12.5)
+    assert len((room / 'clip_detections.jsonl').read_text().splitlines()) == 5
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_camera_leaves_a_whole_video(room, person, monkeypatch, capsys, number):
-    monkeypatch.setattr(cv2, 'VideoCapture', lambda name, capture=cv2.VideoCapture: Camera(name) if name == 0 else capture(name))
+    real = cv2.VideoCapture
+    monkeypatch.setattr(cv2, 'VideoCapture', lambda name: Camera(name) if name == 0 else real(name))
     added, add = itertools.count(1), writers.Outputs.add
 
     def interrupting(files, result):
@@ -132,7 +144,8 @@ def test_interrupted_camera_leaves_a_whole_video(room, person, monkeypatch, caps
     monkeypatch.setattr(writers.Outputs, 'add', interrupting)
     assert _demo(monkeypatch, '--image=0', '--format=video,json') == 130
     text = capsys.readouterr().out
-    assert text.endswith('written: camera_0_detections.mp4\nwritten: camera_0_detections.jsonl\ninterrupted after 3 frames\n')
+    assert text.endswith('written: camera_0_detections.mp4\nwritten: camera_0_detections.jsonl\n'
+                         'interrupted after 3 frames\n')
     assert len(read_video('camera_0_detections.mp4')[0]) >= 3
     assert len((room / 'camera_0_detections.jsonl').read_text().splitlines()) == 3
 
@@ -142,18 +155,20 @@ def test_closed_window_ends_a_video(room, person, monkeypatch, capsys):
         def __init__(self, title):
             self.left = 2
 
-        def show(self, picture):
-            assert picture.shape == (48, 64, 3)
+        def show(self, image):
+            assert image.shape == (48, 64, 3)
             self.left -= 1
             return self.left > 0
 
     write_video('clip.mp4', 5)
     monkeypatch.setattr(ssd_demo, 'Window', Window)
     assert _demo(monkeypatch, 'clip.mp4') == 0
-    assert len(read_video('clip_detections.mp4')[0]) == 2 and '\n2 frames, ' in capsys.readouterr().out
+    assert len(read_video('clip_detections.mp4')[0]) == 2
+    assert '\n2 frames, ' in capsys.readouterr().out
 
 
-@pytest.mark.parametrize('image, message', [('few', 'no picture of few can be read'), ('few/x.jpg', 'few/x.jpg is no picture')])
+@pytest.mark.parametrize('image, message', [('few', 'no image of few can be read'),
+                                            ('few/x.jpg', 'few/x.jpg is no image')])
 def test_nothing_that_can_be_read(room, person, monkeypatch, image, message):
     (room / 'few').mkdir()
     (room / 'few/x.jpg').write_text('none')

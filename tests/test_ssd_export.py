@@ -1,4 +1,4 @@
-"""The exported files of the shipped detector give what the demo's path gives, and run without this repository."""
+"""The exported files of the shipped detector compute what the demo does, without this code."""
 import os
 import pathlib
 import re
@@ -10,12 +10,11 @@ import numpy as np
 import pytest
 
 import ssd_export
-from checkpoints import io as checkpoint
 from datasets import voc
 from detection import detector, export, sources
-from nets import backbones
+from nets import postprocess
 from nets.slim_compat import tf
-from preprocessing import normalize, pipeline
+from preprocessing import pipeline
 from utils.errors import UserError
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -25,28 +24,28 @@ FOLDER = 'exported/ssd_mobilenet_v1'
 
 @pytest.fixture(scope='module')
 def room(tmp_path_factory):
-    """A folder with the export, two photographs and what the demo's path finds on them, with live weights."""
+    """A folder with the export and two photographs."""
     folder = tmp_path_factory.mktemp('export')
     before = os.getcwd()
     os.chdir(folder)
     assert _export() == 0
-    name, picture = sources.sample()
+    name, image = sources.sample()
     if name == 'drawn_scene':
         pytest.skip('this matplotlib brings no photograph')
-    pathlib.Path('picture.jpg').write_bytes(pathlib.Path(name).read_bytes())
-    cv2.imwrite('small.png', cv2.cvtColor(cv2.resize(picture, (200, 150)), cv2.COLOR_RGB2BGR))
+    pathlib.Path('image.jpg').write_bytes(pathlib.Path(name).read_bytes())
+    cv2.imwrite('small.png', cv2.cvtColor(cv2.resize(image, (200, 150)), cv2.COLOR_RGB2BGR))
     yield folder
     os.chdir(before)
 
 
 @pytest.fixture(scope='module')
 def expected(room):
-    """{picture: arrays by name} as ssd_demo.py computes them, at the export's score threshold."""
-    spec = backbones.get('mobilenet_v1')
-    model, _ = detector.load(spec, checkpoint.find(SHIPPED))
-    detect = detector.Detector(model, lambda images: normalize.normalize(images, spec.normalization))
-    found = {name: detect(pipeline.resize_image(sources.read(name), 300)[None]) for name in ('picture.jpg', 'small.png')}
-    return {name: {key: values[0].numpy() for key, values in each._asdict().items()} for name, each in found.items()}
+    """{image: arrays by name} as ssd_demo.py computes them, at the export's score threshold."""
+    live = detector.Detector(detector.load(SHIPPED).model)
+    found = {name: live.detect(live.resize(sources.read(name))[None])
+             for name in ('image.jpg', 'small.png')}
+    return {name: {key: values[0].numpy() for key, values in each._asdict().items()}
+            for name, each in found.items()}
 
 
 @pytest.fixture(scope='module')
@@ -69,7 +68,7 @@ def _check(found, expected):
         np.testing.assert_allclose(found[key], values, atol=1e-4)
 
 
-@pytest.mark.parametrize('name', ['picture.jpg', 'small.png'])
+@pytest.mark.parametrize('name', ['image.jpg', 'small.png'])
 def test_saved_model_equals_the_demo(name, saved_model, expected):
     _check(saved_model['pixels'](tf.constant(sources.read(name))), expected[name])
     _check(saved_model['bytes'](tf.io.read_file(name)), expected[name])
@@ -89,7 +88,7 @@ def test_saved_model_takes_batches(saved_model, expected):
 def test_an_earlier_export_is_replaced(room, monkeypatch, capsys):
     with export.staged('again', overwrite=False) as stage:
         export.write_labels(stage, ['old'])
-    monkeypatch.setattr(ssd_export, '_photograph', lambda: pathlib.Path('small.png').read_bytes())
+    monkeypatch.setattr(sources, 'sample', lambda: ('small.png', sources.read('small.png')))
     assert _export('--output=again', '--formats=tflite_float16', '--overwrite=True') == 0
     assert sorted(os.listdir('again')) == ['detector_float16.tflite', 'labels.txt']
     line = r'detector_float16.tflite: 12.8 MB, largest difference from the detector 0\.0\d+, in \d'
@@ -97,7 +96,8 @@ def test_an_earlier_export_is_replaced(room, monkeypatch, capsys):
 
 
 def test_class_names_are_in_all_places(saved_model):
-    assert [name.decode() for name in saved_model['labels']()['labels'].numpy()] == list(voc.CLASSES)
+    names = saved_model['labels']()['labels'].numpy()
+    assert [name.decode() for name in names] == list(voc.CLASSES)
     for place in (FOLDER, f'{FOLDER}/saved_model/assets'):
         assert pathlib.Path(place, 'labels.txt').read_text().split() == list(voc.CLASSES)
 
@@ -114,38 +114,44 @@ def test_tflite_equals_the_demo(weights, tolerance, expected):
 
 
 def test_tflite_finds_more_than_a_hundred_of_one_class(room):
-    # Biases make everything a person, the more so the more it looks like one; hardly anything is suppressed.
-    spec = backbones.get('mobilenet_v1')
-    model, _ = detector.load(spec, checkpoint.find(SHIPPED))
+    # Biases make everything a person, the more so the more it looks like one; hardly anything is
+    # suppressed.
+    model = detector.load(SHIPPED).model
     for variable in model.variables:
         if variable.name.endswith('logits/biases:0'):
             boxes = variable.shape[0] // 21
             variable.assign_add(tf.tile(tf.one_hot(15, 21) * 6, [boxes]))
-    detect = detector.Detector(model, lambda images: normalize.normalize(images, spec.normalization), folded=True, score_threshold=.2,
-                               nms_threshold=.9, top_k=400, keep_top_k=150)
-    export.write_tflite('persons.tflite', detect, half=False)
-    images = pipeline.resize_image(sources.read('picture.jpg'), 300)[None]
-    found, expected = export.run_tflite('persons.tflite', images), detect(images)
+    limits = postprocess.Limits(score_threshold=.2, nms_threshold=.9, keep_top_k=150)
+    persons = detector.Detector(model, limits=limits, folded=True)
+    export.write_tflite('persons.tflite', persons, half=False)
+    images = pipeline.resize_image(sources.read('image.jpg'), 300)[None]
+    found, expected = export.run_tflite('persons.tflite', images), persons.detect(images)
     assert found['counts'] == expected.counts[0] == 150 and set(found['classes']) == {15}
     np.testing.assert_allclose(found['scores'], expected.scores[0], atol=1e-5)
 
 
 def test_the_readme_loads_it_without_this_repository(room, expected):
-    code = re.search(r'```python\n(import tensorflow.*?)```', (ROOT / 'README.md').read_text(), re.DOTALL)[1]
+    text = (ROOT / 'README.md').read_text()
+    code = re.search(r'```python\n(import tensorflow.*?)```', text, re.DOTALL)[1]
     assert code.count('\n') == 5
+    name = re.search(r"read_file\('(.*?)'\)", code)[1]
+    (room / name).write_bytes(pathlib.Path('image.jpg').read_bytes())
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=room)
-    score, box = expected['picture.jpg']['scores'][0], expected['picture.jpg']['boxes'][0]
+    score, box = expected['image.jpg']['scores'][0], expected['image.jpg']['boxes'][0]
     assert done.stdout.splitlines()[:1] == [f'person {score:.2f} {box.round(2)}'], done.stderr
 
 
 @pytest.mark.parametrize('arguments, message', [
     ([], f'{FOLDER} is not empty; .*--overwrite=True'),
-    (['--formats=onnx'], "formats: 'onnx' is not one of saved_model, tflite_float32, tflite_float16, or several"),
+    (['--formats=onnx'],
+     "formats: 'onnx' is not one of saved_model, tflite_float32, tflite_float16, or several"),
     (['--formats='], "formats: '' is not one of"),
     (['--checkpoint=nowhere', '--output=new'], 'no checkpoint at nowhere'),
-    (['--output=picture.jpg'], 'picture.jpg is a file'),
-    (['--output=.', '--overwrite=True'], r'\. holds no earlier export \(no labels.txt\), and is not overwritten'),
-    (['--output=new', '--precision=bfloat16'], 'precision bfloat16 is for the SavedModel alone; give --formats=saved_model'),
+    (['--output=image.jpg'], 'image.jpg is a file'),
+    (['--output=.', '--overwrite=True'],
+     r'\. holds no earlier export \(no labels.txt\), and is not overwritten'),
+    (['--output=new', '--precision=bfloat16'],
+     'precision bfloat16 is for the SavedModel alone; give --formats=saved_model'),
 ])
 def test_mistakes(room, arguments, message):
     with pytest.raises((UserError, ValueError), match=message) as error:
@@ -154,13 +160,19 @@ def test_mistakes(room, arguments, message):
 
 
 def test_what_computes_something_else_is_refused_unless_rounded():
-    none = {'boxes': np.zeros([2, 4]), 'scores': np.zeros(2), 'classes': np.zeros(2, int), 'counts': 0}
-    one = {'boxes': np.array([[0, 0, 1, 1], [0, 0, 0, 0]]), 'scores': np.array([.9, 0]), 'classes': np.array([1, 0]), 'counts': 1}
+    none = {'boxes': np.zeros([2, 4]), 'scores': np.zeros(2), 'classes': np.zeros(2, int),
+            'counts': 0}
+    one = {'boxes': np.array([[0, 0, 1, 1], [0, 0, 0, 0]]), 'scores': np.array([.9, 0]),
+           'classes': np.array([1, 0]), 'counts': 1}
     near = one | {'scores': np.array([.9005, 0])}
-    with pytest.raises(export.ExportError, match='tflite_float32 differs by inf from the detector, .*; nothing is written'):
+    message = 'tflite_float32 differs by inf from the detector, .*; nothing is written'
+    with pytest.raises(export.ExportError, match=message):
         ssd_export._compared('tflite_float32', none, one, .01)
-    with pytest.raises(export.ExportError, match='saved_model differs by 0.0005 from the detector, more than 0.0001'):
+    with pytest.raises(export.ExportError,
+                       match='saved_model differs by 0.0005 from the detector, more than 0.0001'):
         ssd_export._compared('saved_model', near, one, .01)
-    assert ssd_export._compared('tflite_float32', near, one, .01).endswith('from the detector 0.0005, in 1 detections')
-    assert ssd_export._compared('tflite_float16', none, one, .01).startswith('its detections are not all those of the detector')
+    text = ssd_export._compared('tflite_float32', near, one, .01)
+    assert text.endswith('from the detector 0.0005, in 1 detections')
+    text = ssd_export._compared('tflite_float16', none, one, .01)
+    assert text.startswith('its detections are not all those of the detector')
     assert 'nothing on the photograph' in ssd_export._compared('saved_model', none, none, .01)

@@ -73,7 +73,7 @@ def shared(detect: Callable[[tf.Tensor], Result], strategy: tf.distribute.Strate
     Every worker must be given the same batches, and receives all detections.
 
     Args:
-        detect: images -> named tuple of tensors, one row per image, as detection.detector.Detector.
+        detect: images -> named tuple of tensors, one row per image, as detection.detector.Detector.detect.
         model: what it calls.
     """
     count = strategy.num_replicas_in_sync

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 import numpy as np
 
 from checkpoints import io as checkpoint
-from detection import drawing
+from detection import drawing, objects
 from evaluation import collect
 from evaluation import voc as voc_eval
 from nets.slim_compat import tf
@@ -232,7 +232,8 @@ class Log:
 def _with_boxes(batch, classes, count):
     """uint8 [count, S, S, 3]: the batch's first images with their objects drawn."""
     images, boxes, labels = (batch[name][:count] for name in ('images', 'boxes', 'labels'))
-    return np.stack([drawing.draw_detections(image, box[label > 0], label[label > 0], None, classes)
+    return np.stack([drawing.draw_detections(image, objects.named(
+        box[label > 0], label[label > 0], None, classes, *image.shape[:2]))
                      for image, box, label in zip(images, boxes, labels, strict=True)])
 
 

@@ -32,15 +32,14 @@ class Start:
     origin: str | None = None
 
 
-def record(mode: str, spec: BackboneSpec, folder: str, given: str, restart: bool) -> tuple[BackboneSpec, str]:
-    """The record that a training follows -> (record, one line that says so, '' where it is the configured one).
+def record(mode: str, spec: BackboneSpec, folder: str, given: str, restart: bool) -> BackboneSpec:
+    """The configured spec with the overrides of the checkpoint that a training starts from, or is resumed from.
 
-    That of the checkpoint it will start from, or be resumed from (see `checkpoints.io.record_of`). Arguments as for `choose`;
-    a folder of '' is the default one.
+    Arguments as for `choose`; a folder of '' is the default one. See `checkpoints.io.spec_of`.
     """
     own = None if restart else checkpoint.newest(folder or checkpoint.default_folder(spec))
     prefix = checkpoint.find(given) if given else own or _earlier(mode, spec, folder)
-    return checkpoint.record_of(prefix, spec) if prefix else (spec, '')
+    return checkpoint.spec_of(prefix, spec) if prefix else spec
 
 
 def choose(mode: str, spec: BackboneSpec, folder: str, given: str, restart: bool, facts: dict) -> Start:
@@ -126,7 +125,7 @@ def _trained_before(mode, spec, folder):
 def _earlier(mode, spec, folder) -> str | None:
     """The newest checkpoint of the places where `mode` looks for an SSD."""
     if mode == EXISTING:
-        return checkpoint.trained(spec)
+        return checkpoint.default(spec)
     return next(filter(None, map(checkpoint.newest, _places(mode, spec, folder))), None)
 
 

@@ -1,6 +1,7 @@
-"""The networks of two published SSD projects, written a second time from their facts, with nothing of nets/.
+"""The networks of two published SSD projects, written from their facts, without nets/.
 
-Layers, padding, default boxes, orders and decoding are those of balancap/SSD-Tensorflow and HiKapok/SSD.TensorFlow.
+Layers, padding, default boxes, orders and decoding are those of balancap/SSD-Tensorflow and
+HiKapok/SSD.TensorFlow.
 """
 import gzip
 import json
@@ -10,7 +11,8 @@ import numpy as np
 import tensorflow as tf
 
 DATA = pathlib.Path(__file__).parents[1] / 'data/published'
-_BODY = [f'conv{block}/conv{block}_{i + 1}' for block, layers in enumerate((2, 2, 3, 3, 3), start=1) for i in range(layers)]
+_BODY = [f'conv{block}/conv{block}_{i + 1}'
+         for block, layers in enumerate((2, 2, 3, 3, 3), start=1) for i in range(layers)]
 
 
 def shapes(name):
@@ -19,9 +21,10 @@ def shapes(name):
 
 
 def values(name, seed=0):
-    """A random checkpoint of those names and shapes, slots included, in which activations neither vanish nor explode."""
+    """A random checkpoint of those names and shapes, slots included, with bounded activations."""
     random = np.random.default_rng(seed)
-    return {variable: _value(random, variable.removesuffix('/Momentum'), shape) for variable, shape in shapes(name).items()}
+    return {variable: _value(random, variable.removesuffix('/Momentum'), shape)
+            for variable, shape in shapes(name).items()}
 
 
 def _value(random, variable, shape):
@@ -29,7 +32,8 @@ def _value(random, variable, shape):
     if variable == 'global_step':
         return np.int64(120000)
     if len(shape) == 4:
-        return value * np.sqrt(2 / np.prod(shape[:3]), dtype='f') / (64 if shape[2] == 3 else 1)  # pixels reach 128
+        pixels = 64 if shape[2] == 3 else 1  # they reach 128
+        return value * np.sqrt(2 / np.prod(shape[:3]), dtype='f') / pixels
     if variable.endswith(('conv4_3_scale/weights', 'L2Normalization/gamma')):
         return 20 + value
     if variable.endswith(('batch_normalization/gamma', 'moving_variance')):
@@ -38,8 +42,9 @@ def _value(random, variable, shape):
 
 
 class Network:
-    """network(image) -> probabilities [K, C], boxes [K, 4] ymin xmin ymax xmax and default boxes [K, 4] cy cx h w; in its order.
+    """network(image) -> probabilities [K, C], boxes [K, 4] and default boxes [K, 4], in its order.
 
+    Boxes are ymin, xmin, ymax, xmax, default boxes cy, cx, h, w.
     image: uint8 RGB [1, S, S, 3].  values: {variable: array}.
     """
 
@@ -49,7 +54,8 @@ class Network:
     def __call__(self, image):
         layers = self.layers(self.pixels(tf.cast(image, tf.float32)))
         heads = [self.head(net, *names, np.array(cell), step)
-                 for net, names, cell, step in zip(layers, self.heads, self.cells, self.steps, strict=True)]
+                 for net, names, cell, step in zip(layers, self.heads, self.cells, self.steps,
+                                                   strict=True)]
         return [np.concatenate(parts) for parts in zip(*heads, strict=True)]
 
     def convolve(self, net, layer, stride=1, rate=1, padding='SAME', relu=True):
@@ -57,8 +63,9 @@ class Network:
         net = tf.nn.conv2d(net, kernel, stride, padding, dilations=rate) + bias
         normal = f'{self.scope}/{layer}/batch_normalization'
         if f'{normal}/gamma' in self.values:
-            mean, variance = self.values[f'{normal}/moving_mean'], self.values[f'{normal}/moving_variance']
-            net = (net - mean) / np.sqrt(variance + 1e-5) * self.values[f'{normal}/gamma'] + self.values[f'{normal}/beta']
+            gamma, beta, mean, variance = (self.values[f'{normal}/{part}'] for part in (
+                'gamma', 'beta', 'moving_mean', 'moving_variance'))
+            net = (net - mean) / np.sqrt(variance + 1e-5) * gamma + beta
         return tf.nn.relu(net) if relu else net
 
     def vgg(self, net):
@@ -84,11 +91,13 @@ class Network:
         height, width = cell[:, 0] * np.exp(.2 * dh), cell[:, 1] * np.exp(.2 * dw)
         y, x = y + .1 * dy * cell[:, 0], x + .1 * dx * cell[:, 1]
         found = np.stack([y - height / 2, x - width / 2, y + height / 2, x + width / 2], axis=-1)
-        return tf.nn.softmax(logits).numpy(), found.reshape(-1, 4) / self.size, defaults.reshape(-1, 4) / self.size
+        found, defaults = (each.reshape(-1, 4) / self.size for each in (found, defaults))
+        return tf.nn.softmax(logits).numpy(), found, defaults
 
 
 class Balancap300(Network):
-    scope, parts, scale, reduced = 'ssd_300_vgg', ('weights', 'biases'), 'block4_box/L2Normalization/gamma', ('conv6', 'conv7')
+    scope, parts = 'ssd_300_vgg', ('weights', 'biases')
+    scale, reduced = 'block4_box/L2Normalization/gamma', ('conv6', 'conv7')
     order, size = ('cx', 'cy', 'w', 'h'), 300
     blocks = ('block8', 'block9', 'block10', 'block11')
     strided = ('block8', 'block9')
@@ -98,11 +107,13 @@ class Balancap300(Network):
 
     @property
     def heads(self):
-        return [(f'{block}_box/conv_loc', f'{block}_box/conv_cls') for block in ('block4', 'block7', *self.blocks)]
+        return [(f'{block}_box/conv_loc', f'{block}_box/conv_cls')
+                for block in ('block4', 'block7', *self.blocks)]
 
     @property
     def cells(self):
-        return [[(low, low), ((low * high) ** .5,) * 2, *((low / r ** .5, low * r ** .5) for r in ratios)]
+        return [[(low, low), ((low * high) ** .5,) * 2,
+                 *((low / r ** .5, low * r ** .5) for r in ratios)]
                 for (low, high), ratios in zip(self.sizes, self.ratios, strict=True)]
 
     def pixels(self, image):
@@ -125,7 +136,8 @@ class Balancap512(Balancap300):
     blocks = ('block8', 'block9', 'block10', 'block11', 'block12')
     strided = ('block8', 'block9', 'block10', 'block11')
     steps = (8, 16, 32, 64, 128, 256, 512)
-    sizes = ((20.48, 51.2), (51.2, 133.12), (133.12, 215.04), (215.04, 296.96), (296.96, 378.88), (378.88, 460.8),
+    sizes = ((20.48, 51.2), (51.2, 133.12), (133.12, 215.04), (215.04, 296.96), (296.96, 378.88),
+             (378.88, 460.8),
              (460.8, 542.72))
     ratios = ((2, .5), *((2, .5, 3, 1 / 3),) * 4, (2, .5), (2, .5))
 
@@ -136,11 +148,14 @@ class Balancap512(Balancap300):
 
 
 class HiKapok(Network):
-    scope, parts, scale, reduced = 'ssd300', ('kernel', 'bias'), 'conv4_3_scale/weights', ('fc6', 'fc7')
+    scope, parts = 'ssd300', ('kernel', 'bias')
+    scale, reduced = 'conv4_3_scale/weights', ('fc6', 'fc7')
     order, size = ('cy', 'cx', 'h', 'w'), 300
     steps = (8, 16, 32, 64, 100, 300)
-    scales = ((30, 42.43), (60, 82.17), (112.5, 136.23), (165, 189.45), (217.5, 242.34), (270, 295.08))
-    ratios = ((1, 2, .5), (1, 2, 3, .5, .3333), (1, 2, 3, .5, .3333), (1, 2, 3, .5, .3333), (1, 2, .5), (1, 2, .5))
+    scales = ((30, 42.43), (60, 82.17), (112.5, 136.23), (165, 189.45), (217.5, 242.34),
+              (270, 295.08))
+    ratios = ((1, 2, .5), (1, 2, 3, .5, .3333), (1, 2, 3, .5, .3333), (1, 2, 3, .5, .3333),
+              (1, 2, .5), (1, 2, .5))
     heads = [(f'multibox_head/loc_{i}', f'multibox_head/cls_{i}') for i in range(6)]
 
     @property
@@ -153,9 +168,11 @@ class HiKapok(Network):
 
     def layers(self, image):
         found = list(self.vgg(image))
-        for number, stride, padding in ((8, 2, 'SAME'), (9, 2, 'SAME'), (10, 1, 'VALID'), (11, 1, 'VALID')):
+        for number, stride, padding in ((8, 2, 'SAME'), (9, 2, 'SAME'), (10, 1, 'VALID'),
+                                        (11, 1, 'VALID')):
             net = self.convolve(found[-1], f'additional_layers/conv{number}/conv{number}_1')
-            found.append(self.convolve(net, f'additional_layers/conv{number}/conv{number}_2', stride, padding=padding))
+            found.append(self.convolve(net, f'additional_layers/conv{number}/conv{number}_2',
+                                       stride, padding=padding))
         return found
 
 
@@ -163,4 +180,5 @@ def _pad(net):
     return tf.pad(net, [[0, 0], [1, 1], [1, 1], [0, 0]])
 
 
-NETWORKS = {'balancap_ssd_300_vgg': Balancap300, 'balancap_ssd_512_vgg': Balancap512, 'hikapok_ssd300': HiKapok}
+NETWORKS = {'balancap_ssd_300_vgg': Balancap300, 'balancap_ssd_512_vgg': Balancap512,
+            'hikapok_ssd300': HiKapok}

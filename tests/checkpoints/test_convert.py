@@ -1,11 +1,14 @@
-"""Published SSDs: a checkpoint under their own names and shapes gives what their own network computes from it."""
+"""Published SSDs: converted, they compute what their own network computes from the same weights."""
+import re
+
 import numpy as np
 import pytest
 
-from checkpoints import convert, publish
+from checkpoints import convert, published
 from checkpoints import io as checkpoint
 from detection import detector
-from nets import anchors, backbones, boxes, ssd
+from nets import anchors, backbones, boxes
+from nets import ssd as network
 from nets.slim_compat import tf
 from preprocessing import normalize
 from tests.checkpoints import published_networks
@@ -13,20 +16,10 @@ from training import starting_point
 from utils.errors import CheckpointError
 
 NAMES = tuple(published_networks.NETWORKS)
-# Output classes, background included. The checkpoint of HiKapok's kind whose names are known is of a training for one class, with
-# batch norm, which HiKapok's own network has not: both are tested.
+# Output classes, background included. The checkpoint of HiKapok's kind whose names are known is of
+# a training for one class, with batch norm, which HiKapok's own network has not: both are tested.
 OUTPUTS = {'balancap_ssd_300_vgg': 21, 'balancap_ssd_512_vgg': 21, 'hikapok_ssd300': 2}
 PLAIN = 'hikapok_ssd300 without batch norm'
-
-
-class Names(convert.Reader):
-    """A checkpoint reader of names and shapes alone."""
-
-    def __init__(self, shapes):
-        self.shapes = shapes
-
-    def get_variable_to_shape_map(self):
-        return self.shapes
 
 
 @pytest.fixture(scope='module', params=[*NAMES, PLAIN])
@@ -35,27 +28,35 @@ def random_checkpoint(request, tmp_path_factory):
     name = request.param.split()[0]
     values = published_networks.values(name)
     if request.param == PLAIN:
-        values = {variable: value for variable, value in values.items() if 'batch_normalization' not in variable}
+        values = {variable: value
+                  for variable, value in values.items() if 'batch_normalization' not in variable}
     return name, values, checkpoint.save(tmp_path_factory.mktemp(name), 0, values)
 
 
-def _loaded(name, prefix):
-    spec, note = checkpoint.record_of(prefix, backbones.get('mobilenet_v1'))
-    assert note.startswith(f'{prefix} is {name}: ') and note.endswith(
-        '; 1 classes' if OUTPUTS[name] == 2 else '; 20 classes (VOC)')
-    model, _ = detector.load(spec, prefix, classes=[f'class {i}' for i in range(1, OUTPUTS[name])])
-    return model
-
-
-def test_outputs_are_those_of_the_published_network(random_checkpoint):
+@pytest.fixture(scope='module')
+def converted(random_checkpoint, tmp_path_factory):
+    """-> (name, {variable: value}, prefix of the converted checkpoint)."""
     name, values, prefix = random_checkpoint
-    model = _loaded(name, prefix)
+    folder = tmp_path_factory.mktemp('converted')
+    return name, values, convert.convert(prefix, folder, _classes(name))
+
+
+def _classes(name):
+    return [f'class {i}' for i in range(1, OUTPUTS[name])]
+
+
+def test_outputs_are_those_of_the_published_network(converted):
+    name, values, prefix = converted
+    model = detector.load(prefix).model
     size = model.spec.image_size
-    image = np.random.default_rng(1).integers(0, 256, (1, size // 8, size // 8, 3)).repeat(8, 1).repeat(8, 2).astype(np.uint8)
+    blocks = np.random.default_rng(1).integers(0, 256, (1, size // 8, size // 8, 3))
+    image = blocks.repeat(8, 1).repeat(8, 2).astype(np.uint8)
     image = np.pad(image, [(0, 0), *((0, size - side) for side in image.shape[1:3]), (0, 0)])
-    logits, offsets = tf.function(model)(normalize.normalize(image, model.spec.normalization), False)
+    logits, offsets = tf.function(model)(normalize.normalize(image, model.spec.normalization),
+                                         False)
     defaults = anchors.default_boxes(model.spec)
-    probabilities, found = tf.nn.softmax(logits[0]).numpy(), boxes.decode(offsets[0].numpy(), defaults)
+    probabilities = tf.nn.softmax(logits[0]).numpy()
+    found = boxes.decode(offsets[0].numpy(), defaults)
     with tf.device('/CPU:0'):
         expected, expected_boxes, their_defaults = published_networks.NETWORKS[name](values)(image)
     ours = _same_boxes(defaults, their_defaults)
@@ -64,80 +65,128 @@ def test_outputs_are_those_of_the_published_network(random_checkpoint):
     np.testing.assert_allclose(found[ours], expected_boxes, atol=1e-3)
 
 
-def test_converted_once_it_is_the_same(random_checkpoint, tmp_path):
+def test_the_description_rebuilds_the_spec(converted):
+    name, _, prefix = converted
+    facts = checkpoint.read_description(prefix)
+    assert 'training_mode' not in facts and facts['classes'] == _classes(name)
+    # Whatever default boxes are configured.
+    for configured in (None, backbones.get(facts['backbone_network'][4:]).with_box_set('voc')):
+        spec = checkpoint.spec_of(prefix, configured)
+        assert spec == published.catalogue()[name].spec and spec.overrides
+    names = checkpoint.read(prefix).get_variable_to_shape_map()
+    assert set(names) == set(published.catalogue()[name].variables)
+
+
+def test_a_published_file_is_refused_with_the_command_that_converts_it(random_checkpoint):
     name, _, prefix = random_checkpoint
-    classes = [f'class {i}' for i in range(1, OUTPUTS[name])]
-    with pytest.raises(CheckpointError, match=f'has {len(classes)} classes, not 3; name them with --classes_file'):
-        publish.publish(prefix, tmp_path, 'float32', 'abc')
-    converted = publish.publish(prefix, tmp_path, 'float32', classes)
-    facts = checkpoint.read_description(converted)
-    assert (facts['conventions'], facts['classes']) == (name, classes)
-    first, second = checkpoint.read(prefix), checkpoint.read(converted)
-    assert set(second.get_variable_to_shape_map()) == set(convert.records()[name].variables)
-    for variable in convert.records()[name].variables:
-        np.testing.assert_array_equal(first.get_tensor(variable), second.get_tensor(variable))
+    message = (f'{prefix} is {name}, an SSD of another project; convert it once: '
+               f'python3 -m checkpoints.convert {prefix} OUTPUT')
+    def start(prefix):
+        starting_point.record(starting_point.EXISTING, backbones.get('vgg_300'), '', prefix, False)
+
+    for use in (checkpoint.read, checkpoint.spec_of, detector.load, start):
+        with pytest.raises(CheckpointError, match=f'^{re.escape(message)}$'):
+            use(prefix)
+
+
+def test_what_is_not_converted(random_checkpoint, tmp_path):
+    name, values, prefix = random_checkpoint
+    message = f'has {len(_classes(name))} classes, not 3; name them with --classes_file'
+    with pytest.raises(CheckpointError, match=message):
+        convert.convert(prefix, tmp_path / 'new', 'abc')
+    other = checkpoint.save(tmp_path / 'used', 0, {'a': np.zeros(1)})
+    with pytest.raises(CheckpointError,
+                       match='is none of the published SSDs that are known: balancap_ssd_300'):
+        convert.convert(other, tmp_path / 'new')
+    with pytest.raises(CheckpointError,
+                       match='is there already; remove it, or name another folder'):
+        convert.convert(prefix, tmp_path / 'used', _classes(name))
+    without = {key: value for key, value in values.items() if 'conv7' not in key
+               and 'fc7' not in key}
+    cut = checkpoint.save(tmp_path / 'cut', 0, without)
+    with pytest.raises(CheckpointError, match=f'is {name}, but has no .*7/'):
+        convert.convert(cut, tmp_path / 'new', _classes(name))
+    assert not (tmp_path / 'new').exists()
 
 
 @pytest.mark.parametrize('name', NAMES)
 def test_every_variable_is_mapped_or_left_out(name):
     shapes = published_networks.shapes(name)
-    record = convert.records()[name]
-    reader = convert.translated(Names(shapes))
-    model = ssd.SSD(record.spec, OUTPUTS[name]).build()
-    wanted = {checkpoint.variable_name(variable): list(variable.shape) for variable in model.variables}
-    found = reader.get_variable_to_shape_map()
-    assert {variable: found.get(variable) for variable in wanted} == wanted
-    left_out = set(found) - set(wanted)
-    assert left_out == {variable for variable in shapes if variable == 'global_step' or variable.endswith('/Momentum')}
-    folded = [variable for variable in shapes if 'batch_normalization' in variable and variable not in left_out]
-    assert len(shapes) == len(wanted) + len(left_out) + len(folded)
+    ssd = published.catalogue()[name]
+    tensors = ssd.convert(lambda variable: np.zeros(shapes[variable], np.float32), shapes)
+    model = network.SSD(ssd.spec, OUTPUTS[name]).build()
+    wanted = {checkpoint.variable_name(variable): list(variable.shape)
+              for variable in model.variables}
+    assert {variable: list(value.shape) for variable, value in tensors.items()} == wanted
+    left_out = set(shapes) - set(ssd.variables.values())
+    folded = {variable for variable in left_out if 'batch_normalization' in variable
+              and not variable.endswith('/Momentum')}
+    assert left_out - folded == {variable for variable in shapes if variable == 'global_step'
+                                 or variable.endswith('/Momentum')}
     assert len(folded) == (84 if name == 'hikapok_ssd300' else 0)  # 21 layers
 
 
 def test_only_published_names_are_recognised():
-    assert convert.recognise(['global_step']) is None
-    assert convert.recognise(['vgg_16/conv1/conv1_1/weights', 'ssd/conv4_3/l2_norm/scale']) is None
-    assert convert.recognise(['ssd_300_vgg/conv1/conv1_1/weights']) is None  # a body alone
+    assert published.recognise(['global_step']) is None
+    ours = ['vgg_16/conv1/conv1_1/weights', 'ssd/conv4_3/l2_norm/scale']
+    assert published.recognise(ours) is None
+    assert published.recognise(['ssd_300_vgg/conv1/conv1_1/weights']) is None  # a body alone
     for name in NAMES:
-        assert convert.recognise(published_networks.shapes(name)).name == name
+        assert published.recognise(published_networks.shapes(name)).name == name
 
 
 def test_settings_that_follow():
-    records = convert.records()
-    first, second, third = (records[name].spec for name in NAMES)
-    assert (first.name, first.normalization, first.box_set, first.sizes[:2]) == ('vgg_300', 'caffe', 'coco', (21, 45))
+    first, second, third = (published.catalogue()[name].spec for name in NAMES)
+    assert (first.name, first.normalization, first.box_set) == ('vgg_300', 'caffe', 'coco')
+    assert first.sizes[:2] == (21, 45)
     assert (second.name, second.image_size, second.sizes[:2]) == ('vgg_512', 512, (20.48, 51.2))
-    assert (third.name, third.normalization, third.sizes) == ('vgg_300', 'vgg', (30, 60, 112.5, 165, 217.5, 270, 322.5))
+    assert (third.name, third.normalization) == ('vgg_300', 'vgg')
+    assert third.sizes == (30, 60, 112.5, 165, 217.5, 270, 322.5)
     assert [layer.padding for layer in third.extra_layers] == ['SAME', 'SAME', 'VALID', 'VALID']
-    assert backbones.get('vgg_300').conventions == '' and first.conventions == 'balancap_ssd_300_vgg'
-    assert records['hikapok_ssd300'].text() == (
-        'hikapok_ssd300: backbone_network ssd_vgg_300, default boxes hikapok (30, 60, 112.5, ... pixels), pixels vgg, '
-        'kernels turned from BGR to RGB')
+    assert not backbones.get('vgg_300').overrides
+    assert first.overrides == {'normalization': 'caffe', 'box_set': 'coco'}
 
 
-def test_a_training_that_began_with_a_published_ssd_keeps_its_conventions(tmp_path):
-    spec = convert.records()['hikapok_ssd300'].spec
+def test_a_training_that_began_with_a_converted_ssd_keeps_its_overrides(tmp_path):
+    spec = published.catalogue()['hikapok_ssd300'].spec
     facts = checkpoint.describe(spec, starting_point.EXISTING, ['cat'])
     checkpoint.write_description(tmp_path, **facts)
     prefix = checkpoint.save(tmp_path, 3, {'a': np.zeros(1)})
-    found, note = checkpoint.record_of(prefix, backbones.get('vgg_300'))
-    assert found == spec and note.startswith(f'{prefix} follows hikapok_ssd300: backbone_network ssd_vgg_300')
+    assert checkpoint.spec_of(prefix, backbones.get('vgg_300')) == spec
+    assert checkpoint.spec_of(prefix) == spec
     # Started again without naming the checkpoint, too.
-    again, _ = starting_point.record(starting_point.EXISTING, backbones.get('vgg_300'), str(tmp_path), '', restart=False)
+    again = starting_point.record(starting_point.EXISTING, backbones.get('vgg_300'), str(tmp_path),
+                                  '', restart=False)
     assert again == spec
     start = starting_point.choose(starting_point.EXISTING, again, str(tmp_path), '', False, facts)
     assert start.resumed
-    # Another backbone is configured: that is said by whoever loads it.
-    assert checkpoint.record_of(prefix, backbones.get('vgg_512')) == (backbones.get('vgg_512'), '')
-    with pytest.raises(CheckpointError, match='trained with backbone_network ssd_vgg_300, configured is ssd_vgg_512'):
-        detector.load(backbones.get('vgg_512'), prefix)
+    # Another backbone is configured: that is said by what loads it.
+    assert checkpoint.spec_of(prefix, backbones.get('vgg_512')) == backbones.get('vgg_512')
+    with pytest.raises(CheckpointError,
+                       match='with backbone_network ssd_vgg_300, configured is ssd_vgg_512'):
+        detector.load(prefix, backbones.get('vgg_512'))
 
 
-def test_conventions_that_are_not_known(tmp_path):
-    checkpoint.write_description(tmp_path, backbone_network='ssd_vgg_300', conventions='other_ssd')
+@pytest.mark.parametrize('overrides, message', [
+    ({'builder': 1}, 'vgg_300: overrides do not fit: builder cannot be overridden'),
+    ({'box_set': 'none'}, "unknown default box set 'none'"),
+    ({'box_sets': 3}, 'overrides do not fit'),
+    ({'box_sets': {'coco': [1, 2]}}, '6 heads, but 1 box sizes'),
+    ({'extra_layers': [{'width': 3}]}, 'overrides do not fit')])
+def test_overrides_that_do_not_fit(tmp_path, overrides, message):
+    checkpoint.write_description(tmp_path, backbone_network='ssd_vgg_300', overrides=overrides)
     prefix = checkpoint.save(tmp_path, 3, {'a': np.zeros(1)})
-    with pytest.raises(CheckpointError, match="follows 'other_ssd'; known are balancap_ssd_300_vgg, "):
-        checkpoint.record_of(prefix, backbones.get('vgg_300'))
+    with pytest.raises(CheckpointError, match=f'model.json beside .*model.ckpt-3: .*{message}'):
+        checkpoint.spec_of(prefix, backbones.get('vgg_300'))
+
+
+def test_a_normalization_that_is_not_known(tmp_path):
+    checkpoint.write_description(tmp_path, backbone_network='ssd_vgg_300',
+                                 overrides={'normalization': 'other'})
+    prefix = checkpoint.save(tmp_path, 3, {'a': np.zeros(1)})
+    with pytest.raises(CheckpointError,
+                       match="needs normalization 'other'; known: vgg, caffe, inception"):
+        detector.load(prefix)
 
 
 def _same_boxes(defaults, theirs):

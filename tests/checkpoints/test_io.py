@@ -10,13 +10,16 @@ from utils.errors import CheckpointError
 
 
 def _variables(**shapes):
-    return [tf.Variable(tf.ones(shape), name=name.replace('__', '/')) for name, shape in shapes.items()]
+    return [tf.Variable(tf.ones(shape), name=name.replace('__', '/'))
+            for name, shape in shapes.items()]
 
 
 @pytest.fixture
 def saved(tmp_path):
-    return checkpoint.save(tmp_path / 'run', 7, {'net/weights': np.full((2, 3), 5., 'f'), 'net/biases': np.zeros(3, 'f'),
-                                                 'head/weights': np.zeros((4,), 'f'), 'global_step': np.int64(7)})
+    return checkpoint.save(tmp_path / 'run', 7,
+                           {'net/weights': np.full((2, 3), 5., 'f'), 'net/biases': np.zeros(3, 'f'),
+                                                 'head/weights': np.zeros((4,), 'f'),
+                                                 'global_step': np.int64(7)})
 
 
 def test_save_writes_a_standard_checkpoint(saved):
@@ -43,6 +46,35 @@ def test_find_names_what_it_looked_for(tmp_path, path):
         checkpoint.find(tmp_path / path)
 
 
+@pytest.mark.parametrize('name', ['a*b', 'a?b', '{a}', ' a', '~', 'a]'])
+def test_folders_with_unusual_names_are_read_literally(tmp_path, name):
+    (tmp_path / 'axb').mkdir()
+    prefix = checkpoint.save(tmp_path / name, 3, {'a': np.zeros(1)}, keep=1)
+    assert prefix == str(tmp_path / name / 'model.ckpt-3')
+    assert checkpoint.find(tmp_path / name) == checkpoint.newest(tmp_path / name) == prefix
+    assert checkpoint.find(prefix) == prefix
+    assert checkpoint.read(prefix).has_tensor('a')
+    with pytest.raises(CheckpointError, match='no checkpoint in'):
+        checkpoint.find(tmp_path / 'axb')
+
+
+@pytest.mark.parametrize('name', ['a[b]', 'a[b', 'a\\b'])
+def test_folders_that_tensorflow_cannot_read_are_refused(tmp_path, name):
+    # It would write there, and then not find what it wrote.
+    for look in (checkpoint.find, checkpoint.newest):
+        with pytest.raises(CheckpointError,
+                           match='TensorFlow reads no file in .*; rename the folder') as error:
+            look(tmp_path / name if look is checkpoint.newest
+                 else _touched(tmp_path / name / 'model.ckpt-1.index'))
+        assert '\n' not in str(error.value)
+
+
+def _touched(path):
+    path.parent.mkdir(exist_ok=True)
+    path.touch()
+    return path
+
+
 def test_restore_takes_what_fits_and_lists_the_rest(saved):
     variables = _variables(net__weights=(2, 3), head__weights=(9,), new__weights=(1,))
     result = checkpoint.restore(variables, saved)
@@ -58,7 +90,8 @@ def test_restore_takes_what_fits_and_lists_the_rest(saved):
 
 def test_restore_derives(saved):
     variables = _variables(small__weights=(1, 3))
-    result = checkpoint.restore(variables, saved, {'small/weights': ('net/weights', lambda array: array[:1])})
+    result = checkpoint.restore(variables, saved,
+                                {'small/weights': ('net/weights', lambda array: array[:1])})
     assert result.restored == ['small/weights'] and variables[0].numpy()[0, 0] == 5
 
 
@@ -70,7 +103,8 @@ def test_restore_within_a_scope(saved):
 def test_only_the_newest_are_kept(tmp_path):
     for step in (1, 2, 10, 11):
         checkpoint.save(tmp_path, step, {'a': np.zeros(1)}, keep=2)
-    assert sorted(path.name for path in tmp_path.glob('*.index')) == ['model.ckpt-10.index', 'model.ckpt-11.index']
+    assert sorted(path.name for path in tmp_path.glob('*.index')) == [
+        'model.ckpt-10.index', 'model.ckpt-11.index']
     assert not list(tmp_path.glob('.writing*'))
 
 
@@ -106,11 +140,13 @@ def test_description_round_trip(tmp_path):
 def test_v1_checkpoints_are_read(tmp_path):
     # vgg_16.ckpt, resnet_v1_50.ckpt and inception_v4.ckpt of research/slim are such single files.
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
-        variable = tf.compat.v1.get_variable('net/weights', initializer=[[5.] * 3] * 2, use_resource=False)
+        variable = tf.compat.v1.get_variable('net/weights', initializer=[[5.] * 3] * 2,
+                                             use_resource=False)
         session.run(variable.initializer)
         tf.compat.v1.train.Saver(write_version=tf.compat.v1.train.SaverDef.V1).save(
             session, str(tmp_path / 'old.ckpt'), write_meta_graph=False, write_state=False)
-    assert checkpoint.find(tmp_path) == checkpoint.find(tmp_path / 'old.ckpt') == str(tmp_path / 'old.ckpt')
+    for path in (tmp_path, tmp_path / 'old.ckpt'):
+        assert checkpoint.find(path) == str(tmp_path / 'old.ckpt')
     variables = _variables(net__weights=(2, 3))
     assert checkpoint.restore(variables, tmp_path / 'old.ckpt').restored == ['net/weights']
     assert variables[0].numpy()[0, 0] == 5
@@ -119,7 +155,7 @@ def test_v1_checkpoints_are_read(tmp_path):
 def test_folder_without_a_training_gives_what_is_shipped_in_it(tmp_path):
     shipped = checkpoint.save(tmp_path / 'shipped', 9, {'a': np.zeros(1)})
     assert checkpoint.newest(tmp_path) is None
-    assert checkpoint.find(tmp_path) == checkpoint.newest_or_shipped(tmp_path) == shipped
+    assert checkpoint.find(tmp_path) == shipped
     own = checkpoint.save(tmp_path, 1, {'a': np.zeros(1)})
     assert checkpoint.find(tmp_path) == own
 
@@ -136,7 +172,8 @@ def test_restore_of_averages(tmp_path):
                                            'a/ExponentialMovingAverage': np.full(1, 2, 'f')})
     variables = _variables(a=(1,), b=(1,))
     result = checkpoint.restore(variables, prefix, averages=True)
-    assert [v.numpy()[0] for v in variables] == [2, 0] and (result.restored, result.unused) == (['a', 'b'], [])
+    assert [v.numpy()[0] for v in variables] == [2, 0]
+    assert (result.restored, result.unused) == (['a', 'b'], [])
     checkpoint.restore(variables, prefix)
     assert [v.numpy()[0] for v in variables] == [0, 0]
 
@@ -151,7 +188,8 @@ def test_full_disk_leaves_the_last_checkpoint_and_names_the_disk(saved, tmp_path
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     text = str(error.value)
-    assert f'cannot write {tmp_path}/run/model.ckpt-8: ' in text and 'GB are free on the disk of' in text
+    assert f'cannot write {tmp_path}/run/model.ckpt-8: ' in text
+    assert 'GB are free on the disk of' in text
     assert f'last checkpoint: {saved}' in text and '\n' not in text
     assert checkpoint.find(tmp_path / 'run') == saved
     assert not list((tmp_path / 'run').glob('.writing*'))
@@ -160,12 +198,14 @@ def test_full_disk_leaves_the_last_checkpoint_and_names_the_disk(saved, tmp_path
 def test_unfinished_files_of_a_killed_process_are_removed(tmp_path):
     (tmp_path / '.writing-1.data-00000-of-00001').write_text('half')
     checkpoint.save(tmp_path, 1, {'a': np.zeros(1)})
-    assert sorted(path.name for path in tmp_path.iterdir()) == ['model.ckpt-1.data-00000-of-00001', 'model.ckpt-1.index']
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        'model.ckpt-1.data-00000-of-00001', 'model.ckpt-1.index']
 
 
 def test_folder_that_cannot_be_made(tmp_path):
     (tmp_path / 'file').write_text('')
-    with pytest.raises(CheckpointError, match='cannot write .*file/model.ckpt-1: .*last checkpoint: none'):
+    with pytest.raises(CheckpointError,
+                       match='cannot write .*file/model.ckpt-1: .*last checkpoint: none'):
         checkpoint.save(tmp_path / 'file', 1, {'a': np.zeros(1)})
 
 
@@ -178,8 +218,10 @@ def test_restore_of_what_is_no_number(tmp_path, value, text):
     assert checkpoint.restore(_variables(net__biases=(3,)), prefix).mismatched == [text]
 
 
-@pytest.mark.parametrize('text', ['[]', 'null', '{"classes": 3}', '{"classes": [1]}', '{"mean_ap": "x"}', '{', '[' * 100_000])
+@pytest.mark.parametrize('text', ['[]', 'null', '{"classes": 3}', '{"classes": [1]}',
+                                  '{"mean_ap": "x"}', '{', '[' * 100_000])
 def test_description_of_something_else(tmp_path, text):
     (tmp_path / 'model.json').write_text(text)
-    with pytest.raises(CheckpointError, match='model.json (is not readable JSON|does not describe a detector)'):
+    with pytest.raises(CheckpointError,
+                       match='model.json (is not readable JSON|does not describe a detector)'):
         checkpoint.read_description(tmp_path / 'model.ckpt-1')

@@ -8,15 +8,18 @@ from checkpoints import io as checkpoint
 from checkpoints import publish
 from utils.errors import CheckpointError
 
-FACTS = {'backbone_network': 'ssd_mobilenet_v1', 'imagenet_scope': 'MobilenetV1', 'image_size': 300, 'default_box_set': 'coco',
+FACTS = {'backbone_network': 'ssd_mobilenet_v1', 'imagenet_scope': 'MobilenetV1', 'image_size': 300,
+         'default_box_set': 'coco',
          'classes': ['cat']}
 
 
 def _training(folder, weights, **facts):
-    checkpoint.write_description(folder, **FACTS, **facts, started_from='/home/me/model.ckpt', training_mode='from_scratch')
+    checkpoint.write_description(folder, **FACTS, **facts, started_from='/home/me/model.ckpt',
+                                 training_mode='from_scratch')
     return checkpoint.save(folder, 40, {
         'net/weights': np.array([1., 2.], 'f'), 'net/weights/Momentum': np.ones(2, 'f'),
-        'net/weights/ExponentialMovingAverage': np.array(weights, 'f'), 'net/biases': np.array([.5], 'f'),
+        'net/weights/ExponentialMovingAverage': np.array(weights, 'f'),
+        'net/biases': np.array([.5], 'f'),
         'global_step': np.int64(40)})
 
 
@@ -34,17 +37,20 @@ def test_averages_without_slots_in_float16(tmp_path):
 def test_default_boxes_go_along_where_they_are_known(tmp_path):
     boxes = {'sizes': [1.5, 2.], 'aspect_ratios': [[2.]]}
     publish.publish(_training(tmp_path, [3., 1.], default_boxes=boxes), tmp_path / 'shipped')
-    assert checkpoint.read_description(tmp_path / 'shipped/model.ckpt-40') == FACTS | {'default_boxes': boxes}
+    facts = checkpoint.read_description(tmp_path / 'shipped/model.ckpt-40')
+    assert facts == FACTS | {'default_boxes': boxes}
 
 
 def test_float32_is_exact(tmp_path):
     prefix = publish.publish(_training(tmp_path, [3., 1e-8]), tmp_path / 'shipped', 'float32')
-    np.testing.assert_array_equal(checkpoint.read(prefix).get_tensor('net/weights'), np.array([3., 1e-8], 'f'))
+    np.testing.assert_array_equal(checkpoint.read(prefix).get_tensor('net/weights'),
+                                  np.array([3., 1e-8], 'f'))
 
 
 def test_refusals(tmp_path):
     _training(tmp_path, [3., 1e6])
-    with pytest.raises(CheckpointError, match='net/weights reaches 1e\\+06, which is no float16; write float32'):
+    with pytest.raises(CheckpointError,
+                       match='net/weights reaches 1e\\+06, which is no float16; write float32'):
         publish.publish(tmp_path, tmp_path / 'shipped')
     publish.publish(tmp_path, tmp_path / 'shipped', 'float32')
     with pytest.raises(CheckpointError, match='is there already'):
@@ -55,11 +61,15 @@ def test_refusals(tmp_path):
 
 
 def test_mixed_trainings(tmp_path):
-    first, second = _training(tmp_path / 'first', [3., 1.]), _training(tmp_path / 'second', [7., 3.])
+    first = _training(tmp_path / 'first', [3., 1.])
+    second = _training(tmp_path / 'second', [7., 3.])
     prefix = publish.publish(first, tmp_path / 'shipped', 'float32', mix=[(second, .25)])
-    np.testing.assert_array_equal(checkpoint.read(prefix).get_tensor('net/weights'), np.array([4., 1.5], 'f'))
-    other = checkpoint.save(tmp_path / 'other', 1, {'net/weights': np.zeros(3, 'f'), 'net/biases': np.zeros(1, 'f')})
-    with pytest.raises(CheckpointError, match='other/model.ckpt-1 is of another network than .*first/model.ckpt-40'):
+    np.testing.assert_array_equal(checkpoint.read(prefix).get_tensor('net/weights'),
+                                  np.array([4., 1.5], 'f'))
+    other = checkpoint.save(tmp_path / 'other', 1,
+                            {'net/weights': np.zeros(3, 'f'), 'net/biases': np.zeros(1, 'f')})
+    with pytest.raises(CheckpointError,
+                       match='other/model.ckpt-1 is of another network than .*first/model.ckpt-40'):
         publish.publish(first, tmp_path / 'again', mix=[(other, .5)])
 
 
@@ -72,8 +82,10 @@ def test_a_mean_of_halves_is_not_rounded_to_halves(tmp_path):
 
 @pytest.mark.parametrize('shares, text', [([.5, .5], '1'), ([.7, .6], '1.3')])
 def test_shares_that_leave_nothing(shares, text, tmp_path):
-    first, second = _training(tmp_path / 'first', [3., 1.]), _training(tmp_path / 'second', [7., 3.])
-    with pytest.raises(CheckpointError, match=f'^the shares of the others make {text}, which leaves nothing'):
+    first = _training(tmp_path / 'first', [3., 1.])
+    second = _training(tmp_path / 'second', [7., 3.])
+    with pytest.raises(CheckpointError,
+                       match=f'^the shares of the others make {text}, which leaves nothing'):
         publish.publish(first, tmp_path / 'shipped', mix=[(second, share) for share in shares])
     assert not (tmp_path / 'shipped').exists()
 
@@ -84,4 +96,5 @@ def test_shares_of_the_command_line(capsys):
         with pytest.raises(SystemExit) as stop:
             publish.main(['source', 'folder', f'--mix={text}'])
         assert stop.value.code == 2
-        assert f"--mix: '{text}' is not CHECKPOINT=SHARE with a share between 0 and 1" in capsys.readouterr().err
+        message = f"--mix: '{text}' is not CHECKPOINT=SHARE with a share between 0 and 1"
+        assert message in capsys.readouterr().err

@@ -9,8 +9,7 @@ import pytest
 from checkpoints import io as checkpoint
 from datasets import voc
 from detection import detector, sources
-from nets import backbones
-from preprocessing import normalize, pipeline
+from nets import backbones, postprocess
 from utils.errors import CheckpointError
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / 'checkpoints/ssd_mobilenet_v1'
@@ -21,21 +20,20 @@ def test_weights_alone_in_half_precision():
     reader = checkpoint.read(prefix)
     names = reader.get_variable_to_shape_map()
     assert sum(os.path.getsize(path) for path in (FOLDER / 'shipped').glob('model.ckpt-*')) < 15e6
-    assert len(names) == 179 and not [name for name in names if 'Momentum' in name or 'Average' in name or name == 'global_step']
+    assert len(names) == 179 and not [name for name in names if 'Momentum' in name
+                                      or 'Average' in name or name == 'global_step']
     assert {reader.get_tensor(name).dtype for name in names} == {np.dtype(np.float16)}
 
 
 def test_it_knows_the_classes_of_voc_and_finds_a_person():
-    spec = backbones.get('mobilenet_v1')
-    model, classes = detector.load(spec, checkpoint.find(FOLDER / 'shipped'))
-    assert classes == voc.CLASSES
-    name, picture = sources.sample()
+    shipped = detector.load(FOLDER / 'shipped', limits=postprocess.Limits(score_threshold=.5))
+    assert shipped.classes == voc.CLASSES
+    name, image = sources.sample()
     if name == 'drawn_scene':
         pytest.skip('this matplotlib brings no photograph')
-    detect = detector.Detector(model, lambda images: normalize.normalize(images, spec.normalization), score_threshold=.5)
-    found = detect(pipeline.resize_image(picture, spec.image_size)[None])
+    found = shipped.detect(shipped.resize(image)[None])
     count = int(found.counts[0])
-    assert [classes[label - 1] for label in found.classes[0, :count]] == ['person']
+    assert [shipped.classes[label - 1] for label in found.classes[0, :count]] == ['person']
     np.testing.assert_allclose(found.boxes[0, 0], [.10, .16, .86, .88], atol=.05)
 
 
@@ -43,5 +41,6 @@ def test_it_is_not_taken_for_a_detector_with_other_default_boxes():
     spec, prefix = backbones.get('mobilenet_v1'), checkpoint.find(FOLDER / 'shipped')
     assert checkpoint.read_description(prefix)['default_boxes'] == spec.box_facts
     other = dataclasses.replace(spec, aspect_ratios=((2.5,), *spec.aspect_ratios[1:]))
-    with pytest.raises(CheckpointError, match=r'with default_boxes .*\[\[2.0\], .*, configured is .*\[\[2.5\]'):
-        detector.load(other, prefix)
+    with pytest.raises(CheckpointError,
+                       match=r'with default_boxes .*\[\[2.0\], .*, configured is .*\[\[2.5\]'):
+        detector.load(prefix, other)

@@ -67,9 +67,9 @@ def test_positional_argument():
 
 
 def test_key_with_several_values():
-    assert configs.load('ssd_demo', ['--format=json, picture']).format == 'json, picture'
-    with pytest.raises(configs.UserError, match="'json,pictur' is not one of picture, video, json, xml, or several"):
-        configs.load('ssd_demo', ['--format=json,pictur'])
+    assert configs.load('ssd_demo', ['--format=json, image']).format == 'json, image'
+    with pytest.raises(configs.UserError, match="'json,imag' is not one of image, video, json, xml, or several"):
+        configs.load('ssd_demo', ['--format=json,imag'])
 
 
 def test_config_is_read_only():

@@ -6,9 +6,10 @@ import numpy as np
 
 
 class Camera:
-    """Stands for cv2.VideoCapture(index): endless frames of 64 x 48 pixels, 20 a second, whose blue counts.
+    """Stands for cv2.VideoCapture(index): endless frames of 64 x 48 pixels whose blue counts.
 
-    Only number 0 is there. The pace matters: a camera's frames last in a video as long as they did.
+    Only number 0 is there, with 20 frames a second: a camera's frames last in a video as long as
+    they did.
     """
 
     def __init__(self, index):
@@ -17,7 +18,8 @@ class Camera:
     def read(self):
         time.sleep(0.05)
         self.frames += 1
-        return self.there, np.full((48, 64, 3), (self.frames % 256, 0, 0), np.uint8) if self.there else None
+        frame = np.full((48, 64, 3), (self.frames % 256, 0, 0), np.uint8)
+        return self.there, frame if self.there else None
 
     def get(self, key):
         return {cv2.CAP_PROP_FPS: 90000., cv2.CAP_PROP_FRAME_COUNT: -1.}[key]

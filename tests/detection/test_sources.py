@@ -1,4 +1,4 @@
-"""What a user names becomes pictures or frames, in order, in batches; what is wrong with it is one line."""
+"""What a user names becomes images or frames, in order, in batches; a mistake is one line."""
 import itertools
 
 import cv2
@@ -25,79 +25,88 @@ def _first(images):
     return int(images[0, 0, 0])
 
 
-def test_folder_in_batches_without_what_is_no_picture(room):
-    source = sources.find('few')
-    assert (str(source), source.stem, source.moving, source.several) == ('few: 5 pictures', 'few', False, True)
+def test_folder_in_batches_without_what_is_no_image(room):
+    source = sources.open_source('few')
+    assert (str(source), source.stem, source.moving, source.several) == (
+        'few: 5 images', 'few', False, True)
     found = list(sources.batches(source, _first, 3))
-    assert [[item.path for item in items] for items, _ in found] == [['few/a.png', 'few/b.png', 'few/d.png'], ['few/e.png']]
+    paths = [[item.path for item in items] for items, _ in found]
+    assert paths == [['few/a.png', 'few/b.png', 'few/d.png'], ['few/e.png']]
     assert [prepared for _, prepared in found] == [[0, 1, 2], [3]]
-    assert found[1][0][0].picture.shape == (13, 20, 3) and found[1][0][0].frame is None
-    assert source.refused == ['few/c.png is no picture that OpenCV reads, or a damaged one']
+    assert found[1][0][0].image.shape == (13, 20, 3) and found[1][0][0].frame is None
+    assert source.refused == ['few/c.png is no image that OpenCV reads, or a damaged one']
 
 
-def test_one_picture_a_pattern_and_the_sample(room):
-    one = sources.find('few/a.png')
+def test_one_image_a_pattern_and_the_sample(room):
+    one = sources.open_source('few/a.png')
     assert (str(one), one.stem, one.several) == ('few/a.png', 'a', False)
-    some = sources.find('few/[ab]*')
-    assert (str(some), some.stem, some.several) == ('few/[ab]*: 2 pictures', 'pictures', True)
-    assert sources.find('').stem in ('grace_hopper', 'drawn_scene')
+    some = sources.open_source('few/[ab]*')
+    assert (str(some), some.stem, some.several) == ('few/[ab]*: 2 images', 'images', True)
+    assert sources.open_source('').stem in ('grace_hopper', 'drawn_scene')
     # What exists goes before patterns and numbers.
     for name in ('0', 'x[1].png'):
         cv2.imwrite('a.png', np.zeros((5, 5, 3), np.uint8))
         (room / 'a.png').rename(name)
-        assert [items[0].path for items, _ in sources.batches(sources.find(name), _first, 1)] == [name]
+        found = sources.batches(sources.open_source(name), _first, 1)
+        assert [items[0].path for items, _ in found] == [name]
 
 
 def test_video(room):
     write_video('clip.mp4', 5, rate=12.5)
-    source = sources.find('clip.mp4')
+    source = sources.open_source('clip.mp4')
     assert str(source) == 'clip.mp4: 5 frames of 64 x 48 pixels, 12.5 frames/s'
     assert (source.moving, source.several, source.live, source.total) == (True, True, False, 5)
     found = list(sources.batches(source, _first, 2))
     assert [[item.frame for item in items] for items, _ in found] == [[0, 1], [2, 3], [4]]
     assert found[2][0][0].stem == 'clip_000004' and found[2][0][0].path == 'clip.mp4'
-    np.testing.assert_allclose([gray for _, prepared in found for gray in prepared], [0, 20, 40, 60, 80], atol=3)
+    np.testing.assert_allclose([gray for _, prepared in found for gray in prepared],
+                               [0, 20, 40, 60, 80], atol=3)
 
 
 def test_video_of_raw_pixels_is_no_text(room):
     # 64 x 48 pixels of gray 100, the letter d.
-    (room / 'raw.y4m').write_bytes(b'YUV4MPEG2 W64 H48 F10:1 C420jpeg\n' + (b'FRAME\n' + b'd' * (64 * 48 * 3 // 2)) * 2)
-    found = [item for items, _ in sources.batches(sources.find('raw.y4m'), _first, 8) for item in items]
-    assert [item.picture.shape for item in found] == [(48, 64, 3)] * 2
+    frame = b'FRAME\n' + b'd' * (64 * 48 * 3 // 2)
+    (room / 'raw.y4m').write_bytes(b'YUV4MPEG2 W64 H48 F10:1 C420jpeg\n' + frame * 2)
+    found = [item for items, _ in sources.batches(sources.open_source('raw.y4m'), _first, 8)
+             for item in items]
+    assert [item.image.shape for item in found] == [(48, 64, 3)] * 2
 
 
 def test_uncompressed_bgr_is_refused(room):
     # Read, it would corrupt the memory of this process.
     (room / 'raw.avi').write_bytes(avi([bytes(64 * 48 * 3)] * 2, fourcc=bytes(4)))
-    with pytest.raises(DataError, match='^raw.avi holds uncompressed BGR pixels, which OpenCV does not read safely; '):
-        sources.find('raw.avi')
+    with pytest.raises(DataError,
+                       match='^raw.avi holds uncompressed BGR pixels, which OpenCV does not read'):
+        sources.open_source('raw.avi')
 
 
-@pytest.mark.parametrize('rate, scale, used', [(10, 1, 10), (1, 100, 0.01), (1, 9000, 25), (90_000, 1, 25), (2**32 - 1, 1, 25)])
+@pytest.mark.parametrize('rate, scale, used', [(10, 1, 10), (1, 100, 0.01), (1, 9000, 25),
+                                               (90_000, 1, 25), (2**32 - 1, 1, 25)])
 def test_rates_beyond_reason(room, rate, scale, used):
-    picture = cv2.imencode('.jpg', np.zeros((48, 64, 3), np.uint8))[1].tobytes()
-    (room / 'clip.avi').write_bytes(avi([picture] * 2, rate=rate, scale=scale))
-    assert sources.find('clip.avi').rate == pytest.approx(used)
+    image = cv2.imencode('.jpg', np.zeros((48, 64, 3), np.uint8))[1].tobytes()
+    (room / 'clip.avi').write_bytes(avi([image] * 2, rate=rate, scale=scale))
+    assert sources.open_source('clip.avi').rate == pytest.approx(used)
 
 
 def test_camera_one_by_one_at_a_rate_that_is_sensible(monkeypatch):
     monkeypatch.setattr(cv2, 'VideoCapture', Camera)
-    source = sources.find('0')
+    source = sources.open_source('0')
     assert str(source) == 'camera 0: 64 x 48 pixels, 25 frames/s' and source.total is None
-    found = list(itertools.islice(sources.batches(source, lambda picture: picture[0, 0].tolist(), 8), 3))
+    found = list(itertools.islice(sources.batches(source, lambda image: image[0, 0].tolist(), 8),
+                                  3))
     assert [prepared for _, prepared in found] == [[[0, 0, 1]], [[0, 0, 2]], [[0, 0, 3]]]
     seconds = [items[0].seconds for items, _ in found]
     assert seconds == sorted(seconds) and 0 <= seconds[0] < seconds[2] < 5
 
 
 @pytest.mark.parametrize('name, message', [
-    ('nowhere.jpg', 'no picture at nowhere.jpg, nor a folder or video'),
+    ('nowhere.jpg', 'no image at nowhere.jpg, nor a folder or video'),
     ('few/*.jpg', r"pattern 'few/\*.jpg' matches nothing"),
-    ('few/notes.txt', 'few/notes.txt is no picture and no video that OpenCV reads, or a damaged one'),
-    ('cut.mp4', 'cut.mp4 is no picture and no video that OpenCV reads, or a damaged one'),
-    ('long.txt', 'long.txt is no picture and no video that OpenCV reads, or a damaged one'),
-    ('list.mp4', 'list.mp4 is no picture and no video that OpenCV reads, or a damaged one'),
-    ('empty.mp4', 'empty.mp4 is no picture and no video that OpenCV reads, or a damaged one'),
+    ('few/notes.txt', 'few/notes.txt is no image and no video that OpenCV reads, or a damaged one'),
+    ('cut.mp4', 'cut.mp4 is no image and no video that OpenCV reads, or a damaged one'),
+    ('long.txt', 'long.txt is no image and no video that OpenCV reads, or a damaged one'),
+    ('list.mp4', 'list.mp4 is no image and no video that OpenCV reads, or a damaged one'),
+    ('empty.mp4', 'empty.mp4 is no image and no video that OpenCV reads, or a damaged one'),
     ('7', 'camera 7 cannot be opened; cameras are numbered from 0'),
 ])
 def test_mistakes(room, name, message, monkeypatch, capfd):
@@ -111,14 +120,15 @@ def test_mistakes(room, name, message, monkeypatch, capfd):
     if name == '7':
         monkeypatch.setattr(cv2, 'VideoCapture', Camera)
     with pytest.raises(DataError, match=f'^{message}$'):
-        sources.find(name)
+        sources.open_source(name)
     assert capfd.readouterr() == ('', '')
 
 
 def test_frames_beyond_reason_are_refused_unread(room, monkeypatch):
     write_video('clip.mp4', 1)
     monkeypatch.setattr(sources, 'MOST_PIXELS', 64 * 48)
-    assert sources.find('clip.mp4').total == 1
+    assert sources.open_source('clip.mp4').total == 1
     monkeypatch.setattr(sources, 'MOST_PIXELS', 64 * 48 - 1)
-    with pytest.raises(DataError, match='^clip.mp4 has frames of 64 x 48 pixels; those of more than 3071 are not read$'):
-        sources.find('clip.mp4')
+    message = '^clip.mp4 has frames of 64 x 48 pixels; those of more than 3071 are not read$'
+    with pytest.raises(DataError, match=message):
+        sources.open_source('clip.mp4')

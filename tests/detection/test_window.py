@@ -5,16 +5,18 @@ import pytest
 
 from detection import window
 
-PICTURE = np.zeros((1800, 1000, 3), np.uint8)
+IMAGE = np.zeros((1800, 1000, 3), np.uint8)
 
 
 @pytest.fixture
 def fake(monkeypatch):
-    """A display, and a record of calls; 'key' is pressed next, 'visible' as OpenCV tells it."""
+    """A display, and a list of calls; 'key' is pressed next, 'visible' as OpenCV tells it."""
     calls = {'key': -1, 'visible': 1., 'shown': [], 'sizes': []}
     monkeypatch.setenv('DISPLAY', ':0')
-    for name, function in {'namedWindow': lambda *_: None, 'imshow': lambda _, picture: calls['shown'].append(picture),
-                           'resizeWindow': lambda _, *size: calls['sizes'].append(size), 'waitKey': lambda _: calls['key'],
+    for name, function in {'namedWindow': lambda *_: None, 'imshow': lambda _,
+                           image: calls['shown'].append(image),
+                           'resizeWindow': lambda _, *size: calls['sizes'].append(size),
+                           'waitKey': lambda _: calls['key'],
                            'getWindowProperty': lambda *_: calls['visible']}.items():
         monkeypatch.setattr(cv2, name, function)
     return calls
@@ -22,22 +24,22 @@ def fake(monkeypatch):
 
 def test_frames_until_a_key_or_the_window_is_closed(fake):
     shown = window.Window('title')
-    assert shown.show(PICTURE) and shown.show(PICTURE)
+    assert shown.show(IMAGE) and shown.show(IMAGE)
     # The second frame has the frame rate in its corner; the first has nothing to compare with.
-    assert fake['shown'][0].max() == 0 and fake['shown'][1][:60, :60].max() > 0 and PICTURE.max() == 0
+    assert fake['shown'][0].max() == 0 and fake['shown'][1][:60, :60].max() > 0 and IMAGE.max() == 0
     assert fake['sizes'] == [(500, 900)]
     for key in (ord('q'), 27):
         fake['key'] = key
-        assert not shown.show(PICTURE)
+        assert not shown.show(IMAGE)
     fake.update(key=-1, visible=0.)
-    assert not shown.show(PICTURE)
+    assert not shown.show(IMAGE)
 
 
-def test_a_picture_is_held_until_a_key_or_the_window_is_closed(fake):
+def test_a_image_is_held_until_a_key_or_the_window_is_closed(fake):
     fake['key'] = ord(' ')
-    window.Window('title').hold(PICTURE)
+    window.Window('title').hold(IMAGE)
     fake.update(key=-1, visible=0.)
-    window.Window('title').hold(PICTURE)
+    window.Window('title').hold(IMAGE)
 
 
 def test_why_there_is_no_window(monkeypatch):
@@ -52,5 +54,6 @@ def test_why_there_is_no_window(monkeypatch):
 
     monkeypatch.setenv('WAYLAND_DISPLAY', 'wayland-0')
     monkeypatch.setattr(cv2, 'namedWindow', headless)
-    with pytest.raises(window.Unavailable, match='this OpenCV has no windows; install opencv-python'):
+    with pytest.raises(window.Unavailable,
+                       match='this OpenCV has no windows; install opencv-python'):
         window.Window('title')

@@ -1,4 +1,4 @@
-"""Files of drawn pictures, videos, JSON lines and VOC XML: where they go, what they hold, and that no input is touched."""
+"""Files of drawn images, videos, JSON lines, VOC XML: where they go, and what they hold."""
 import json
 import os
 import pathlib
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from datasets import annotations, voc
-from detection import sources, writers
+from detection import objects, sources, writers
 from tests.detection.cameras import read_video, write_video
 from utils.errors import DataError
 
@@ -25,14 +25,17 @@ def room(tmp_path, monkeypatch):
 
 
 def _result(item, boxes=((.1, .2, .5, .6), (0, 0, 1, 1)), labels=(2, 1), scores=(.9, .51239)):
-    return writers.Result(item, np.array(boxes, np.float32).reshape(-1, 4), np.array(labels, int), np.array(scores), CLASSES)
+    found = objects.named(np.array(boxes, np.float32), labels, np.array(scores), CLASSES,
+                          *item.image.shape[:2])
+    return writers.DetectedImage(item, found)
 
 
 def _write(image, output='', formats='', make=_result):
     """Detections of all that `image` names -> the lines on what was written."""
-    source = sources.find(image)
-    with writers.Outputs(source, output, writers.choose_formats(formats, output, source.moving)) as written:
-        for items, _ in sources.batches(source, lambda picture: None, 2):
+    source = sources.open_source(image)
+    with writers.Outputs(source, output,
+                         writers.choose_formats(formats, output, source.moving)) as written:
+        for items, _ in sources.batches(source, lambda image: None, 2):
             for item in items:
                 written.add(make(item))
     return written.written()
@@ -43,38 +46,49 @@ def _lines(path):
 
 
 @pytest.mark.parametrize('wanted, output, moving, formats', [
-    ('', '', False, ('picture',)), ('', '', True, ('video',)), ('', 'new', False, ('picture',)), ('', 'few.d/', True, ('video',)),
-    ('', 'x.jpg', False, ('picture',)), ('', 'x.MP4', True, ('video',)), ('', 'x.json', True, ('json',)),
-    ('', 'x.jsonl', False, ('json',)), ('', 'x.xml', False, ('xml',)), ('xml', 'x.xml', False, ('xml',)),
-    ('json, xml,json', '', False, ('json', 'xml')), ('picture,video', 'new', True, ('picture', 'video')),
+    ('', '', False, ('image',)), ('', '', True, ('video',)), ('', 'new', False, ('image',)),
+    ('', 'few.d/', True, ('video',)),
+    ('', 'x.jpg', False, ('image',)), ('', 'x.MP4', True, ('video',)),
+    ('', 'x.json', True, ('json',)),
+    ('', 'x.jsonl', False, ('json',)), ('', 'x.xml', False, ('xml',)),
+    ('xml', 'x.xml', False, ('xml',)),
+    ('json, xml,json', '', False, ('json', 'xml')),
+    ('image,video', 'new', True, ('image', 'video')),
 ])
 def test_formats(wanted, output, moving, formats):
     assert writers.choose_formats(wanted, output, moving) == formats
 
 
 @pytest.mark.parametrize('wanted, output, moving, message', [
-    ('json', 'x.xml', False, 'output x.xml is a file for xml, but format is json; name a folder, or leave output empty'),
+    ('json', 'x.xml', False,
+     'output x.xml is a file for xml, but format is json; name a folder, or leave output empty'),
     ('json,xml', 'x.xml', False, 'output x.xml is a file for xml, but format is json,xml; '),
-    ('', 'x.avi', True, 'output x.avi: nothing here writes .avi; use .png or .jpg, .mp4, .jsonl, .xml, or a folder'),
-    ('', 'x.mp4', False, 'format video is for a video or a camera; for pictures: picture, json, xml'),
-    ('xml', '', True, r'format xml is for pictures; for a video or a camera: video, picture \(frames\), json'),
+    ('', 'x.avi', True,
+     'output x.avi: nothing here writes .avi; use .png or .jpg, .mp4, .jsonl, .xml, or a folder'),
+    ('', 'x.mp4', False, 'format video is for a video or a camera; for images: image, json, xml'),
+    ('xml', '', True,
+     r'format xml is for images; for a video or a camera: video, image \(frames\), json'),
 ])
 def test_formats_that_do_not_go_together(wanted, output, moving, message):
     with pytest.raises(DataError, match=message):
         writers.choose_formats(wanted, output, moving)
 
 
-def test_one_picture(room):
-    assert _write('few/a.jpg', formats='picture,json,xml') == ['a_detections.png', 'a_detections.jsonl', 'a_detections.xml']
+def test_one_image(room):
+    assert _write('few/a.jpg', formats='image,json,xml') == [
+        'a_detections.png', 'a_detections.jsonl', 'a_detections.xml']
     assert cv2.imread('a_detections.png').shape == (50, 100, 3)
-    assert _write('few/a.jpg', 'new/deep/x.jpg') == ['new/deep/x.jpg'] and cv2.imread('new/deep/x.jpg').shape == (50, 100, 3)
+    assert _write('few/a.jpg', 'new/deep/x.jpg') == ['new/deep/x.jpg']
+    assert cv2.imread('new/deep/x.jpg').shape == (50, 100, 3)
     assert _write('few/a.jpg', 'folder') == ['folder/a.jpg']
 
 
 def test_folder_with_equal_names(room):
-    assert _write('few', formats='picture,json,xml') == [
-        '3 pictures in few_detections/', 'few_detections/detections.jsonl', '3 XML files in few_detections/']
-    assert sorted(os.listdir('few_detections')) == ['a.jpg', 'a.xml', 'a_2.png', 'a_2.xml', 'b.png', 'b.xml', 'detections.jsonl']
+    assert _write('few', formats='image,json,xml') == [
+        '3 images in few_detections/', 'few_detections/detections.jsonl',
+        '3 XML files in few_detections/']
+    assert sorted(os.listdir('few_detections')) == [
+        'a.jpg', 'a.xml', 'a_2.png', 'a_2.xml', 'b.png', 'b.xml', 'detections.jsonl']
     lines = _lines('few_detections/detections.jsonl')
     assert [line['image'] for line in lines] == ['few/a.jpg', 'few/a.png', 'few/b.gif']
 
@@ -86,42 +100,47 @@ def test_json_lines(room):
         '{"class": "dog", "score": 0.9, "box": [20.0, 5.0, 60.0, 25.0]}, '
         '{"class": "cat", "score": 0.5124, "box": [0.0, 0.0, 100.0, 50.0]}]}\n')
     _write('few/a.png', 'x.json', make=lambda item: _result(item, (), (), ()))
-    assert pathlib.Path('x.json').read_text() == '{"image": "few/a.png", "width": 100, "height": 50, "detections": []}\n'
+    assert pathlib.Path('x.json').read_text() == (
+        '{"image": "few/a.png", "width": 100, "height": 50, "detections": []}\n')
 
 
 def test_xml_is_read_as_an_annotation(room):
     _write('few/*.png', 'few/Annotations', 'xml')
-    objects, size = voc.read_xml('few', 'a')
-    assert size == (50, 100) and [item.name for item in objects] == ['dog', 'cat']
-    assert [item.box for item in objects] == [(6, 21, 25, 60), (1, 1, 50, 100)]
-    usable = annotations.usable(objects, 50, 100, CLASSES, 'a.xml')
+    found, size = voc.read_xml('few', 'a')
+    assert size == (50, 100) and [item.name for item in found] == ['dog', 'cat']
+    assert [item.box for item in found] == [(6, 21, 25, 60), (1, 1, 50, 100)]
+    usable = annotations.usable(found, 50, 100, CLASSES, 'a.xml')
     np.testing.assert_allclose(usable.boxes, [[.1, .2, .5, .6], [0, 0, 1, 1]], atol=1e-6)
     assert usable.refused == ()
 
 
-def test_xml_of_a_turned_picture_has_the_stored_pixels(room):
+def test_xml_of_a_turned_image_has_the_stored_pixels(room):
     from PIL import Image
     exif = Image.new('RGB', (1, 1)).getexif()
-    exif[0x0112] = 6  # the upright picture is the stored one, turned clockwise
+    exif[0x0112] = 6  # the upright image is the stored one, turned clockwise
     stored = np.zeros((50, 100, 3), np.uint8)
     stored[:10, :30] = 255
     Image.fromarray(stored).save('turned.png', exif=exif)
-    _write('turned.png', 'Annotations/turned.xml', make=lambda item: _result(item, [[0, .8, .3, 1]], [1], [.9]))
-    objects, size = voc.read_xml('.', 'turned')
-    assert size == (50, 100) and objects[0].box == (1, 1, 10, 30)
+    _write('turned.png', 'Annotations/turned.xml',
+           make=lambda item: _result(item, [[0, .8, .3, 1]], [1], [.9]))
+    found, size = voc.read_xml('.', 'turned')
+    assert size == (50, 100) and found[0].box == (1, 1, 10, 30)
 
 
 @pytest.mark.parametrize('image, output', [
-    ('few/a.jpg', 'few/a.jpg'), ('few', 'few'), ('link.jpg', 'few/a.jpg'), ('clip.mp4', 'clip.mp4')])
+    ('few/a.jpg', 'few/a.jpg'), ('few', 'few'), ('link.jpg', 'few/a.jpg'),
+    ('clip.mp4', 'clip.mp4')])
 def test_inputs_stay(room, image, output):
     write_video('clip.mp4', 2)
     os.symlink('few/a.jpg', 'link.jpg')
-    with pytest.raises(DataError, match=r'^(few/a.jpg|clip.mp4) is an input and stays as it is; name another output$'):
+    message = r'^(few/a.jpg|clip.mp4) is an input and stays as it is; name another output$'
+    with pytest.raises(DataError, match=message):
         _write(image, output)
 
 
 def test_one_file_for_many_is_refused(room):
-    with pytest.raises(DataError, match='output x.png is one file, but few has several pictures; name a folder'):
+    with pytest.raises(DataError,
+                       match='output x.png is one file, but few has several images; name a folder'):
         _write('few', 'x.png')
     assert os.listdir('.') == ['few']
 
@@ -131,8 +150,9 @@ def test_video_and_frames(room):
     assert _write('clip.mp4') == ['clip_detections.mp4']
     frames, rate = read_video('clip_detections.mp4')
     assert (len(frames), frames[0].shape, rate) == (5, (48, 64, 3), 12.5)
-    assert _write('clip.mp4', formats='picture,video,json') == [
-        '5 pictures in clip_detections/', 'clip_detections/detections.mp4', 'clip_detections/detections.jsonl']
+    assert _write('clip.mp4', formats='image,video,json') == [
+        '5 images in clip_detections/', 'clip_detections/detections.mp4',
+        'clip_detections/detections.jsonl']
     assert sorted(os.listdir('clip_detections'))[:2] == ['clip_000000.jpg', 'clip_000001.jpg']
     lines = _lines('clip_detections/detections.jsonl')
     assert [line['frame'] for line in lines] == [0, 1, 2, 3, 4] and lines[0]['image'] == 'clip.mp4'
@@ -147,7 +167,8 @@ def test_odd_sides_of_a_video(room):
 
 def test_video_of_a_pixel(room):
     writer = writers._Mp4(lambda *_: 'pixel.mp4', rate=10.)
-    with pytest.raises(DataError, match='pixel.mp4 cannot be written: OpenCV makes no MP4 of 1 x 2 pixels'):
+    with pytest.raises(DataError,
+                       match='pixel.mp4 cannot be written: OpenCV makes no MP4 of 1 x 2 pixels'):
         writer.add(_result(sources.Item(np.zeros((2, 1, 3), np.uint8), 'x', 'x', 0)))
     writer.close()
     assert os.listdir('.') == ['few']
@@ -165,10 +186,12 @@ def test_a_cameras_frames_last_as_long_as_they_did(room, monkeypatch):
     # 10 frames a second are written; the network saw one at 0, 0.3, 0.31 and 0.5 s.
     writer = writers._Mp4(lambda *_: 'camera.mp4', rate=10.)
     for gray, seconds in ((0, 0.), (80, .3), (160, .31), (240, .5)):
-        writer.add(_result(sources.Item(np.full((48, 64, 3), gray, np.uint8), 'camera 0', 'x', 0, seconds), (), (), ()))
+        image = np.full((48, 64, 3), gray, np.uint8)
+        writer.add(_result(sources.Item(image, 'camera 0', 'x', 0, seconds), (), (), ()))
     writer.close()
     frames, _ = read_video('camera.mp4')
-    np.testing.assert_allclose([frame.mean() for frame in frames], [0, 80, 80, 80, 240, 240], atol=4)
+    np.testing.assert_allclose([frame.mean() for frame in frames], [0, 80, 80, 80, 240, 240],
+                               atol=4)
 
 
 def test_a_video_that_is_not_whole_is_noticed(room):
@@ -193,14 +216,15 @@ def test_tally(room):
     tally = writers.Tally(warm_up=1)
     item = sources.Item(np.zeros((50, 100, 3), np.uint8), 'a', 'a')
     tally.add(_result(item))
-    assert tally.summary('picture') == '1 picture, 2 detections: 1 dog, 1 cat'
+    assert tally.summary('image') == '1 image, 2 detections: 1 dog, 1 cat'
     tally.add(_result(item, [[0, 0, 1, 1]], [1], [.9]))
     assert tally.summary('frame').startswith('2 frames, 3 detections: 2 cat, 1 dog; ')
     assert tally.summary('frame').endswith(' frames/s')
 
 
-def test_table(room):
+def test_text(room):
     item = sources.Item(np.zeros((50, 100, 3), np.uint8), 'a', 'a')
-    assert _result(item, (), (), ()).table() == '0 objects'
-    assert _result(item).table().splitlines()[:3] == [
-        '2 objects', 'class            score  xmin  ymin  xmax  ymax', 'dog               0.90    20     5    60    25']
+    assert _result(item, (), (), ()).text() == '0 objects'
+    assert _result(item).text().splitlines()[:3] == [
+        '2 objects', 'class            score  xmin  ymin  xmax  ymax',
+        'dog               0.90    20     5    60    25']

@@ -6,7 +6,7 @@ from nets import boxes, postprocess
 
 
 def _inputs(corners, scores):
-    """Default boxes at `corners`, offsets 0, and logits whose softmax is [rest, scores...]. scores: [K, C - 1]."""
+    """Default boxes at `corners`, offsets 0, and logits of the scores [K, C - 1] and the rest."""
     scores = np.asarray(scores, np.float64)
     probabilities = np.concatenate([1 - scores.sum(1, keepdims=True), scores], axis=1)
     logits = np.log(np.maximum(probabilities, 1e-12)).astype(np.float32)
@@ -24,9 +24,10 @@ def test_suppression_equals_caffe():
 
 
 def test_top_k_counts_candidates_before_suppression():
-    # As above with top_k 2: only boxes 0 and 1 enter, and 0 drops 1.
+    # As above with nms_top_k 2: only boxes 0 and 1 enter, and 0 drops 1.
     corners = [[.1, .1, .3, .3], [.1, .2, .3, .4], [0, .2, .2, .4], [.2, .1, .4, .4]]
-    found = postprocess.detect(*_inputs(corners, [[.8], [.7], [.4], [.5]]), nms_threshold=.3, top_k=2)
+    found = postprocess.detect(*_inputs(corners, [[.8], [.7], [.4], [.5]]), nms_threshold=.3,
+                               nms_top_k=2)
     assert found.counts.numpy() == [1]
 
 
@@ -49,15 +50,17 @@ def test_keep_top_k_and_threshold():
 def test_score_at_the_threshold_is_dropped():
     # Even logits of background and one class: the score is exactly .5.
     defaults = np.array([[.5, .5, .2, .2]], 'f')
-    counts = [postprocess.detect(np.zeros((1, 1, 2), 'f'), np.zeros((1, 1, 4), 'f'), defaults, score_threshold=bound).counts[0]
-              for bound in (.49, .5)]
+    outputs = np.zeros((1, 1, 2), 'f'), np.zeros((1, 1, 4), 'f'), defaults
+    counts = [postprocess.detect(*outputs, score_threshold=bound).counts[0] for bound in (.49, .5)]
     assert counts == [1, 0]
 
 
 def test_nothing_found():
     found = postprocess.detect(*_inputs([[0, 0, 1, 1]], [[.001]]))
     assert found.counts.numpy() == [0]
-    assert not found.boxes.numpy().any() and not found.classes.numpy().any() and found.boxes.shape == (1, 200, 4)
+    assert not found.boxes.numpy().any()
+    assert not found.classes.numpy().any()
+    assert found.boxes.shape == (1, 200, 4)
 
 
 def test_boxes_are_clipped_to_the_image():
@@ -66,5 +69,6 @@ def test_boxes_are_clipped_to_the_image():
 
 
 def test_empty_batch():
-    found = postprocess.detect(tf.zeros([0, 5, 3]), tf.zeros([0, 5, 4]), np.ones((5, 4), np.float32))
+    found = postprocess.detect(tf.zeros([0, 5, 3]), tf.zeros([0, 5, 4]),
+                               np.ones((5, 4), np.float32))
     assert found.boxes.shape == (0, 200, 4)

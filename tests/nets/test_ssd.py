@@ -4,7 +4,7 @@ import pytest
 
 from checkpoints import io as checkpoint
 from detection import detector
-from nets import anchors, backbones, ssd
+from nets import anchors, backbones, postprocess, ssd
 from nets.slim_compat import tf
 from utils.errors import CheckpointError
 
@@ -93,30 +93,29 @@ def trained(small, tmp_path_factory):
 
 
 def test_detector_loads_a_checkpoint(small, trained):
-    model, classes = detector.load(small.spec, trained)
-    assert classes == ('a', 'b', 'c')
+    loaded = detector.load(trained, small.spec, limits=postprocess.Limits(score_threshold=.2))
+    assert loaded.classes == ('a', 'b', 'c')
     images = np.random.RandomState(0).randint(0, 256, (2, 300, 300, 3)).astype(np.uint8)
-    detect = detector.Detector(model, lambda images: tf.cast(images, tf.float32) / 127.5 - 1, score_threshold=.2)
-    again = detector.Detector(small, detect.normalize, score_threshold=.2)
-    for one, two in zip(detect(images), again(images), strict=True):
+    again = detector.Detector(small, limits=loaded.limits, folded=True)
+    for one, two in zip(loaded.detect(images), again.detect(images), strict=True):
         np.testing.assert_array_equal(one, two)
 
 
 def test_detector_refuses_another_backbone(trained):
     with pytest.raises(CheckpointError, match='trained with backbone_network ssd_mobilenet_v1, configured is ssd_mob'):
-        detector.load(backbones.get('mobilenet_v2'), trained)
+        detector.load(trained, backbones.get('mobilenet_v2'))
 
 
 def test_detector_refuses_an_incomplete_checkpoint(small, tmp_path):
     prefix = checkpoint.save(tmp_path, 1, {'ssd/extra_1/logits/biases': np.zeros(24, 'f')})
     with pytest.raises(CheckpointError, match='does not fit ssd_mobilenet_v1 with 3 classes: .* missing, first '):
-        detector.load(small.spec, prefix, classes=('a', 'b', 'c'))
+        detector.load(prefix, small.spec, classes=('a', 'b', 'c'))
 
 
 def test_detector_refuses_a_checkpoint_whose_classes_nobody_names(small, tmp_path):
     prefix = checkpoint.save(tmp_path, 1, {'a': np.zeros(1)})
     with pytest.raises(CheckpointError, match='classes of .*model.ckpt-1 are unknown: no model.json beside it lists'):
-        detector.load(small.spec, prefix)
+        detector.load(prefix, small.spec)
 
 
 def test_frozen_layers_keep_their_statistics_and_the_others_learn():

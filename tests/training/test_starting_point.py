@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 
 from checkpoints import io as checkpoint
-from detection import detector
 from nets import backbones
 from training import log, starting_point
 from training.starting_point import EXISTING, SCRATCH, STEP1, STEP2
@@ -143,7 +142,7 @@ def test_existing_starts_from_the_shipped_weights_and_leaves_them():
 
 def test_shipped_weights_are_found_from_other_folders(tmp_path):
     shipped = _trained(tmp_path / 'repository/checkpoints/ssd_mobilenet_v1/shipped', EXISTING)
-    assert checkpoint.trained(SPEC) == detector.find('', SPEC) == _choose(EXISTING).prefix == shipped
+    assert checkpoint.default(SPEC) == _choose(EXISTING).prefix == shipped
     own = _trained('checkpoints/ssd_mobilenet_v1', STEP2)
-    assert checkpoint.trained(SPEC) == detector.find('', SPEC) == own
-    assert checkpoint.trained(backbones.get('vgg_300')) is None
+    assert checkpoint.default(SPEC) == own
+    assert checkpoint.default(backbones.get('vgg_300')) is None

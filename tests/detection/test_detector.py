@@ -1,0 +1,101 @@
+"""The three-line interface, and that the shipped detector finds what it has always found."""
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import detection
+from checkpoints import io as checkpoint
+from detection import sources
+from detection.objects import Box
+from nets import backbones
+from utils.errors import CheckpointError, DataError
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+# What the shipped detector finds on the photograph above a score of 0.1: label, score, and
+# xmin, ymin, xmax, ymax in pixels of 512 x 600.
+FOUND = [
+    (15, 0.72218168, 83.295029, 62.376398, 452.232117, 518.535376),
+    (15, 0.24322592, 15.274410, 124.065113, 125.597809, 450.703275),
+    (12, 0.13229898, 126.014023, 92.708033, 393.759216, 484.909487),
+    (15, 0.11078449, 5.371089, 127.356541, 71.541016, 515.293801)]
+
+
+@pytest.fixture(scope='module')
+def photograph():
+    if not sources.photograph():
+        pytest.skip('this matplotlib brings no photograph')
+    return sources.photograph()
+
+
+@pytest.fixture(scope='module')
+def shipped():
+    return detection.load(ROOT / 'checkpoints/ssd_mobilenet_v1/shipped', score_threshold=.1)
+
+
+def test_three_lines(photograph, tmp_path):
+    # As a notebook in another folder runs them; TensorFlow's messages do not appear.
+    code = ('import detection\ndetector = detection.load()\n'
+            f'for d in detector({photograph!r}): print(d.name, d.score, d.box)\n')
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
+                          cwd=tmp_path, env={'PYTHONPATH': str(ROOT)})
+    assert done.stderr == '' and done.stdout.startswith('person 0.7221')
+    assert done.stdout.count('\n') == 1 and 'Box(xmin=83.29' in done.stdout
+
+
+def test_importing_it_is_quick():
+    code = "import sys, detection; print('tensorflow' in sys.modules)"
+    done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=ROOT)
+    assert done.stdout == 'False\n', done.stderr
+
+
+def test_the_shipped_detector_finds_what_it_found_before(shipped, photograph):
+    found = shipped(photograph)
+    assert [each.name for each in found] == ['person', 'person', 'dog', 'person']
+    rows = np.array([(each.label, each.score, *each.box) for each in found])
+    expected = np.array(FOUND)
+    np.testing.assert_allclose(rows[:, :2], expected[:, :2], atol=1e-5)
+    np.testing.assert_allclose(rows[:, 2:] / 600, expected[:, 2:] / 600, atol=1e-5)
+
+
+def test_paths_arrays_and_lists(shipped, photograph):
+    image = sources.read(photograph)
+    one = shipped(image)
+    assert shipped(photograph) == shipped(pathlib.Path(photograph)) == one
+    assert shipped([photograph, image[:400]]) == [one, shipped(image[:400])]
+    assert shipped([]) == []
+    assert isinstance(one[0].box, Box) and 0 <= one[0].box.xmin < one[0].box.xmax <= 512
+
+
+@pytest.mark.parametrize('shape, kind',
+                         [((3, 3), np.uint8), ((1, 3, 3, 3), np.uint8), ((3, 3, 3), float)])
+def test_what_is_no_image(shipped, shape, kind):
+    with pytest.raises(ValueError,
+                       match=r'an image is uint8 RGB \[H, W, 3\], or a path; this one is'):
+        shipped(np.zeros(shape, kind))
+    with pytest.raises(DataError, match='nowhere.jpg cannot be read'):
+        shipped('nowhere.jpg')
+
+
+def test_which_detector(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert detection.load().prefix == str(
+        ROOT / 'checkpoints/ssd_mobilenet_v1/shipped/model.ckpt-4000')
+    with pytest.raises(CheckpointError,
+                       match='no trained detector in checkpoints/ssd_vgg_300; train one: '):
+        detection.load(backbone='ssd_vgg_300')
+    with pytest.raises(CheckpointError, match='no checkpoint at own'):
+        detection.load('own')
+    prefix = checkpoint.save('own', 1, {'a': np.zeros(1)})
+    with pytest.raises(CheckpointError,
+                       match='the backbone of own/model.ckpt-1 is unknown: no model.json'):
+        detection.load('own')
+    # The depth is found by the scope of the ImageNet weights.
+    deep = backbones.get('resnet_v1', 101).with_box_set('voc')
+    checkpoint.write_description('own', **checkpoint.describe(deep, '', ['cat']))
+    assert checkpoint.spec_of(prefix) == deep
+    with pytest.raises(CheckpointError,
+                       match='own/model.ckpt-1 does not fit ssd_resnet_v1 with 1 classes'):
+        detection.load('own')
