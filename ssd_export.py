@@ -49,7 +49,7 @@ def main() -> None:
     # 2 preprocessing, inside the SavedModel: the demo's
     resize = functools.partial(pipeline.resize_image, image_size=spec.image_size)
     photograph = _photograph()
-    images = resize(pipeline.decode_picture(photograph))[None]
+    images = resize(pipeline.decode_image(photograph))[None]
     expected = {name: values[0] for name, values in detect(images)._asdict().items()}
 
     with export.staged(output, config.overwrite) as stage:
@@ -58,7 +58,7 @@ def main() -> None:
             # 3 files: one, or a folder, per format
             path = os.path.join(stage, _name(form))
             if form == 'saved_model':
-                export.write_saved_model(path, detect, pipeline.decode_picture, resize, classes, labels)
+                export.write_saved_model(path, detect, pipeline.decode_image, resize, classes, labels)
             else:
                 export.write_tflite(path, detect, half=form == 'tflite_float16')
 
@@ -86,7 +86,7 @@ def _photograph():
     if path := sources.photograph():
         with open(path, 'rb') as file:
             return file.read()
-    return cv2.imencode('.png', shapes.picture(np.random.default_rng(1))[0])[1].tobytes()
+    return cv2.imencode('.png', shapes.draw(np.random.default_rng(1))[0])[1].tobytes()
 
 
 def _compared(form, found, expected, score_threshold):

@@ -51,13 +51,13 @@ def main() -> None:
         model, functools.partial(normalize.normalize, normalization=spec.normalization), folded=True, score_threshold=config.score_threshold,
         nms_threshold=config.nms_threshold, top_k=config.nms_top_k, keep_top_k=config.keep_top_k)
     total = min(config.max_images or index.images, index.images)
-    with damage.named(index, skippable=False):
+    with damage.named(index):
         found = collect.detect_all(detect, batches, Progress(total, 'images'))
 
     # 6 evaluation
     result = report.evaluate(found.detections, found.ground_truths, classes, config.eval_iou)
     results = {metric: result.voc.by(metric) for metric in voc_eval.METRICS}
-    print(voc_eval.table(*results.values()))
+    print(voc_eval.ap_table(*results.values()))
     print(report.line(result))
     print(f'{_pace(found.images_per_second)}, batch {config.batch_size}, {config.precision}')
     if config.write_detections:
@@ -65,7 +65,7 @@ def main() -> None:
     folder = os.path.dirname(prefix)
     facts = {'checkpoint': prefix, 'step': checkpoint.step_of(prefix), 'records': config.test_records,
              **detection_settings(config)}
-    page, numbers = report.write(config.output or folder, result, facts, functools.partial(pipeline.pictures, index),
+    page, numbers = report.write(config.output or folder, result, facts, functools.partial(tfrecord.read_images, index),
                                  config.worst_errors)
     _note(folder, result.voc, facts | {'images': total, 'iou': config.eval_iou})
     print(f'report: {page}, {numbers}')

@@ -235,7 +235,7 @@ def _detect_photograph():
     spec = backbones.get('mobilenet_v1')
     model, _ = detector.load(spec, detector.find('', spec))
     detect = detector.Detector(model, functools.partial(normalize.normalize, normalization=spec.normalization), folded=True)
-    image = pipeline.resize_image(pipeline.decode_picture(_photograph().read_bytes()), spec.image_size)
+    image = pipeline.resize_image(pipeline.decode_image(_photograph().read_bytes()), spec.image_size)
     found = detect(image[None])
     return type(found)(*(values.numpy()[0] for values in found))
 

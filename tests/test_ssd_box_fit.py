@@ -92,9 +92,9 @@ def test_objects_of_one_image(room, monkeypatch, capsys, images):
 
 
 def test_an_own_box_set_is_compared_as_it_is(room, monkeypatch):
-    record = backbones.get('mobilenet_v1')
-    sizes = record.sizes[:1] * 6 + (315.,)
-    spec = dataclasses.replace(record, box_sets={**record.box_sets, 'own': sizes}, box_set='own')
+    known = backbones.get('mobilenet_v1')
+    sizes = known.sizes[:1] * 6 + (315.,)
+    spec = dataclasses.replace(known, box_sets={**known.box_sets, 'own': sizes}, box_set='own')
     images = [{'boxes': np.array([LARGE])}] * 2
     text = ssd_box_fit.proposal(images, np.array([LARGE] * 2), spec)
     recalls = {line.split()[0].rstrip(','): line.split() for line in text.splitlines()[1:6]}

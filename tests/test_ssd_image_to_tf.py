@@ -204,7 +204,7 @@ def test_folders_of_one_name_are_refused(folder, monkeypatch):
 @pytest.fixture
 def pictures(folder):
     """Nine pictures with an XML file beside each."""
-    shapes.write_pictures('pictures', 9, seed=1)
+    shapes.write_images('pictures', 9, seed=1)
     return pathlib.Path('pictures')
 
 

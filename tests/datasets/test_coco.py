@@ -40,8 +40,8 @@ def test_classes_follow_numbers_then_other_ids(load, ids, order):
 
 
 def test_box_of_the_whole_image():
-    assert coco.RawObject('cat', (0, 0, 100, 50)).corners(50, 100).tolist() == [0, 0, 1, 1]
-    assert coco.RawObject('cat', (12.5, 5, 25, 10)).corners(50, 100).tolist() == [.1, .125, .3, .375]
+    assert coco.coco_object('cat', (0, 0, 100, 50)).edges == (0, 0, 50, 100)
+    assert coco.coco_object('cat', (12.5, 5, 25, 10)).edges == (5, 12.5, 15, 37.5)
 
 
 def test_objects(load, tmp_path):
@@ -52,6 +52,7 @@ def test_objects(load, tmp_path):
     objects = annotations.usable(found.objects, 50, 100, source.classes, found.where)
     np.testing.assert_allclose(objects.boxes, [[.1, .1, .3, .3], [.01, .005, .03, .015]], rtol=1e-6)
     assert (objects.labels.tolist(), objects.difficult.tolist()) == ([1, 3], [False, True])
+    assert objects.crowd.tolist() == [False, True]
     assert not objects.truncated.any() and objects.refused == ()
 
 

@@ -1,6 +1,7 @@
 """Which images are for training and which for test."""
 import json
 import pathlib
+import random
 
 import pytest
 
@@ -66,8 +67,45 @@ def test_the_list_that_no_folder_has_is_named(room):
 
 
 def test_lists_of_no_folder(room):
-    pathlib.Path('pictures').mkdir()
-    folders = sources.voc_folders(['pictures', 'pictures/'])
-    assert [folder.name for folder in folders] == ['pictures']
+    pathlib.Path('images').mkdir()
+    folders = sources.voc_folders(['images', 'images/'])
+    assert [folder.name for folder in folders] == ['images']
     with pytest.raises(DataError, match='no image list at .*train.txt; lists there: none. Without lists: --split=0.8'):
         sources.listed(folders, ['train'])
+
+
+# divide: by seed and id, the same everywhere, nothing lost, nothing twice
+
+IDS = [f'{number:06d}' for number in range(10)]
+
+
+def test_literal_split():
+    # By echo -n '1 000000' | sha256sum, and so on. The two highest, ee72310e... and f455753d..., are for test.
+    assert sources.divide(IDS, 0.8, 1) == (['000000', '000002', '000003', '000005', '000006', '000007', '000008', '000009'],
+                                         ['000001', '000004'])
+
+
+def test_order_does_not_matter():
+    mixed = random.Random(0).sample(IDS, len(IDS))
+    for first, second in zip(sources.divide(IDS, 0.6, 5), sources.divide(mixed, 0.6, 5), strict=True):
+        assert sorted(first) == sorted(second)
+
+
+@pytest.mark.parametrize('share', [0.001, 0.25, 0.5, 0.999])
+def test_nothing_is_lost_or_twice(share):
+    training, test = sources.divide(IDS, share, 3)
+    assert sorted(training + test) == IDS and len(training) == {0.001: 1, 0.25: 2, 0.5: 5, 0.999: 9}[share]
+
+
+def test_seeds_differ():
+    assert sources.divide(IDS, 0.5, 1) != sources.divide(IDS, 0.5, 2)
+
+
+def test_names_of_any_bytes():
+    assert sorted(sum(sources.divide(['\udcff', 'ä'], 0.5, 1), [])) == ['ä', '\udcff']
+
+
+@pytest.mark.parametrize('ids', [[], ['a']])
+def test_too_few(ids):
+    with pytest.raises(DataError, match=f'{len(ids)} images cannot be split'):
+        sources.divide(ids, 0.5, 1)

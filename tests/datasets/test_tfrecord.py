@@ -1,4 +1,5 @@
 """Record folders: what is written is read back; what is not whole is refused."""
+import dataclasses
 import json
 import pathlib
 
@@ -35,6 +36,25 @@ def test_round_trip():
     assert found['labels'].numpy().tolist() == [2, 1] and found['difficult'].numpy().tolist() == [True, False]
 
 
+def test_crowd_regions():
+    objects = dataclasses.replace(_objects(([0, 0, 1, 1], 1, True), ([0, 0, 1, .5], 2, False)),
+                                  crowd=np.array([True, False]))
+    item = tfrecord.example(b'jpeg', 20, 30, '1.jpg', 'y/1', objects, ('cat', 'dog'))
+    assert item.features.feature['image/object/is_crowd'].int64_list.value == [1, 0]
+    assert tfrecord.parse(item.SerializeToString())['crowd'].numpy().tolist() == [True, False]
+    old = _example('y/1', ([0, 0, 1, 1], 1, True)).SerializeToString()  # without the feature
+    assert tfrecord.parse(old)['crowd'].numpy().tolist() == [False]
+
+
+def test_crowd_regions_are_no_objects(tmp_path):
+    objects = dataclasses.replace(_objects(([0, 0, 1, 1], 1, True), ([0, 0, 1, .5], 2, False)),
+                                  crowd=np.array([True, False]))
+    with tfrecord.Writer(tmp_path / 'records', ('cat', 'dog')) as writer:
+        writer.add(tfrecord.example(b'jpeg', 20, 30, '1.jpg', 'y/1', objects, ('cat', 'dog')))
+    image, = tfrecord.objects(tfrecord.read_index(tmp_path / 'records'))
+    assert image['labels'].tolist() == [2] and image['boxes'].tolist() == [[0, 0, 1, .5]]
+
+
 def test_image_without_objects():
     found = tfrecord.parse(_example().SerializeToString())
     assert found['boxes'].shape == (0, 4) and found['labels'].shape == (0,)
@@ -45,6 +65,21 @@ def test_feature_keys():
     assert keys == {'image/encoded', 'image/format', 'image/height', 'image/width', 'image/filename', 'image/source_id',
                     'image/object/bbox/ymin', 'image/object/bbox/xmin', 'image/object/bbox/ymax', 'image/object/bbox/xmax',
                     'image/object/class/label', 'image/object/class/text', 'image/object/difficult', 'image/object/truncated'}
+
+
+def test_some_images(tmp_path):
+    with tfrecord.Writer(tmp_path / 'records', ('cat',), (), 2) as writer:
+        for number in range(5):
+            gray = np.full([20 + number, 30, 3], 10 * number, np.uint8)
+            data = tf.io.encode_jpeg(gray).numpy()
+            writer.add(tfrecord.example(data, 20 + number, 30, 'x', str(number), _objects(),
+                                        ('cat',)))
+    index = tfrecord.read_index(tmp_path / 'records')
+    found = tfrecord.read_images(index, ['4', '1', 'nowhere'])
+    assert {name: image.shape for name, image in found.items()} == {'1': (21, 30, 3),
+                                                                   '4': (24, 30, 3)}
+    assert found['4'].dtype == np.uint8 and abs(found['4'].mean() - 40) < 1
+    assert tfrecord.read_images(index, []) == {}
 
 
 def test_folder(tmp_path):
@@ -92,7 +127,7 @@ def test_folder_of_other_files_is_not_replaced(tmp_path, monkeypatch):
     _write('empty')
     _write('empty', 1)
     assert tfrecord.read_index('empty').images == 1
-    (tmp_path / 'empty/picture.jpg').write_text('')  # somebody put it beside the records
+    (tmp_path / 'empty/image.jpg').write_text('')  # somebody put it beside the records
     with pytest.raises(DataError, match='empty exists and is no mere record folder'):
         _write('empty')
 

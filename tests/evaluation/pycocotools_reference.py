@@ -23,7 +23,7 @@ class _WithIgnore(COCOeval):
     def _prepare(self):
         super()._prepare()
         for annotation in (a for annotations in self._gts.values() for a in annotations):
-            annotation['ignore'] = annotation['difficult']
+            annotation['ignore'] = annotation['difficult'] or annotation['iscrowd']
 
 
 def evaluate(detections, ground_truths, classes):
@@ -49,7 +49,10 @@ def _coco(entries, images, classes):
         entry = entries[image]
         scores = getattr(entry, 'scores', np.zeros(len(entry.labels)))
         difficult = getattr(entry, 'difficult', np.zeros(len(entry.labels), bool))
-        rows += [_annotation(number, *values) for values in zip(entry.boxes, entry.labels, scores, difficult, strict=True)]
+        crowd = getattr(entry, 'crowd', None)
+        crowd = np.zeros(len(entry.labels), bool) if crowd is None else crowd
+        columns = entry.boxes, entry.labels, scores, difficult, crowd
+        rows += [_annotation(number, *values) for values in zip(*columns, strict=True)]
     data = COCO()
     data.dataset = {'images': [{'id': number} for number in range(len(images))],
                     'categories': [{'id': label} for label in range(1, len(classes) + 1)],
@@ -58,14 +61,15 @@ def _coco(entries, images, classes):
     return data
 
 
-def _annotation(image, box, label, score, difficult):
+def _annotation(image, box, label, score, difficult, crowd):
     ymin, xmin, ymax, xmax = (float(side) for side in box)
-    width, height = xmax - xmin + 1, ymax - ymin + 1
-    return {'image_id': image, 'category_id': int(label), 'bbox': [xmin - 1, ymin - 1, width, height], 'area': width * height,
-            'score': float(score), 'iscrowd': 0, 'difficult': int(difficult)}
+    width, height = xmax - xmin, ymax - ymin
+    return {'image_id': image, 'category_id': int(label), 'bbox': [xmin, ymin, width, height],
+            'area': width * height, 'score': float(score), 'iscrowd': int(crowd),
+            'difficult': int(difficult)}
 
 
-def largest_difference(ours: coco_eval.Result, theirs) -> float:
+def largest_difference(ours: coco_eval.CocoResult, theirs) -> float:
     """Over every class, area, threshold and limit; infinite where one says absent and the other does not."""
     difference = 0.
     for mine, other in zip((ours.ap, ours.recall, np.array(list(ours.summary().values()))), theirs, strict=True):
@@ -76,7 +80,7 @@ def largest_difference(ours: coco_eval.Result, theirs) -> float:
 
 
 def main():
-    options = voc_files.command_line('python3 -m tests.evaluation.pycocotools_reference', __doc__).parse_args()
+    options = voc_files.options_parser('python3 -m tests.evaluation.pycocotools_reference', __doc__).parse_args()
     classes, truths, detections, _ = voc_files.read_both(options)
     times = [time.monotonic()]
     ours = coco_eval.evaluate(detections, truths, classes)

@@ -45,13 +45,13 @@ def test_object_sides():
 
 @pytest.mark.parametrize('name', ['mobilenet_v1', 'vgg_512', 'inception_v4'])
 @pytest.mark.parametrize('ratios', [False, True])
-def test_proposals_fit_the_record_and_lose_nothing(name, ratios):
+def test_proposals_fit_the_backbone_and_lose_nothing(name, ratios):
     spec, boxes = backbones.get(name), _boxes(300, 1)
     own = box_fit.propose(boxes, spec, 'own', ratios)
     assert own.box_set == 'own' and own.boxes_per_cell == spec.boxes_per_cell
     assert own.num_default_boxes == spec.num_default_boxes and (np.diff(own.sizes) > 0).all()
     assert ratios or own.aspect_ratios == spec.aspect_ratios
-    before, after = (box_fit.coverage(box_fit.best_overlaps(boxes, record)) for record in (spec, own))
+    before, after = (box_fit.coverage(box_fit.best_overlaps(boxes, one)) for one in (spec, own))
     assert after.recall + after.mean >= before.recall + before.mean
 
 

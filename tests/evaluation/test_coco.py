@@ -4,6 +4,7 @@ import importlib.util
 import numpy as np
 import pytest
 
+from datasets import voc
 from evaluation import coco as coco_eval
 from evaluation.voc import Detection, GroundTruth
 from tests.evaluation.rows import found_of, truth_of
@@ -39,6 +40,17 @@ def test_a_difficult_object_excuses_one_detection():
     found = (easy[0], 1, .7)
     assert _numbers([(BOX, 1, .9), found], [(BOX, 1, True), easy])['AP'] == 1
     assert _numbers([(BOX, 1, .9), (BOX, 1, .8), found], [(BOX, 1, True), easy])['AP'] == pytest.approx(.5)
+
+
+def test_a_crowd_region_excuses_every_detection_inside():
+    # Five detections of 20 x 20 pixels inside a crowd region of 200 x 200, and the object is found.
+    inside = [((20 * k + 1, 1, 20 * k + 20, 20), 1, .9) for k in range(5)]
+    truths = truth_of(((1, 1, 200, 200), 1, True), ((301, 1, 340, 40), 1, False), crowd=[True, False])
+    data = {'i': found_of(*inside, ((301, 1, 340, 40), 1, .8))}, {'i': truths}
+    assert coco_eval.evaluate(*data, CLASSES).of_class('cat')['AP'] == 1
+    alone = {'i': truth_of(((1, 1, 200, 200), 1, True), ((301, 1, 340, 40), 1, False))}
+    numbers = coco_eval.evaluate(data[0], alone, CLASSES).of_class('cat')  # no crowd: five are wrong
+    assert numbers['AP'] == pytest.approx(1 / 6)
 
 
 def test_an_object_that_counts_is_taken_before_an_ignored_one():
@@ -81,7 +93,8 @@ def test_detections_of_strange_images_are_refused():
 
 def _random(seed):
     """Detections and ground truths of up to six images and four classes: the third without objects, the fourth with difficult
-    ones only; objects of all areas, near and doubled detections, equal scores, crowded and empty images.
+    ones only; objects of all areas, near and doubled detections, equal scores, crowded and empty images,
+    and for every third seed crowd regions.
     """
     random = np.random.default_rng(seed)
     digits = int(random.integers(3)) if seed % 2 else 0  # whole pixels, which bring IoUs that equal a threshold
@@ -91,7 +104,9 @@ def _random(seed):
         low = random.integers(1, 60, [count, 2])
         boxes = np.concatenate([low, low + random.choice([7, 31, 32, 60, 95, 96, 150], [count, 2])], axis=1).astype(float)
         labels = random.choice([1, 2, 4], count)
-        truths[f'{image}'] = GroundTruth(boxes, labels, (random.random(count) < .3) | (labels == 4))
+        crowd = np.random.default_rng([seed, image]).random(count) < (.2 if seed % 3 == 0 else 0)
+        truths[f'{image}'] = GroundTruth(voc.from_voc_pixels(boxes), labels,
+                                         (random.random(count) < .3) | (labels == 4), crowd)
         near = random.integers(0, count, 3 * count) if count else np.zeros(0, int)
         jitter = np.round(random.normal(0, random.choice([0, 2, 12]), [len(near), 4]), digits)
         lost = random.integers(0, 30 if random.random() < .8 else 300)
@@ -100,7 +115,7 @@ def _random(seed):
         rows[:, 2:] = np.maximum(rows[:, 2:], rows[:, :2])
         found = np.concatenate([np.where(random.random(len(near)) < .8, labels[near], 3), random.choice([1, 1, 1, 2, 3], lost)])
         if random.random() < .9:
-            detections[f'{image}'] = Detection(rows, found, np.round(random.random(len(rows)), random.integers(1, 4)))
+            detections[f'{image}'] = Detection(voc.from_voc_pixels(rows), found, np.round(random.random(len(rows)), random.integers(1, 4)))
     return detections, truths
 
 

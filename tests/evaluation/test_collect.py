@@ -10,7 +10,7 @@ from evaluation import collect
 from evaluation import voc as voc_eval
 from evaluation.voc import Detection, GroundTruth
 
-BOX = np.array([[1., 1, 10, 10]])
+BOX = np.array([[0., 0, 10, 10]])
 
 
 def _result():
@@ -22,7 +22,8 @@ def _batch(*ids):
     count = len(ids)
     return {'images': tf.zeros([count, 4, 4, 3], tf.uint8), 'ids': tf.constant(ids), 'heights': tf.fill([count], 50),
             'widths': tf.fill([count], 100), 'boxes': tf.constant([[[0., 0, 1, 1], [.1, .2, .5, .6], [0, 0, 0, 0]]] * count),
-            'labels': tf.constant([[2, 1, 0]] * count), 'difficult': tf.constant([[False, True, False]] * count)}
+            'labels': tf.constant([[2, 1, 0]] * count), 'difficult': tf.constant([[False, True, False]] * count),
+            'crowd': tf.constant([[True, False, False]] * count)}
 
 
 def _detect(images):
@@ -35,10 +36,11 @@ def test_boxes_become_pixels_of_the_image_and_padding_goes():
     found = collect.detect_all(_detect, [_batch('a', 'b')])
     assert found.images_per_second is None and list(found.detections) == list(found.ground_truths) == ['a', 'b']
     detection, truth = found.detections['b'], found.ground_truths['b']
-    assert detection.boxes.tolist() == [[1, 1, 25, 100]]
+    assert detection.boxes.tolist() == [[0, 0, 25, 100]]
     assert (detection.labels.tolist(), detection.scores.tolist()) == ([2], [pytest.approx(.9)])
-    np.testing.assert_allclose(truth.boxes, [[1, 1, 50, 100], [6, 21, 25, 60]], rtol=1e-6)
+    np.testing.assert_allclose(truth.boxes, [[0, 0, 50, 100], [5, 20, 25, 60]], rtol=1e-6)
     assert (truth.labels.tolist(), truth.difficult.tolist()) == ([2, 1], [False, True])
+    assert truth.crowd.tolist() == [True, False]
 
 
 def test_speed_is_that_of_all_batches_but_the_first():

@@ -29,9 +29,9 @@ def _costs(detections, truths):
     ([], [], [], 'missed', None),
     # Before the right one: precision 1/2 at every level of recall.
     ([[100, 100, 150, 150], CAT], [1, 1], [.9, .8], 'background', .5),
-    # IoU (41 x 21) / (41 x 41): about a half, not above it.
-    ([[10, 10, 50, 29], CAT], [1, 1], [.9, .8], 'poor box', .5),
-    ([[10, 10, 50, 29]], [1], [.9], 'poor box', 1),
+    # IoU (40 x 20) / (40 x 40): a half, not above it.
+    ([[10, 10, 50, 30], CAT], [1, 1], [.9, .8], 'poor box', .5),
+    ([[10, 10, 50, 30]], [1], [.9], 'poor box', 1),
 ])
 def test_each_kind_alone(boxes, labels, scores, kind, cost):
     costs, counts = _costs({'a': _found(boxes, labels, scores)}, {'a': _truth([CAT], [1])})
@@ -78,7 +78,7 @@ def test_nothing_at_all():
 
 def test_table_shows_a_class_without_objects_as_absent():
     errors = error_kinds.analyse({'a': _found([CAT], [1], [.9])}, {'a': _truth([CAT], [1])}, CLASSES)
-    dog = next(line for line in error_kinds.table(errors, CLASSES).splitlines() if line.startswith('dog'))
+    dog = next(line for line in error_kinds.error_table(errors, CLASSES).splitlines() if line.startswith('dog'))
     assert dog.split()[1:] == ['0', '-'] * 5
 
 

@@ -1,4 +1,4 @@
-"""The worst errors: which, and what their pictures show."""
+"""The worst errors: which, and what their images show."""
 import cv2
 import numpy as np
 import pytest
@@ -8,10 +8,10 @@ from evaluation import gallery
 from evaluation.voc import Detection, GroundTruth
 
 CLASSES = ('cat', 'dog')
-CAT, DOG, FAR, SMALL = [11, 11, 110, 110], [201, 201, 300, 300], [301, 11, 390, 100], [351, 351, 370, 370]
+CAT, DOG, FAR, SMALL = [10, 10, 110, 110], [200, 200, 300, 300], [300, 10, 390, 100], [350, 350, 370, 370]
 TRUTHS = {'a': GroundTruth(np.array([CAT, DOG, SMALL], float), np.array([1, 2, 2]), np.zeros(3, bool)),
           'b': GroundTruth(np.array([DOG], float), np.array([2]), np.zeros(1, bool))}
-FOUND = {'a': Detection(np.array([FAR, FAR, CAT, [11, 11, 110, 45]], float), np.array([1, 2, 2, 1]), np.array([.3, .9, .8, .7]))}
+FOUND = {'a': Detection(np.array([FAR, FAR, CAT, [10, 10, 110, 45]], float), np.array([1, 2, 2, 1]), np.array([.3, .9, .8, .7]))}
 
 
 def _cases(count=5):
@@ -33,31 +33,31 @@ def test_nothing_wrong():
 
 
 @pytest.mark.parametrize('height, width', [(400, 400), (405, 1000), (2000, 390)])
-def test_pictures_show_detection_and_object(height, width):
+def test_the_part_shows_detection_and_object(height, width):
     image = np.zeros([height, width, 3], np.uint8)
     rows = error_kinds.analyse(FOUND, TRUTHS, CLASSES).wrong.rows
     for case in _cases():
-        picture = gallery.picture(case, rows, CLASSES, image)
-        assert max(picture.shape[:2]) == 360 and picture.dtype == np.uint8
-        assert _has(picture, (235, 45, 35))
+        part = gallery.drawn(case, rows, CLASSES, image)
+        assert max(part.shape[:2]) == 360 and part.dtype == np.uint8
+        assert _has(part, (235, 45, 35))
         if case.kind != 'missed':  # the red lies on the green
-            assert _has(picture, (40, 190, 70)) == (case.kind != 'background')
+            assert _has(part, (40, 190, 70)) == (case.kind != 'background')
 
 
 def test_a_box_beyond_the_image_and_a_thin_image():
     rows = error_kinds.analyse(FOUND, TRUTHS, CLASSES).wrong.rows
-    assert gallery.picture(_cases()[0], rows, CLASSES, np.zeros([1, 1000, 3], np.uint8)).shape == (2, 360, 3)
-    assert gallery.picture(_cases()[0], rows, CLASSES, np.zeros([50, 100, 3], np.uint8)).shape == (180, 360, 3)
+    assert gallery.drawn(_cases()[0], rows, CLASSES, np.zeros([1, 1000, 3], np.uint8)).shape == (2, 360, 3)
+    assert gallery.drawn(_cases()[0], rows, CLASSES, np.zeros([50, 100, 3], np.uint8)).shape == (180, 360, 3)
 
 
 def test_a_box_of_absurd_size():
     rows = error_kinds.analyse(FOUND, TRUTHS, CLASSES).wrong.rows
     rows.boxes[_cases()[0].detection, 2:] = 1e300
-    assert _has(gallery.picture(_cases()[0], rows, CLASSES, np.zeros([400, 400, 3], np.uint8)), (235, 45, 35))
+    assert _has(gallery.drawn(_cases()[0], rows, CLASSES, np.zeros([400, 400, 3], np.uint8)), (235, 45, 35))
 
 
-def _has(picture, colour):
-    return bool((picture == colour).all(axis=2).any())
+def _has(image, colour):
+    return bool((image == colour).all(axis=2).any())
 
 
 def test_jpeg_keeps_the_colours():
@@ -70,4 +70,4 @@ def test_images_without_any_object():
     truths = {'a': GroundTruth(np.zeros([0, 4]), np.zeros(0, int), np.zeros(0, bool))}
     wrong = error_kinds.analyse({'a': Detection(np.array([CAT], float), np.array([1]), np.array([.9]))}, truths, CLASSES).wrong
     [case] = gallery.worst(wrong, CLASSES, 5)
-    assert gallery.picture(case, wrong.rows, CLASSES, np.zeros([400, 400, 3], np.uint8)).shape == (360, 360, 3)
+    assert gallery.drawn(case, wrong.rows, CLASSES, np.zeros([400, 400, 3], np.uint8)).shape == (360, 360, 3)

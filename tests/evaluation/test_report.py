@@ -12,7 +12,7 @@ from evaluation.voc import Detection, GroundTruth
 from utils.errors import DataError
 
 CLASSES = ('cat', '<i>dog</i>', 'cow')
-CAT, DOG = [11., 11, 110, 110], [201., 201, 300, 300]
+CAT, DOG = [10., 10, 110, 110], [200., 200, 300, 300]
 NAME = '"><script>alert(1)</script>'
 TRUTHS = {NAME: GroundTruth(np.array([CAT, DOG]), np.array([1, 2]), np.array([False, False])),
           'b': GroundTruth(np.array([CAT]), np.array([1]), np.array([True]))}
@@ -21,15 +21,15 @@ FOUND = {NAME: Detection(np.array([CAT, DOG, DOG]), np.array([1, 1, 3]), np.arra
 
 @pytest.fixture(scope='module')
 def written(tmp_path_factory):
-    """-> (text of the page, numbers, ids whose pictures were asked for)."""
+    """-> (text of the page, numbers, ids whose images were asked for)."""
     asked = []
 
-    def pictures(ids):
+    def images(ids):
         asked.extend(ids)
         return {name: np.zeros([400, 400, 3], np.uint8) for name in ids}
 
     page, numbers = report.write(tmp_path_factory.mktemp('report') / 'new', report.evaluate(FOUND, TRUTHS, CLASSES),
-                                 {'checkpoint': '<x>', 'lost': float('nan')}, pictures)
+                                 {'checkpoint': '<x>', 'lost': float('nan')}, images)
     with open(page, encoding='utf-8') as file, open(numbers, encoding='utf-8') as other:
         return file.read(), json.load(other), asked
 
@@ -88,7 +88,7 @@ def test_command(tmp_path, capsys):
                for image, truth in truths.items()}
     voc_files.write_detections(tmp_path / 'found', 'test', shapes.SHAPES, shifted)
     arguments = ['--detections', str(tmp_path / 'found'), '--voc', str(tmp_path / 'shapes'), '--image_set', 'test',
-                 '--classes', str(tmp_path / 'shapes/classes.txt'), '--pictures=2']
+                 '--classes', str(tmp_path / 'shapes/classes.txt'), '--images=2']
     report.main([*arguments, '--output', str(tmp_path / 'out')])
     assert f'report: {tmp_path}/out/evaluation.html, {tmp_path}/out/evaluation.json' in capsys.readouterr().out
     assert 0 < (tmp_path / 'out/evaluation.html').read_text().count('data:image/jpeg') <= 8

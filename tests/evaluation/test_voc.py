@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evaluation import voc as voc_eval
-from tests.evaluation.rows import found_of, truth_of
+from tests.evaluation.rows import edges_of, found_of, truth_of
 from utils.errors import DataError
 
 A, B = (1, 1, 10, 10), (21, 21, 30, 30)
@@ -38,7 +38,8 @@ def test_unknown_metric():
 
 def test_overlap_counts_inclusive_pixels():
     # 10 x 10 pixels against the same moved by 5: 5 * 10 of 150 shared.
-    assert voc_eval.overlaps(np.array(A), np.array([[1, 6, 10, 15], A, B])) == pytest.approx([1 / 3, 1, 0])
+    found = voc_eval.paired_iou(edges_of([A] * 3), edges_of([[1, 6, 10, 15], A, B]))
+    assert found == pytest.approx([1 / 3, 1, 0])
 
 
 def _curve(detections, truths):
@@ -55,6 +56,12 @@ def test_difficult_objects_are_neither_right_nor_wrong():
     entry = _curve({'i': found_of((A, 1, .9), (A, 1, .8), (B, 1, .7))}, {'i': truth_of((A, 1, True), (B, 1, False))})
     assert entry.ground_truths == 1 and entry.ap == 1
     assert entry.recall.tolist() == [0, 0, 1]
+
+
+def test_crowd_regions_are_difficult():
+    truths = truth_of((A, 1, False), (B, 1, False), crowd=[True, False])
+    entry = _curve({'i': found_of((A, 1, .9), (A, 1, .8), (B, 1, .7))}, {'i': truths})
+    assert entry.ground_truths == 1 and entry.ap == 1
 
 
 def test_overlap_of_half_is_not_enough():
@@ -97,7 +104,7 @@ def test_the_same_curves_by_another_metric():
 def test_class_without_objects_is_not_in_the_mean():
     result = voc_eval.evaluate({'i': found_of((A, 1, .9), (A, 2, .9))}, {'i': truth_of((A, 1, False))}, ('cat', 'dog'))
     assert np.isnan(result.classes[1].ap) and result.mean_ap == 1
-    assert 'no objects, not in the mean: dog' in voc_eval.table(result)
+    assert 'no objects, not in the mean: dog' in voc_eval.ap_table(result)
 
 
 def test_no_detections():

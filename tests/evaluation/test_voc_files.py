@@ -33,7 +33,7 @@ def test_files_round_trip(tmp_path):
     voc_files.write_detections(tmp_path, 'test', ('cat', 'dog'), {'y/i': found_of((A, 1, .9), (B, 2, .25))})
     assert (tmp_path / 'comp4_det_test_dog.txt').read_text() == 'i 0.250000 21.00 21.00 30.00 30.00\n'
     found, missing = voc_files.read_detections(tmp_path, 'test', ('cat', 'dog', 'cow'))
-    assert missing == ['cow'] and found['i'].labels.tolist() == [1, 2] and found['i'].boxes.tolist() == [list(A), list(B)]
+    assert missing == ['cow'] and found['i'].labels.tolist() == [1, 2] and found['i'].boxes.tolist() == [[0, 0, 10, 10], [20, 20, 30, 30]]
 
 
 def test_class_name_with_a_slash_is_one_file(tmp_path):

@@ -2,16 +2,17 @@
 import numpy as np
 import pytest
 
+from datasets import voc
 from evaluation import voc as voc_eval
 from evaluation.voc import Detection, GroundTruth
 
 
 def _plain(detections, truths, label, threshold=.5):
-    """VOCevaldet.m: -> (precision, recall)."""
+    """VOCevaldet.m, on VOC pixels: -> (precision, recall)."""
     rows = [(score, image, box) for image, found in detections.items()
-            for box, score, of in zip(found.boxes, found.scores, found.labels, strict=True) if of == label]
+            for box, score, of in zip(voc.to_voc_pixels(found.boxes), found.scores, found.labels, strict=True) if of == label]
     rows.sort(key=lambda row: -row[0])  # stable
-    objects = {image: [[truth.boxes[i], truth.difficult[i], False] for i in np.flatnonzero(truth.labels == label)]
+    objects = {image: [[voc.to_voc_pixels(truth.boxes)[i], truth.difficult[i], False] for i in np.flatnonzero(truth.labels == label)]
                for image, truth in truths.items()}
     total = sum(not difficult for found in objects.values() for _, difficult, _ in found)
     right = wrong = 0
@@ -53,10 +54,10 @@ def _scene(kind, random):
         guesses = boxes[random.integers(objects, size=found)] + random.integers(-8, 8, [found, 4]) * (kind != 'pixels') \
             if objects else _boxes(random, found)
         guesses[:, 2:] = np.maximum(guesses[:, 2:], guesses[:, :2])
-        truths[image] = GroundTruth(boxes, random.integers(1, classes + 1, objects),
+        truths[image] = GroundTruth(voc.from_voc_pixels(boxes), random.integers(1, classes + 1, objects),
                                     np.ones(objects, bool) if kind == 'all difficult' else random.random(objects) < .2)
         scores = np.full(found, .5) if kind == 'equal scores' else random.random(found).round(2)
-        detections[image] = Detection(guesses, random.integers(1, classes + 1, found), scores)
+        detections[image] = Detection(voc.from_voc_pixels(guesses), random.integers(1, classes + 1, found), scores)
     return detections, truths, classes
 
 

@@ -160,7 +160,7 @@ def test_training_and_test_see_the_same_pixels():
                                pipeline.resize_image(image, 60), atol=.51)
 
 
-def test_large_pictures_do_not_alias():
+def test_large_images_do_not_alias():
     # Noise of standard deviation 74: the mean over 20 x 20 pixels has 3.7, over 12 x 16 pixels 5.3, a sample about 50.
     image = np.random.RandomState(0).randint(0, 256, [1200, 1200, 3]).astype(np.uint8)
     for window in ([0., 0, 1, 1], [.2, .1, .8, .9]):

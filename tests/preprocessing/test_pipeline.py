@@ -145,29 +145,31 @@ def test_resize_equals_opencv(height, width):
     np.testing.assert_allclose(found.numpy().astype(int), expected.astype(int), atol=1)
 
 
-def test_resize_averages_large_pictures():
+def test_resize_averages_large_images():
     image = np.zeros([256, 256, 3], np.uint8)
     image[::4, ::4] = 160  # one pixel of 16, and none of the four in the middle of each cell
     np.testing.assert_allclose(pipeline.resize_image(image, 64), np.full([64, 64, 3], 10))
 
 
-def test_pictures_of_some_images(tmp_path):
-    index = write(tmp_path / 'records', 6)
-    found = pipeline.pictures(index, ['4', '1', 'nowhere'])
-    assert {name: picture.shape for name, picture in found.items()} == {'1': (30, 40, 3), '4': (30, 40, 3)}
-    assert found['4'].dtype == np.uint8 and abs(found['4'].mean() - 40) < 1
-    assert pipeline.pictures(index, []) == {}
+def test_crowd_regions_are_no_training_objects(tmp_path):
+    index = write(tmp_path / 'crowds', 5, crowd=True)  # every second object
+    for use in (True, False):
+        batch, = take(training(index, 5, use_difficult=use, crop=False, zoom_out=False), 1)
+        assert sorted(batch['labels'].max(axis=1)) == [0, 0, 1, 1, 1] and batch['labels'].max() == 1
+    batch, = take(pipeline.evaluation_batches(index, 32, 5), 1)
+    assert batch['crowd'].tolist() == [[False, label == 2] for _, label in batch['labels']]
+    assert (batch['labels'] == 2).sum() == 1
 
 
 @pytest.mark.parametrize('ending, channels', [('.jpg', 3), ('.jpg', 1), ('.png', 3), ('.png', 4), ('.png', 1), ('.bmp', 3)])
-def test_decoded_pictures_have_the_pixels_of_opencv(ending, channels):
+def test_decoded_images_have_the_pixels_of_opencv(ending, channels):
     random = np.random.default_rng(0).integers(0, 256, [12, 16, channels]).astype(np.uint8)
     encoded = cv2.imencode(ending, cv2.resize(random, (75, 50)))[1].tobytes()
     expected = cv2.cvtColor(cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-    np.testing.assert_array_equal(pipeline.decode_picture(encoded), expected)
+    np.testing.assert_array_equal(pipeline.decode_image(encoded), expected)
 
 
 @pytest.mark.parametrize('encoded', [b'', b'hello', b'\xff\xd8\xff and no more'])
-def test_other_bytes_are_no_picture(encoded):
+def test_other_bytes_are_no_image(encoded):
     with pytest.raises(tf.errors.InvalidArgumentError):
-        pipeline.decode_picture(encoded)
+        pipeline.decode_image(encoded)
