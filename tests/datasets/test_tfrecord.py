@@ -14,8 +14,12 @@ from utils.errors import DataError
 def _objects(*rows):
     """rows: (box, label, difficult)."""
     boxes, labels, difficult = zip(*rows, strict=True) if rows else ((), (), ())
-    return annotations.Objects(np.array(boxes, 'f').reshape(-1, 4), np.array(labels, int), np.array(difficult, bool),
-                               np.zeros(len(rows), bool))
+    return annotations.Objects(
+        np.array(boxes, 'f').reshape(-1, 4),
+        np.array(labels, int),
+        np.array(difficult, bool),
+        np.zeros(len(rows), bool),
+    )
 
 
 def _example(name='y/1', *rows):
@@ -30,10 +34,20 @@ def _write(folder, count=5, per_shard=2):
 
 def test_round_trip():
     box = [.1, .2, .3, .4]
-    found = tfrecord.parse(_example('y/1', (box, 2, True), ([0, 0, 1, 1], 1, False)).SerializeToString())
-    assert (found['image'].numpy(), found['id'].numpy(), int(found['height']), int(found['width'])) == (b'jpeg', b'y/1', 20, 30)
+    found = tfrecord.parse(
+        _example('y/1', (box, 2, True), ([0, 0, 1, 1], 1, False)).SerializeToString()
+    )
+    assert (
+        found['image'].numpy(),
+        found['id'].numpy(),
+        int(found['height']),
+        int(found['width']),
+    ) == (b'jpeg', b'y/1', 20, 30)
     np.testing.assert_allclose(found['boxes'], [box, [0, 0, 1, 1]], rtol=1e-6)
-    assert found['labels'].numpy().tolist() == [2, 1] and found['difficult'].numpy().tolist() == [True, False]
+    assert found['labels'].numpy().tolist() == [2, 1] and found['difficult'].numpy().tolist() == [
+        True,
+        False,
+    ]
 
 
 def test_crowd_regions():
@@ -62,9 +76,22 @@ def test_image_without_objects():
 
 def test_feature_keys():
     keys = set(_example('y/1', ([0, 0, 1, 1], 1, False)).features.feature)
-    assert keys == {'image/encoded', 'image/format', 'image/height', 'image/width', 'image/filename', 'image/source_id',
-                    'image/object/bbox/ymin', 'image/object/bbox/xmin', 'image/object/bbox/ymax', 'image/object/bbox/xmax',
-                    'image/object/class/label', 'image/object/class/text', 'image/object/difficult', 'image/object/truncated'}
+    assert keys == {
+        'image/encoded',
+        'image/format',
+        'image/height',
+        'image/width',
+        'image/filename',
+        'image/source_id',
+        'image/object/bbox/ymin',
+        'image/object/bbox/xmin',
+        'image/object/bbox/ymax',
+        'image/object/bbox/xmax',
+        'image/object/class/label',
+        'image/object/class/text',
+        'image/object/difficult',
+        'image/object/truncated',
+    }
 
 
 def test_some_images(tmp_path):
@@ -85,7 +112,12 @@ def test_some_images(tmp_path):
 def test_folder(tmp_path):
     _write(tmp_path / 'records')
     index = tfrecord.read_index(tmp_path / 'records')
-    assert (index.images, index.classes, index.image_sets, len(index.files)) == (5, ('cat', 'dog'), ('y/train',), 3)
+    assert (index.images, index.classes, index.image_sets, len(index.files)) == (
+        5,
+        ('cat', 'dog'),
+        ('y/train',),
+        3,
+    )
     ids = [tfrecord.parse(s)['id'].numpy() for s in tf.data.TFRecordDataset(list(index.files))]
     assert ids == [b'y/0', b'y/1', b'y/2', b'y/3', b'y/4']
     assert [path.name for path in tmp_path.iterdir()] == ['records']
@@ -120,7 +152,9 @@ def test_folder_of_other_files_is_not_replaced(tmp_path, monkeypatch):
     (tmp_path / 'empty').mkdir()
     for folder in ('VOC2007', 'VOC2007/classes.txt', '.'):
         monkeypatch.chdir(tmp_path)
-        with pytest.raises(DataError, match=f'{(tmp_path / folder).resolve()} exists and is no mere record folder'):
+        with pytest.raises(
+            DataError, match=f'{(tmp_path / folder).resolve()} exists and is no mere record folder'
+        ):
             _write(folder)
     assert (tmp_path / 'VOC2007/classes.txt').read_text() == 'cat'
     assert sorted(path.name for path in tmp_path.iterdir()) == ['VOC2007', 'empty']
@@ -153,11 +187,18 @@ def _damage(folder, how):
         (folder / 'index.json').write_text(json.dumps(content))
 
 
-@pytest.mark.parametrize('how, message', [
-    ('missing', 'shard-00001.tfrecord is missing; convert again'), ('short', 'has .* bytes instead of'),
-    ('no index', 'is no finished conversion'), ('bad index', 'is damaged'), ('poor index', 'is damaged'),
-    ('no size', "index.json is damaged .KeyError: 'bytes'.; convert again"),
-    ('new index', 'index.json has version 2, and 1 is read here; convert again')])
+@pytest.mark.parametrize(
+    'how, message',
+    [
+        ('missing', 'shard-00001.tfrecord is missing; convert again'),
+        ('short', 'has .* bytes instead of'),
+        ('no index', 'is no finished conversion'),
+        ('bad index', 'is damaged'),
+        ('poor index', 'is damaged'),
+        ('no size', "index.json is damaged .KeyError: 'bytes'.; convert again"),
+        ('new index', 'index.json has version 2, and 1 is read here; convert again'),
+    ],
+)
 def test_what_is_not_whole_is_refused(tmp_path, how, message):
     _write(tmp_path / 'records')
     _damage(tmp_path / 'records', how)
@@ -167,5 +208,7 @@ def test_what_is_not_whole_is_refused(tmp_path, how, message):
 
 
 def test_missing_folder():
-    with pytest.raises(DataError, match='record folder nowhere does not exist; write it with ssd_image_to_tf.py'):
+    with pytest.raises(
+        DataError, match='record folder nowhere does not exist; write it with ssd_image_to_tf.py'
+    ):
         tfrecord.read_index(pathlib.Path('nowhere'))

@@ -8,10 +8,23 @@ from evaluation import gallery
 from evaluation.voc import Detection, GroundTruth
 
 CLASSES = ('cat', 'dog')
-CAT, DOG, FAR, SMALL = [10, 10, 110, 110], [200, 200, 300, 300], [300, 10, 390, 100], [350, 350, 370, 370]
-TRUTHS = {'a': GroundTruth(np.array([CAT, DOG, SMALL], float), np.array([1, 2, 2]), np.zeros(3, bool)),
-          'b': GroundTruth(np.array([DOG], float), np.array([2]), np.zeros(1, bool))}
-FOUND = {'a': Detection(np.array([FAR, FAR, CAT, [10, 10, 110, 45]], float), np.array([1, 2, 2, 1]), np.array([.3, .9, .8, .7]))}
+CAT, DOG, FAR, SMALL = (
+    [10, 10, 110, 110],
+    [200, 200, 300, 300],
+    [300, 10, 390, 100],
+    [350, 350, 370, 370],
+)
+TRUTHS = {
+    'a': GroundTruth(np.array([CAT, DOG, SMALL], float), np.array([1, 2, 2]), np.zeros(3, bool)),
+    'b': GroundTruth(np.array([DOG], float), np.array([2]), np.zeros(1, bool)),
+}
+FOUND = {
+    'a': Detection(
+        np.array([FAR, FAR, CAT, [10, 10, 110, 45]], float),
+        np.array([1, 2, 2, 1]),
+        np.array([0.3, 0.9, 0.8, 0.7]),
+    )
+}
 
 
 def _cases(count=5):
@@ -20,10 +33,14 @@ def _cases(count=5):
 
 def test_most_confident_and_largest_first():
     assert [(case.kind, case.image, case.caption) for case in _cases()] == [
-        ('background', 'a', 'dog 0.90'), ('background', 'a', 'cat 0.30'), ('wrong class', 'a', 'dog 0.80, overlaps cat by 1.00'),
+        ('background', 'a', 'dog 0.90'),
+        ('background', 'a', 'cat 0.30'),
+        ('wrong class', 'a', 'dog 0.80, overlaps cat by 1.00'),
         ('poor box', 'a', 'cat 0.70, overlaps cat by 0.35'),
-        ('missed', 'a', 'dog, 100 x 100 pixels'), ('missed', 'b', 'dog, 100 x 100 pixels'),
-        ('missed', 'a', 'dog, 20 x 20 pixels')]
+        ('missed', 'a', 'dog, 100 x 100 pixels'),
+        ('missed', 'b', 'dog, 100 x 100 pixels'),
+        ('missed', 'a', 'dog, 20 x 20 pixels'),
+    ]
     assert [case.kind for case in _cases(1)] == list(gallery.KINDS)
     assert _cases(0) == []
 
@@ -46,14 +63,24 @@ def test_the_part_shows_detection_and_object(height, width):
 
 def test_a_box_beyond_the_image_and_a_thin_image():
     rows = error_kinds.analyse(FOUND, TRUTHS, CLASSES).wrong.rows
-    assert gallery.drawn(_cases()[0], rows, CLASSES, np.zeros([1, 1000, 3], np.uint8)).shape == (2, 360, 3)
-    assert gallery.drawn(_cases()[0], rows, CLASSES, np.zeros([50, 100, 3], np.uint8)).shape == (180, 360, 3)
+    assert gallery.drawn(_cases()[0], rows, CLASSES, np.zeros([1, 1000, 3], np.uint8)).shape == (
+        2,
+        360,
+        3,
+    )
+    assert gallery.drawn(_cases()[0], rows, CLASSES, np.zeros([50, 100, 3], np.uint8)).shape == (
+        180,
+        360,
+        3,
+    )
 
 
 def test_a_box_of_absurd_size():
     rows = error_kinds.analyse(FOUND, TRUTHS, CLASSES).wrong.rows
     rows.boxes[_cases()[0].detection, 2:] = 1e300
-    assert _has(gallery.drawn(_cases()[0], rows, CLASSES, np.zeros([400, 400, 3], np.uint8)), (235, 45, 35))
+    assert _has(
+        gallery.drawn(_cases()[0], rows, CLASSES, np.zeros([400, 400, 3], np.uint8)), (235, 45, 35)
+    )
 
 
 def _has(image, colour):
@@ -68,6 +95,12 @@ def test_jpeg_keeps_the_colours():
 
 def test_images_without_any_object():
     truths = {'a': GroundTruth(np.zeros([0, 4]), np.zeros(0, int), np.zeros(0, bool))}
-    wrong = error_kinds.analyse({'a': Detection(np.array([CAT], float), np.array([1]), np.array([.9]))}, truths, CLASSES).wrong
+    wrong = error_kinds.analyse(
+        {'a': Detection(np.array([CAT], float), np.array([1]), np.array([0.9]))}, truths, CLASSES
+    ).wrong
     [case] = gallery.worst(wrong, CLASSES, 5)
-    assert gallery.drawn(case, wrong.rows, CLASSES, np.zeros([400, 400, 3], np.uint8)).shape == (360, 360, 3)
+    assert gallery.drawn(case, wrong.rows, CLASSES, np.zeros([400, 400, 3], np.uint8)).shape == (
+        360,
+        360,
+        3,
+    )

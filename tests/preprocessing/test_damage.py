@@ -40,17 +40,23 @@ def test_other_errors_pass(tmp_path):
         raise tf.errors.InvalidArgumentError(None, None, 'mine')
 
 
-@pytest.mark.parametrize('key, feature', [
-    ('image/object/class/label', tf.train.Feature(int64_list=tf.train.Int64List(value=[3]))),
-    ('image/object/class/label', tf.train.Feature(int64_list=tf.train.Int64List(value=[0]))),
-    ('image/object/class/label', tf.train.Feature(int64_list=tf.train.Int64List(value=[1, 2]))),
-    ('image/object/class/label', tf.train.Feature(float_list=tf.train.FloatList(value=[1]))),
-    ('image/object/bbox/ymax', tf.train.Feature(float_list=tf.train.FloatList(value=[float('nan')]))),
-    ('image/object/bbox/ymax', tf.train.Feature(float_list=tf.train.FloatList(value=[1.5]))),
-    ('image/object/bbox/ymax', tf.train.Feature(float_list=tf.train.FloatList(value=[]))),
-    ('image/object/is_crowd', tf.train.Feature(int64_list=tf.train.Int64List(value=[1, 0]))),
-    ('image/source_id', tf.train.Feature(int64_list=tf.train.Int64List(value=[1]))),
-])
+@pytest.mark.parametrize(
+    'key, feature',
+    [
+        ('image/object/class/label', tf.train.Feature(int64_list=tf.train.Int64List(value=[3]))),
+        ('image/object/class/label', tf.train.Feature(int64_list=tf.train.Int64List(value=[0]))),
+        ('image/object/class/label', tf.train.Feature(int64_list=tf.train.Int64List(value=[1, 2]))),
+        ('image/object/class/label', tf.train.Feature(float_list=tf.train.FloatList(value=[1]))),
+        (
+            'image/object/bbox/ymax',
+            tf.train.Feature(float_list=tf.train.FloatList(value=[float('nan')])),
+        ),
+        ('image/object/bbox/ymax', tf.train.Feature(float_list=tf.train.FloatList(value=[1.5]))),
+        ('image/object/bbox/ymax', tf.train.Feature(float_list=tf.train.FloatList(value=[]))),
+        ('image/object/is_crowd', tf.train.Feature(int64_list=tf.train.Int64List(value=[1, 0]))),
+        ('image/source_id', tf.train.Feature(int64_list=tf.train.Int64List(value=[1]))),
+    ],
+)
 def test_impossible_objects(tmp_path, key, feature):
     index = write(tmp_path / 'bad', 3)
     path = tmp_path / 'bad/shard-00000.tfrecord'
