@@ -78,10 +78,8 @@ def select(config: Config) -> list[sources.Subset]:
 
     DataError if there are none.
     """
-    if config.coco:
-        origins = sources.coco_files(_words(config.coco), _words(config.coco_images))
-    else:
-        origins = sources.voc_folders(_words(config.voc))
+    origins = (sources.coco_files(_words(config.coco), _words(config.coco_images)) if config.coco
+               else sources.voc_folders(_words(config.voc)))
     if config.split:
         subsets, notes = sources.divided(origins, config.split, config.split_seed)
     elif config.coco:

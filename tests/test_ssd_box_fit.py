@@ -59,9 +59,7 @@ def test_table_by_size_and_class(room, monkeypatch, capsys):
     words = {line.split('  ')[0].split(',')[0].strip(): line.split() for line in lines[2:8]}
     assert words['all'][1:4] == ['3', '0.667', '0.333'] and words['cat'][1:] == words['all'][1:]
     assert words['small'][4:7] == ['1', '0.000', '1.000'] and words['large'][5:8] == [
-        '2',
-        '1.000',
-        '0.000',
+        '2', '1.000', '0.000'
     ]
     assert words['medium'][-1] == words['dog'][-1] == '0'
     assert cv2.imread('box_fit.png').shape == (605, 1320, 3)

@@ -217,8 +217,7 @@ def test_one_output_takes_all_lists_of_a_kind(folder):
     both = sources.listed([voc.Folder('VOC2007')], ['train', 'test'])[0]
     assert ssd_image_to_tf.destinations(train, 'mine') == {'mine': train}
     assert ssd_image_to_tf.destinations(both, '') == {
-        'tfrecords_train': both[:1],
-        'tfrecords_test': both[1:],
+        'tfrecords_train': both[:1], 'tfrecords_test': both[1:]
     }
     with pytest.raises(
         UserError,
@@ -346,8 +345,7 @@ def test_coco_file_is_split(folder, monkeypatch):
         _main(monkeypatch, *arguments)
     _main(monkeypatch, *arguments, '--split=0.5')
     assert (
-        tfrecord.read_index('tfrecords_train').images,
-        tfrecord.read_index('tfrecords_test').images,
+        tfrecord.read_index('tfrecords_train').images, tfrecord.read_index('tfrecords_test').images
     ) == (3, 3)
     _main(monkeypatch, *arguments, '--output=all')
     assert tfrecord.read_index('all').image_sets == ('annotations/all',)

@@ -65,10 +65,7 @@ def test_division_prints_its_sizes(room):
     files = sources.coco_files([_coco('a.json', *range(8)), _coco('b.json', 1, 2)], ['.'])
     parts, notes = sources.divided(files, 0.75, 1)
     assert [(part.label, len(part.ids)) for part in parts] == [
-        ('a/train', 6),
-        ('a/test', 2),
-        ('b/train', 1),
-        ('b/test', 1),
+        ('a/train', 6), ('a/test', 2), ('b/train', 1), ('b/test', 1)
     ]
     assert notes == ['a: 6 images for training and 2 for test, split by seed 1',
                      'b: 1 images for training and 1 for test, split by seed 1']

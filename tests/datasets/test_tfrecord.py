@@ -38,15 +38,11 @@ def test_round_trip():
         _example('y/1', (box, 2, True), ([0, 0, 1, 1], 1, False)).SerializeToString()
     )
     assert (
-        found['image'].numpy(),
-        found['id'].numpy(),
-        int(found['height']),
-        int(found['width']),
+        found['image'].numpy(), found['id'].numpy(), int(found['height']), int(found['width'])
     ) == (b'jpeg', b'y/1', 20, 30)
     np.testing.assert_allclose(found['boxes'], [box, [0, 0, 1, 1]], rtol=1e-6)
     assert found['labels'].numpy().tolist() == [2, 1] and found['difficult'].numpy().tolist() == [
-        True,
-        False,
+        True, False
     ]
 
 
@@ -113,10 +109,7 @@ def test_folder(tmp_path):
     _write(tmp_path / 'records')
     index = tfrecord.read_index(tmp_path / 'records')
     assert (index.images, index.classes, index.image_sets, len(index.files)) == (
-        5,
-        ('cat', 'dog'),
-        ('y/train',),
-        3,
+        5, ('cat', 'dog'), ('y/train',), 3
     )
     ids = [tfrecord.parse(s)['id'].numpy() for s in tf.data.TFRecordDataset(list(index.files))]
     assert ids == [b'y/0', b'y/1', b'y/2', b'y/3', b'y/4']

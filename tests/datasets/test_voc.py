@@ -145,9 +145,7 @@ def test_boxes_are_clipped_and_counted():
     )
     np.testing.assert_allclose(found.boxes, [[0, 0, .5, 1], [0, 0, 1, 1]])
     assert (found.clipped, found.labels.tolist(), found.difficult.tolist()) == (
-        1,
-        [2, 1],
-        [False, True],
+        1, [2, 1], [False, True]
     )
 
 
@@ -200,9 +198,7 @@ def test_folder_of_images_with_xml_beside_them(tmp_path):
     assert (source.image_ids(), source.notes()) == (['a', 'b'], [])
     found = source.read('b')
     assert (found.image, found.where, found.size) == (
-        tmp_path / 'b.png',
-        str(tmp_path / 'b.xml'),
-        None,
+        tmp_path / 'b.png', str(tmp_path / 'b.xml'), None
     )
     assert voc.read_xml(tmp_path, 'a')[0] == found.objects == [voc_object('cat', (2, 1, 40, 30))]
 

@@ -34,11 +34,7 @@ def test_whole_pixels_are_one_based_inclusive_and_inside():
         100,
     )
     assert found.tolist() == [
-        [1, 1, 50, 100],
-        [6, 21, 25, 60],
-        [6, 21, 25, 60],
-        [1, 99, 50, 100],
-        [26, 51, 27, 52],
+        [1, 1, 50, 100], [6, 21, 25, 60], [6, 21, 25, 60], [1, 99, 50, 100], [26, 51, 27, 52]
     ]
     assert voc_xml.whole_pixels(np.zeros((0, 4)), 50, 100).shape == (0, 4)
     assert voc_xml.whole_pixels(np.array([[0, 0, 1, 1]]), 1, 1).tolist() == [[1, 1, 1, 1]]

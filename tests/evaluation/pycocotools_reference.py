@@ -30,8 +30,7 @@ def evaluate(detections, ground_truths, classes):
     """As evaluation.coco.evaluate -> (its ap, its recall, the twelve numbers)."""
     with contextlib.redirect_stdout(io.StringIO()):
         truth, found = (
-            _coco(ground_truths, ground_truths, classes),
-            _coco(detections, ground_truths, classes),
+            _coco(ground_truths, ground_truths, classes), _coco(detections, ground_truths, classes)
         )
         evaluation = _WithIgnore(truth, found, 'bbox')
         evaluation.evaluate()

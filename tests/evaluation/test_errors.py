@@ -126,14 +126,7 @@ def test_command(tmp_path, capsys):
     error_kinds.main([*arguments, '--least=1'])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == [
-        'class',
-        'missed',
-        'background',
-        'wrong',
-        'class',
-        'poor',
-        'box',
-        'double',
+        'class', 'missed', 'background', 'wrong', 'class', 'poor', 'box', 'double'
     ]
     assert set(lines[-2].split()[1:]) == {'0.000'}
     with pytest.raises(DataError, match='no class has 1000 objects in test'):

@@ -9,10 +9,7 @@ from evaluation.voc import Detection, GroundTruth
 
 CLASSES = ('cat', 'dog')
 CAT, DOG, FAR, SMALL = (
-    [10, 10, 110, 110],
-    [200, 200, 300, 300],
-    [300, 10, 390, 100],
-    [350, 350, 370, 370],
+    [10, 10, 110, 110], [200, 200, 300, 300], [300, 10, 390, 100], [350, 350, 370, 370]
 )
 TRUTHS = {
     'a': GroundTruth(np.array([CAT, DOG, SMALL], float), np.array([1, 2, 2]), np.zeros(3, bool)),
@@ -64,14 +61,10 @@ def test_the_part_shows_detection_and_object(height, width):
 def test_a_box_beyond_the_image_and_a_thin_image():
     rows = error_kinds.analyse(FOUND, TRUTHS, CLASSES).wrong.rows
     assert gallery.drawn(_cases()[0], rows, CLASSES, np.zeros([1, 1000, 3], np.uint8)).shape == (
-        2,
-        360,
-        3,
+        2, 360, 3
     )
     assert gallery.drawn(_cases()[0], rows, CLASSES, np.zeros([50, 100, 3], np.uint8)).shape == (
-        180,
-        360,
-        3,
+        180, 360, 3
     )
 
 
@@ -100,7 +93,5 @@ def test_images_without_any_object():
     ).wrong
     [case] = gallery.worst(wrong, CLASSES, 5)
     assert gallery.drawn(case, wrong.rows, CLASSES, np.zeros([400, 400, 3], np.uint8)).shape == (
-        360,
-        360,
-        3,
+        360, 360, 3
     )

@@ -41,10 +41,7 @@ def written(tmp_path_factory):
 def test_numbers(written):
     _, numbers, _ = written
     assert (
-        numbers['images'],
-        numbers['objects'],
-        numbers['difficult_objects'],
-        numbers['detections'],
+        numbers['images'], numbers['objects'], numbers['difficult_objects'], numbers['detections']
     ) == (2, 2, 1, 3)
     assert numbers['voc'] == {
         'iou': 0.5,
@@ -55,11 +52,7 @@ def test_numbers(written):
     }
     cat, dog, cow = numbers['classes'].values()
     assert (cat['ap_07'], cat['ap_area'], cat['coco']['AP'], cat['objects'], cat['detections']) == (
-        1,
-        1,
-        1,
-        1,
-        2,
+        1, 1, 1, 1, 2
     )
     assert cat['best_f1'] == {'threshold': .9, 'precision': 1, 'recall': 1, 'f1': 1}
     assert dog['best_f1'] == {'threshold': None, 'precision': 0, 'recall': 0, 'f1': 0}

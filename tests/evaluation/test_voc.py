@@ -56,11 +56,8 @@ def test_duplicates_are_wrong():
         {'i': found_of((A, 1, 0.9), (A, 1, 0.8), (B, 1, 0.7))},
         {'i': truth_of((A, 1, False), (B, 1, False))},
     )
-    assert entry.precision.tolist() == [1, 0.5, pytest.approx(2 / 3)] and entry.recall.tolist() == [
-        0.5,
-        0.5,
-        1,
-    ]
+    assert entry.precision.tolist() == [1, 0.5, pytest.approx(2 / 3)]
+    assert entry.recall.tolist() == [0.5, 0.5, 1]
 
 
 def test_difficult_objects_are_neither_right_nor_wrong():

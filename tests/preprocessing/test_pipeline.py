@@ -139,10 +139,7 @@ def test_evaluation_is_ordered_and_whole(index):
     assert first['heights'].tolist() == [20, 30, 40, 20] and first['widths'].tolist() == [40] * 4
     assert first['labels'].tolist() == [[0, 0], [1, 0], [1, 2], [0, 0]]
     assert first['difficult'].tolist() == [
-        [False, False],
-        [False, False],
-        [False, True],
-        [False, False],
+        [False, False], [False, False], [False, True], [False, False]
     ]
     np.testing.assert_allclose(first['boxes'][2], [[.1, .1, .5, .6], [.3, .2, .9, 1]])
     assert ids(take(pipeline.evaluation_batches(index, 32, 4, max_images=5), -1)) == list(range(5))
