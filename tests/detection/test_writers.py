@@ -93,7 +93,7 @@ def test_xml_is_read_as_an_annotation(room):
     _write('few/*.png', 'few/Annotations', 'xml')
     objects, size = voc.read_xml('few', 'a')
     assert size == (50, 100) and [item.name for item in objects] == ['dog', 'cat']
-    assert [item.box for item in objects] == [(6, 21, 25, 60), (1, 1, 50, 100)]
+    assert [item.edges for item in objects] == [(5, 20, 25, 60), (0, 0, 50, 100)]
     usable = annotations.usable(objects, 50, 100, CLASSES, 'a.xml')
     np.testing.assert_allclose(usable.boxes, [[.1, .2, .5, .6], [0, 0, 1, 1]], atol=1e-6)
     assert usable.refused == ()
@@ -108,7 +108,7 @@ def test_xml_of_a_turned_picture_has_the_stored_pixels(room):
     Image.fromarray(stored).save('turned.png', exif=exif)
     _write('turned.png', 'Annotations/turned.xml', make=lambda item: _result(item, [[0, .8, .3, 1]], [1], [.9]))
     objects, size = voc.read_xml('.', 'turned')
-    assert size == (50, 100) and objects[0].box == (1, 1, 10, 30)
+    assert size == (50, 100) and objects[0].edges == (0, 0, 10, 30)
 
 
 @pytest.mark.parametrize('image, output', [
