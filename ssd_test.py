@@ -49,13 +49,13 @@ def main() -> None:
 
     # 4 inference and 5 postprocessing
     total = min(config.max_images or index.images, index.images)
-    with damage.named(index, skippable=False):
+    with damage.named(index):
         found = collect.detect_all(detector.detect, batches, Progress(total, 'images'))
 
     # 6 evaluation
     result = report.evaluate(found.detections, found.ground_truths, classes, config.eval_iou)
     results = {metric: result.voc.by(metric) for metric in voc_eval.METRICS}
-    print(voc_eval.table(*results.values()))
+    print(voc_eval.ap_table(*results.values()))
     print(report.line(result))
     print(f'{_pace(found.images_per_second)}, batch {config.batch_size}, {config.precision}')
     if config.write_detections:
@@ -64,7 +64,7 @@ def main() -> None:
     facts = {'checkpoint': prefix, 'step': checkpoint.step_of(prefix),
              'records': config.test_records, **settings}
     page, numbers = report.write(config.output or folder, result, facts,
-                                 functools.partial(pipeline.pictures, index), config.worst_errors)
+                                 functools.partial(tfrecord.read_images, index), config.worst_errors)
     _note(folder, result.voc, facts | {'images': total, 'iou': config.eval_iou})
     print(f'report: {page}, {numbers}')
     for metric, entry in results.items():

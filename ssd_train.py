@@ -40,11 +40,7 @@ def main() -> int:
     say = print if distribution.is_chief(strategy) else _silent
 
     # 1 data preparation: what the records hold, and where the weights come from
-    index = tfrecord.read_index(config.train_records, cut_allowed=config.damaged_records == 'skip')
-    if config.damaged_records == 'skip':
-        index, left_out = damage.sound_copy(index, _own_folder(folder, 'sound_records', strategy))
-        for line in left_out:
-            say(line)
+    index = tfrecord.read_index(config.train_records)
     held_out = _held_out(config.eval_records, index)
     say(f'{index.images} training images, {len(index.classes)} classes, from {config.train_records}')
     facts = checkpoint.describe(spec, config.training_mode, index.classes)
@@ -142,12 +138,6 @@ def _devices(strategy):
     return f'{strategy.num_replicas_in_sync} x {kind}'
 
 
-def _own_folder(folder, name, strategy):
-    """A subfolder that no other worker writes to."""
-    number, count = distribution.worker(strategy)
-    return os.path.join(folder, name if count == 1 else f'{name}-{number}')
-
-
 def _silent(*_, **__):
     """In place of print where another worker writes."""
 
@@ -163,7 +153,7 @@ def _evaluate(detect, trainer, held_out, config, note):
     """
     batches = pipeline.evaluation_batches(held_out, trainer.model.spec.image_size, config.batch_size,
                                           max_images=config.eval_images)
-    with damage.named(held_out, skippable=False), trainer.averaged():
+    with damage.named(held_out), trainer.averaged():
         found = collect.detect_all(detect, batches)
     note(trainer.step, voc_eval.evaluate(found.detections, found.ground_truths, held_out.classes), len(found.ground_truths))
 

@@ -278,7 +278,7 @@ def _wrong_index(random, path) -> bytes:
 
 def _read_records():
     index = tfrecord.read_index('records')
-    with damage.named(index, skippable=False):
+    with damage.named(index):
         for batch in pipeline.evaluation_batches(index, 32, 2):
             assert len(batch['images']) and np.isfinite(batch['boxes'].numpy()).all()
             assert (batch['labels'].numpy() <= len(index.classes)).all()

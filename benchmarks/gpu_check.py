@@ -234,7 +234,7 @@ def _photograph():
 def _detect_photograph():
     spec = backbones.get('mobilenet_v1')
     detect = detector.load(backbone=spec).detect
-    image = pipeline.resize_image(pipeline.decode_picture(_photograph().read_bytes()), spec.image_size)
+    image = pipeline.resize_image(pipeline.decode_image(_photograph().read_bytes()), spec.image_size)
     found = detect(image[None])
     return type(found)(*(values.numpy()[0] for values in found))
 

@@ -17,7 +17,7 @@ with quiet():
     import numpy as np
 
     from benchmarks import commands
-    from datasets import shapes, voc
+    from datasets import shapes
     from detection import detector
     from evaluation import voc as voc_eval
     from nets import anchors, backbones, ssd, targets
@@ -68,16 +68,15 @@ def _report(name, precision, options):
 
 def _eight(spec):
     """(a training batch, {image id: ground truth in pixels}) of drawn pictures that all hold objects."""
-    pictures = (shapes.picture(np.random.default_rng([2, number])) for number in range(100))
+    pictures = (shapes.draw(np.random.default_rng([2, number])) for number in range(100))
     pictures = [picture for picture in pictures if picture[1]][:IMAGES]
     match = functools.partial(targets.match, defaults=anchors.default_boxes(spec))
     images, classes, offsets, truths = [], [], [], {}
     for number, (image, objects) in enumerate(pictures):
-        pixels = np.array([item[1:5] for item in objects], float)
+        edges = np.array([item[1:5] for item in objects], float)
         labels = np.array([shapes.SHAPES.index(item[0]) + 1 for item in objects])
-        boxes = voc.voc_pixels_to_corners(pixels, *image.shape[:2]).astype(np.float32)
-        truths[str(number)] = voc_eval.GroundTruth(
-            voc.corners_to_voc_pixels(boxes, 300, 300), labels, np.zeros(len(labels), bool))
+        boxes = (edges / np.tile(image.shape[:2], 2)).astype(np.float32)
+        truths[str(number)] = voc_eval.GroundTruth(boxes * 300, labels, np.zeros(len(labels), bool))
         images.append(pipeline.resize_image(image, spec.image_size))
         for values, target in zip((classes, offsets), match(boxes, labels), strict=True):
             values.append(target)
@@ -93,8 +92,7 @@ def _trainer(spec, precision, options):
 def _mean_ap(found, truths):
     detections = {}
     for number, (boxes, scores, classes, count) in enumerate(zip(*(values.numpy() for values in found), strict=True)):
-        boxes = voc.corners_to_voc_pixels(boxes[:count], 300, 300)
-        detections[str(number)] = voc_eval.Detection(boxes, classes[:count], scores[:count])
+        detections[str(number)] = voc_eval.Detection(boxes[:count] * 300, classes[:count], scores[:count])
     return voc_eval.evaluate(detections, truths, shapes.SHAPES, 'area').mean_ap
 
 

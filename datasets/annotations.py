@@ -1,7 +1,7 @@
-"""What every kind of annotation file becomes: the objects of one image, checked against it. No TensorFlow.
+"""The objects of one image, from any kind of annotation file, and their checks. No TensorFlow.
 
-A new kind of file is one module with a `RawObject` and a `Source`, as datasets.voc and datasets.coco have them; conversion,
-splitting and class lists then work for it.
+A new kind of file is one module with a class derived from `Source`, as in datasets.voc and
+datasets.coco; conversion, splitting and class lists then work for it.
 """
 import abc
 import collections
@@ -18,35 +18,39 @@ from utils.errors import DataError
 
 
 @dataclasses.dataclass(frozen=True)
-class RawObject(abc.ABC):
-    """One object as it stands in its file. box: four numbers in the file's own convention.  reference: what the file calls it,
-    e.g. 'annotation 7'; '' where it has only its place.
+class RawObject:
+    """One object of an annotation file, not checked yet.
+
+    Attributes:
+        name: class name.
+        edges: (ymin, xmin, ymax, xmax), pixels from the upper left corner of the image.
+        text: the box in the words of the file, for messages.
+        has_area: whether both sides of the box are above 0 by the rule of the file.
+        difficult: neither right nor wrong in evaluation.
+        truncated: only a part of the object is in the image.
+        crowd: COCO's iscrowd: a region of many objects; such a region is also difficult.
+        reference: what the file calls the object ('annotation 7'); '' if it has only a position.
     """
     name: str
-    box: tuple[float, float, float, float]
+    edges: tuple[float, float, float, float]
+    text: str
+    has_area: bool
     difficult: bool = False
     truncated: bool = False
+    crowd: bool = False
     reference: str = ''
-
-    @abc.abstractmethod
-    def has_area(self) -> bool:
-        """Whether both sides of the box are above 0."""
-
-    @abc.abstractmethod
-    def corners(self, height: int, width: int) -> np.ndarray:
-        """float64 [4] ymin, xmin, ymax, xmax in units of the image, not clipped."""
-
-    @abc.abstractmethod
-    def __str__(self) -> str:
-        """The box in the file's own words, for messages."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Annotation:
     """What is known of one image before the image itself is read.
 
-    image: its file.  objects: as they stand.  size: (height, width) as stated, or None.  where: names the annotation in messages.
-    refused: one line per object that could not even be read.
+    Attributes:
+        image: path of the image file.
+        objects: all objects that could be read.
+        size: (height, width) as the file states it, or None.
+        where: names the annotation in messages.
+        refused: one line per object that could not be read.
     """
     image: pathlib.Path
     objects: list[RawObject]
@@ -56,10 +60,12 @@ class Annotation:
 
 
 class Source(abc.ABC):
-    """Annotated images of one origin.
+    """Annotated images from one place.
 
-    name: the records call an image <name>/<image id>.  path: of the file or folder.  classes: names that belong to this origin,
-    those of labels 1, 2, ...
+    Attributes:
+        name: records call an image <name>/<image id>.
+        path: the annotation file or folder.
+        classes: names of labels 1, 2, ... if the user names no classes.
     """
     name: str
     path: pathlib.Path
@@ -67,7 +73,7 @@ class Source(abc.ABC):
 
     @abc.abstractmethod
     def image_ids(self) -> list[str]:
-        """All annotated images, each once; DataError where there are none."""
+        """All annotated images, each once; DataError if there are none."""
 
     @abc.abstractmethod
     def read(self, image_id: str) -> Annotation:
@@ -82,73 +88,89 @@ class Source(abc.ABC):
 class Objects:
     """The usable objects of one image, and what was done to the others.
 
-    boxes: float32 [R, 4] corners in [0, 1].  labels: int64 [R], from 1.  difficult, truncated: bool [R].
-    clipped: boxes that reached outside the image.  refused: one line per object that was left out, with the reason.
-    unknown: names outside the class list, one per object.
+    Attributes:
+        boxes: float32 [R, 4], corners in [0, 1].
+        labels: int64 [R], from 1.
+        difficult: bool [R].
+        truncated: bool [R].
+        crowd: bool [R], crowd regions; None if there are none.
+        clipped: number of boxes that reached outside the image.
+        refused: one line with the reason per object that was left out.
+        unknown: names that are not in the class list, one per object.
     """
     boxes: np.ndarray
     labels: np.ndarray
     difficult: np.ndarray
     truncated: np.ndarray
+    crowd: np.ndarray | None = None
     clipped: int = 0
     refused: tuple[str, ...] = ()
     unknown: tuple[str, ...] = ()
 
 
-def usable(objects: Sequence[RawObject], height: int, width: int, classes: Iterable[str], where: str) -> Objects:
-    """Checks and converts objects: clips boxes to the image, leaves out degenerate ones and unknown classes.
+def usable(objects: Sequence[RawObject], height: int, width: int, classes: Iterable[str],
+           where: str) -> Objects:
+    """Checks the objects of an image and clips their boxes to it.
 
-    height, width: of the image, pixels.  classes: names of labels 1, 2, ...  where: begins the reasons.
+    Args:
+        objects: as they were read.
+        height: of the image, pixels.
+        width: of the image, pixels.
+        classes: names of labels 1, 2, ...
+        where: names the annotation, at the start of each reason.
     """
-    rows, refused, clipped = [], [], 0
-    known = {name: number for number, name in enumerate(classes, start=1)}
+    kept, boxes, refused, clipped = [], [], [], 0
+    labels = {name: number for number, name in enumerate(classes, start=1)}
     for number, item in enumerate(objects, start=1):
-        reason, box = _checked(item, height, width, known)
-        if reason:
-            refused.append(f'{where}: {item.reference or f"object {number}"} ({item.name}): {reason}')
-            continue
+        box = np.array(item.edges) / [height, width, height, width]
         inside = np.clip(box, 0, 1)
+        if reason := _reason(item, inside, height, width, labels):
+            name = item.reference or f'object {number}'
+            refused.append(f'{where}: {name} ({item.name}): {reason}')
+            continue
         clipped += bool(np.abs(inside - box).max() > 1e-9)
-        rows.append((inside, known[item.name], item.difficult, item.truncated))
-    boxes, labels, difficult, truncated = zip(*rows, strict=True) if rows else ((), (), (), ())
-    return Objects(np.array(boxes, np.float32).reshape(-1, 4), np.array(labels, np.int64), np.array(difficult, bool),
-                   np.array(truncated, bool), clipped, tuple(refused),
-                   tuple(item.name for item in objects if item.name not in known))
+        boxes.append(inside)
+        kept.append(item)
+    return Objects(np.array(boxes, np.float32).reshape(-1, 4),
+                   np.array([labels[item.name] for item in kept], np.int64),
+                   np.array([item.difficult for item in kept], bool),
+                   np.array([item.truncated for item in kept], bool),
+                   np.array([item.crowd for item in kept], bool), clipped, tuple(refused),
+                   tuple(item.name for item in objects if item.name not in labels))
 
 
-def _checked(item, height, width, known):
-    """-> (reason to refuse, or '', box in units of the image)."""
+def _reason(item, inside, height, width, known):
+    """Why an object cannot be used, or ''. inside: its box, clipped to [0, 1]."""
     if item.name not in known:
         near = difflib.get_close_matches(item.name, known, n=1)
-        return f"unknown class{f', nearest: {near[0]}' if near else ''}", None
-    if not np.isfinite(item.box).all():
-        return f'box {item} is not finite', None
-    if not item.has_area():
-        return f'box {item} has no area', None
-    box = item.corners(height, width)
-    # In float32, as the record has it: what a thinner box would be rounded to has no area.
-    inside = np.clip(box, 0, 1).astype(np.float32)
-    if (inside[2:] <= inside[:2]).any():
-        return f'box {item} lies outside the {width} x {height} image', None
-    return '', box
+        return 'unknown class' + (f', nearest: {near[0]}' if near else '')
+    if not np.isfinite(item.edges).all():
+        return f'box {item.text} is not finite'
+    if not item.has_area:
+        return f'box {item.text} has no area'
+    low, high = inside.astype(np.float32).reshape(2, 2)  # records hold float32
+    if (high <= low).any():
+        return f'box {item.text} lies outside the {width} x {height} image'
+    return ''
 
 
 def class_list(names: Sequence[str], origin: str) -> tuple[str, ...]:
-    """Names that can be a class list, in their order; DataError, which begins with `origin`, where they cannot."""
+    """Checks class names; DataError, which begins with `origin`, if they cannot be a class list."""
     doubles = sorted(name for name, count in collections.Counter(names).items() if count > 1)
     if doubles:
         raise DataError(f'{origin} names {", ".join(doubles[:5])} twice')
     if not names:
         raise DataError(f'{origin} is empty')
     for name in names:
-        # A list is a file of lines, in which # begins a comment.
+        # In the file of a class list, # begins a comment.
         if name != name.strip() or not is_one_line(name) or name.startswith('#'):
-            raise DataError(f'{origin} has the class name {name!r}, which a list with one name per line cannot hold')
+            raise DataError(f'{origin} has the class name {name!r}, which a list with one name '
+                            'per line cannot hold')
     return tuple(names)
 
 
 def name_problem(name: object) -> str:
-    """Why something, text or not, is not the name of a file inside a folder; '' where it is."""
+    """Why something is not the name of a file inside a folder; '' if it is one."""
     if not isinstance(name, str) or not is_one_line(name):
         return 'is none'
     drive, rest = ntpath.splitdrive(name)
@@ -158,10 +180,5 @@ def name_problem(name: object) -> str:
 
 
 def is_one_line(text: str) -> bool:
-    """Whether a text can stand in a line of a UTF-8 file: not empty, no control characters, no lone surrogates."""
-    return bool(text) and not any(unicodedata.category(character) in ('Cc', 'Cs', 'Zl', 'Zp') for character in text)
-
-
-def count_classes(annotations: Iterable[Annotation]) -> collections.Counter[str]:
-    """Objects per class name."""
-    return collections.Counter(item.name for annotation in annotations for item in annotation.objects)
+    """Whether a text fits on one line of a UTF-8 file: not empty, no controls, no surrogates."""
+    return bool(text) and not any(unicodedata.category(c) in ('Cc', 'Cs', 'Zl', 'Zp') for c in text)

@@ -1,4 +1,4 @@
-"""Image files as bytes for a record: checked, and re-encoded where they are no plain JPEG. No TensorFlow."""
+"""Image files as bytes for a record: checked, and re-encoded if not plain JPEG. No TensorFlow."""
 import dataclasses
 import os
 
@@ -13,7 +13,14 @@ _QUALITY = 95
 
 @dataclasses.dataclass(frozen=True)
 class EncodedImage:
-    """encoded: JPEG bytes that decode to [height, width] and one or three 8-bit channels.  reencoded: not the file's bytes."""
+    """An image as it goes into a record.
+
+    Attributes:
+        encoded: JPEG bytes of one or three 8-bit channels.
+        height: pixels.
+        width: pixels.
+        reencoded: whether these are not the bytes of the file.
+    """
     encoded: bytes
     height: int
     width: int
@@ -21,10 +28,10 @@ class EncodedImage:
 
 
 def read(path: str | os.PathLike) -> EncodedImage:
-    """Reads and checks an image file; DataError where it cannot be decoded as a whole.
+    """Reads and checks an image file; DataError if it cannot be decoded as a whole.
 
-    The EXIF orientation is not followed: VOC's boxes refer to the pixels as they are stored, which is also how
-    tf.io.decode_jpeg reads them.
+    The EXIF orientation is ignored: VOC's boxes refer to the pixels as they are stored, and
+    tf.io.decode_jpeg reads them in the same way.
     """
     try:
         with open(path, 'rb') as file:
@@ -35,9 +42,11 @@ def read(path: str | os.PathLike) -> EncodedImage:
     if data[:2] == b'\xff\xd8' and b'\xff\xd9' not in data[-64:]:
         raise DataError(f'{path}: truncated JPEG: its end marker is missing')
     try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if data else None
+        flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
     except cv2.error:
-        raise DataError(f'{path}: no image that can be decoded, or one of more than {MOST_PIXELS} pixels') from None
+        raise DataError(f'{path}: no image that can be decoded, or one of more than {MOST_PIXELS} '
+                        'pixels') from None
     if image is None:
         raise DataError(f'{path}: no image that can be decoded')
     if not plain:
@@ -46,7 +55,7 @@ def read(path: str | os.PathLike) -> EncodedImage:
 
 
 def is_plain_jpeg(data: bytes) -> bool:
-    """Whether bytes are a JPEG of one (gray) or three components with 8 bits each; CMYK has four."""
+    """Whether bytes are a JPEG of one (gray) or three 8-bit components; CMYK has four."""
     if data[:3] != b'\xff\xd8\xff':
         return False
     position = 2
@@ -57,7 +66,8 @@ def is_plain_jpeg(data: bytes) -> bool:
         if marker == 0xFF:  # padding
             position += 1
         elif 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # start of frame
-            return data[position + 4] == 8 and data[position + 9] in (1, 3) and marker in (0xC0, 0xC1, 0xC2)
+            bits, components = data[position + 4], data[position + 9]
+            return bits == 8 and components in (1, 3) and marker in (0xC0, 0xC1, 0xC2)
         else:
             position += 2 + int.from_bytes(data[position + 2:position + 4], 'big')
     return False

@@ -1,68 +1,78 @@
-"""Which images of which origin are for training and which for test. No TensorFlow."""
+"""Which images of which source are for training and which for test. No TensorFlow."""
+import hashlib
 import os
 import pathlib
 import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from datasets import annotations, coco, split, voc
+from datasets import annotations, coco, voc
 from utils.errors import DataError
 
 TRAINING_SETS = ('train', 'trainval')
-# What a COCO file may be named after: instances_train2017.json, or train/_annotations.coco.json.
+# Words in the name of a COCO file: instances_train2017.json, or train/_annotations.coco.json.
 _SETS = ('trainval', 'train', 'minival', 'val', 'valid', 'test')
 
 
-class Part(NamedTuple):
-    """Some images of a source. image_set: 'train', 'val', ...; '' where nothing tells."""
+class Subset(NamedTuple):
+    """Some images of a source. image_set: 'train', 'val', ...; '' if nothing says which."""
     source: annotations.Source
     image_set: str
     ids: list[str]
 
     @property
     def label(self) -> str:
-        """E.g. 'VOC2007/train'."""
+        """For example 'VOC2007/train'."""
         return f'{self.source.name}/{self.image_set or "all"}'
 
 
 def voc_folders(folders: Iterable[str]) -> list[voc.Folder]:
     """Each folder once; DataError names the first that does not exist."""
-    return [voc.Folder(folder) for folder in dict.fromkeys(folder.rstrip('/') or folder for folder in folders)]
+    names = dict.fromkeys(folder.rstrip('/') or folder for folder in folders)
+    return [voc.Folder(name) for name in names]
 
 
 def coco_files(files: Sequence[str], image_folders: Sequence[str]) -> list[coco.Instances]:
-    """image_folders: one for each file, or one for all, or none: then each file's own folder."""
+    """COCO files with their image folders: one for each, one for all, or none (each file's own)."""
     if len(image_folders) not in (0, 1, len(files)):
-        raise DataError(f'{len(files)} COCO files, but {len(image_folders)} image folders; name one, or one for each')
-    image_folders = list(image_folders) or ['']
-    return [coco.Instances(*pair) for pair in zip(files, image_folders * (len(files) // len(image_folders)), strict=True)]
+        raise DataError(f'{len(files)} COCO files, but {len(image_folders)} image folders; name '
+                        'one, or one for each')
+    if len(image_folders) < 2:
+        image_folders = [*image_folders, ''][:1] * len(files)
+    return [coco.Instances(*pair) for pair in zip(files, image_folders, strict=True)]
 
 
-def listed(folders: Sequence[voc.Folder], image_sets: Iterable[str]) -> tuple[list[Part], list[str]]:
-    """The lists of ImageSets/Main -> (parts, one line per list that one folder lacks while another has it).
+def listed(folders: Sequence[voc.Folder], image_sets: Iterable[str]
+           ) -> tuple[list[Subset], list[str]]:
+    """The lists in ImageSets/Main of VOC folders.
 
-    DataError where a list is in no folder.
+    Returns:
+        The subsets, and one line per list that one folder has and another has not.
+
+    Raises:
+        DataError: no folder has one of the lists.
     """
-    parts, problems = [], []
+    subsets, problems = [], []
     for image_set in image_sets:
         missing = []
         for folder in folders:
             try:
-                parts.append(Part(folder, image_set, voc.image_ids(folder.path, image_set)))
+                subsets.append(Subset(folder, image_set, voc.image_ids(folder.path, image_set)))
             except DataError as error:
                 missing.append(str(error))
         if len(missing) == len(folders):
             raise DataError(f'{missing[0]}. Without lists: --split=0.8')
         problems += missing
-    return parts, [f'left out: {problem}' for problem in problems]
+    return subsets, [f'left out: {problem}' for problem in problems]
 
 
-def named(files: Sequence[coco.Instances]) -> tuple[list[Part], list[str]]:
-    """Each COCO file as one part, which is called after a word of the file's name, or else after the file's folder.
+def named(files: Sequence[coco.Instances]) -> tuple[list[Subset], list[str]]:
+    """Each COCO file as one subset, called by a word of its name, or else by its folder.
 
-    -> (parts, lines about what is left out).
+    Returns:
+        The subsets, and lines about what is left out.
     """
-    return [Part(file, _image_set(file.path), file.image_ids()) for file in files], _notes(files)
+    return [Subset(file, _image_set(file.path), file.image_ids()) for file in files], _notes(files)
 
 
 def _image_set(path: pathlib.Path) -> str:
@@ -71,20 +81,52 @@ def _image_set(path: pathlib.Path) -> str:
     return next((name for name in _SETS if name in words), folder if folder in _SETS else '')
 
 
-def divided(origins: Sequence[annotations.Source], share: float, seed: int) -> tuple[list[Part], list[str]]:
-    """All images of each source, split into the parts train and test (see datasets.split).
+def divided(origins: Sequence[annotations.Source], share: float, seed: int
+            ) -> tuple[list[Subset], list[str]]:
+    """All images of each source, divided into train and test; arguments as in `divide`.
 
-    -> (parts, lines about the sizes and about what is left out).
+    Returns:
+        The subsets, and lines about their sizes and about what is left out.
     """
-    parts, sizes = [], []
+    subsets, sizes = [], []
     for source in origins:
         try:
-            training, test = split.divide(source.image_ids(), share, seed)
+            training, test = divide(source.image_ids(), share, seed)
         except DataError as error:
             raise DataError(f'{source.name}: {error}') from None
-        parts += [Part(source, 'train', training), Part(source, 'test', test)]
-        sizes.append(f'{source.name}: {len(training)} images for training and {len(test)} for test, split by seed {seed}')
-    return parts, sizes + _notes(origins)
+        subsets += [Subset(source, 'train', training), Subset(source, 'test', test)]
+        sizes.append(f'{source.name}: {len(training)} images for training and {len(test)} for '
+                     f'test, split by seed {seed}')
+    return subsets, sizes + _notes(origins)
+
+
+def divide(ids: Iterable[str], share: float, seed: int) -> tuple[list[str], list[str]]:
+    """Divides images by a hash of the seed and their ids.
+
+    The ids with the lowest SHA-256 are for training: the same ids on every machine, in whatever
+    order a folder lists its files. Each side gets at least one image.
+
+    Args:
+        ids: all different.
+        share: part for training, above 0 and below 1.
+        seed: another seed divides differently.
+
+    Returns:
+        (training, test), both in the order of `ids`.
+
+    Raises:
+        DataError: fewer than two images.
+    """
+    ids = list(ids)
+    if len(ids) < 2:
+        raise DataError(f'{len(ids)} images cannot be split')
+
+    def digest(image_id):
+        return hashlib.sha256(f'{seed} {image_id}'.encode(errors='surrogateescape')).digest()
+
+    count = min(max(round(share * len(ids)), 1), len(ids) - 1)
+    training = set(sorted(ids, key=digest)[:count])
+    return [i for i in ids if i in training], [i for i in ids if i not in training]
 
 
 def _notes(origins):

@@ -1,7 +1,8 @@
 """Data in the layout of PASCAL VOC: class names, image sets, XML annotations. No TensorFlow.
 
-VOC's pixel coordinates are 1-based and inclusive: a box xmin..xmax covers the pixels xmin to xmax, that is, the stretch from
-xmin - 1 to xmax. Here it becomes ((xmin - 1) / width, xmax / width), so that a box over the whole image is exactly 0..1.
+VOC's files count pixels from 1 and include both ends: a box covers the pixels xmin to xmax. The
+rest of the code uses the edges of the pixels, xmin - 1 and xmax: a box over the whole image goes
+from 0 to its width.
 """
 import os
 import pathlib
@@ -12,93 +13,84 @@ from defusedxml import DefusedXmlException, ElementTree
 from datasets import annotations
 from utils.errors import DataError
 
-CLASSES = ('aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow', 'diningtable', 'dog', 'horse',
-           'motorbike', 'person', 'pottedplant', 'sheep', 'sofa', 'train', 'tvmonitor')
-# Of one annotation; a thousand objects are 0.3 MiB.
-_MOST_BYTES = 16 << 20
+CLASSES = ('aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow',
+           'diningtable', 'dog', 'horse', 'motorbike', 'person', 'pottedplant', 'sheep', 'sofa',
+           'train', 'tvmonitor')
+_MOST_BYTES = 16 << 20  # of one XML file; a thousand objects take 0.3 MiB
 _ENDINGS = ('.jpg', '.jpeg', '.JPG', '.JPEG', '.png', '.PNG', '.bmp')
 
 
-class RawObject(annotations.RawObject):
-    """One <object> as it stands in the file. box: (ymin, xmin, ymax, xmax), VOC pixels."""
-
-    def has_area(self) -> bool:
-        """Whether the corners differ; a box of one pixel, xmin = xmax, does not pass."""
-        # By VOC's rule equal corners are one pixel. In files of other tools, which count from 0, they are a box without area.
-        ymin, xmin, ymax, xmax = self.box
-        return ymax > ymin and xmax > xmin
-
-    def corners(self, height: int, width: int) -> np.ndarray:
-        """float64 [4] ymin, xmin, ymax, xmax in units of the image, not clipped."""
-        return voc_pixels_to_corners(np.array(self.box), height, width)
-
-    def __str__(self) -> str:
-        ymin, xmin, ymax, xmax = self.box
-        return f'xmin {xmin:g} ymin {ymin:g} xmax {xmax:g} ymax {ymax:g}'
-
-
 class Folder(annotations.Source):
-    """A folder in VOC layout, or one that holds pictures with one XML file each beside them, as labelImg writes them."""
+    """A folder in VOC layout, or a folder of images with an XML file beside each (labelImg)."""
     classes = CLASSES
 
     def __init__(self, folder: str | os.PathLike):
-        """DataError where there is no such folder."""
+        """DataError if there is no such folder."""
         self.path = pathlib.Path(folder)
         if not self.path.is_dir():
             raise DataError(f'no VOC folder at {folder}')
         self.name = self.path.resolve().name
 
     def image_ids(self) -> list[str]:
-        """Names of the XML files without ending, sorted; DataError where there are none."""
-        found = sorted(_stems(_part(self.path, 'Annotations'), ('.xml',)))
+        """Names of the XML files without ending, sorted; DataError if there are none."""
+        folder = _part(self.path, 'Annotations')
+        found = sorted(_stems(folder, ('.xml',)))
         if not found:
-            raise DataError(f'no annotation (*.xml) in {_part(self.path, "Annotations")}')
+            raise DataError(f'no annotation (*.xml) in {folder}')
         return found
 
     def read(self, image_id: str) -> annotations.Annotation:
-        """DataError where the picture or its XML file is missing, or that file is malformed."""
+        """DataError if the image or its XML file is missing, or the XML file is malformed."""
         objects, size = read_xml(self.path, image_id)
         return annotations.Annotation(image_path(self.path, image_id), objects, size,
                                       str(annotation_path(self.path, image_id)))
 
     def notes(self) -> list[str]:
-        """One line where pictures have no XML file."""
-        pictures = _part(self.path, 'JPEGImages')
-        without = sorted(_stems(pictures, _ENDINGS) - set(self.image_ids()))
+        """One line if there are images without an XML file."""
+        folder = _part(self.path, 'JPEGImages')
+        without = sorted(_stems(folder, _ENDINGS) - set(self.image_ids()))
         if not without:
             return []
-        return [f'{pictures}: pictures without an XML file, which are left out: {len(without)}, first {without[0]}. One without '
-                'objects wants an XML file without <object>']
+        return [f'{folder}: images without an XML file, which are left out: {len(without)}, first '
+                f'{without[0]}. An image without objects needs an XML file without <object>']
 
 
 def _stems(folder, endings):
-    return {path.stem for path in folder.iterdir() if path.suffix in endings and not path.name.startswith('.')}
+    return {path.stem for path in folder.iterdir()
+            if path.suffix in endings and not path.name.startswith('.')}
 
 
 def _part(folder, name) -> pathlib.Path:
-    """A folder of VOC's layout, or the whole where there is none of that name."""
+    """The part of a VOC folder with this name, or the folder itself if it has no such part."""
     part = pathlib.Path(folder) / name
     return part if part.is_dir() else pathlib.Path(folder)
 
 
 def read_class_list(path: str | os.PathLike) -> tuple[str, ...]:
-    """Class names, one per line; blank lines and lines that start with # do not count. DataError on doubles or none."""
+    """Class names, one per line, without blank lines and lines that start with #.
+
+    Raises:
+        DataError: the file cannot be read, has no name, or one name twice.
+    """
     try:
-        lines = [line.strip() for line in pathlib.Path(path).read_text(encoding='utf-8-sig').splitlines()]
+        text = pathlib.Path(path).read_text(encoding='utf-8-sig')
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f'class list {path} cannot be read: {_reason(error)}') from None
-    return annotations.class_list([line for line in lines if line and not line.startswith('#')], f'class list {path}')
+    lines = [line.strip() for line in text.splitlines()]
+    return annotations.class_list([line for line in lines if line and not line.startswith('#')],
+                                  f'class list {path}')
 
 
 def class_names(path: str | os.PathLike | None) -> tuple[str, ...]:
-    """The names of a class list (see `read_class_list`), or where none is given ('' or None) the 20 of VOC."""
+    """The names of a class list, see `read_class_list`; without a path the 20 classes of VOC."""
     return read_class_list(path) if path else CLASSES
 
 
 def image_ids(folder: str | os.PathLike, image_set: str) -> list[str]:
-    """The ids listed in <folder>/ImageSets/Main/<image_set>.txt, in its order, each once.
+    """The ids in <folder>/ImageSets/Main/<image_set>.txt, in its order, each once.
 
-    A second column, as in the per-class lists, is left out. DataError names the list and those that exist.
+    A second column, as in the lists of one class, is ignored. DataError names the list, or the
+    lists that exist.
     """
     lists = pathlib.Path(folder) / 'ImageSets' / 'Main'
     path = lists / f'{image_set}.txt'
@@ -119,7 +111,7 @@ def image_ids(folder: str | os.PathLike, image_set: str) -> list[str]:
 
 
 def image_path(folder: str | os.PathLike, image_id: str) -> pathlib.Path:
-    """JPEGImages/<id>.jpg, or with another usual ending where that is what exists; DataError where nothing does."""
+    """JPEGImages/<id>.jpg, or the file with another usual ending; DataError if there is none."""
     stem = _part(folder, 'JPEGImages') / image_id
     for ending in _ENDINGS:
         path = stem.with_name(stem.name + ending)
@@ -133,40 +125,45 @@ def annotation_path(folder: str | os.PathLike, image_id: str) -> pathlib.Path:
     return _part(folder, 'Annotations') / f'{image_id}.xml'
 
 
-def read_xml(folder: str | os.PathLike, image_id: str) -> tuple[list[RawObject], tuple[int, int] | None]:
-    """Annotations/<id>.xml -> (objects, (height, width) or None where the file has no size).
+def read_xml(folder: str | os.PathLike, image_id: str
+             ) -> tuple[list[annotations.RawObject], tuple[int, int] | None]:
+    """Annotations/<id>.xml -> (objects, (height, width) or None if the file has no size).
 
     DataError names a file that is missing or malformed.
     """
     path = annotation_path(folder, image_id)
     root = _parsed(path)
     try:
-        objects = [_raw_object(element) for element in root.findall('object')]
+        objects = [_object(element) for element in root.findall('object')]
         size = root.find('size')
-        return objects, (int(size.findtext('height')), int(size.findtext('width'))) if size is not None else None
+        if size is None:
+            return objects, None
+        return objects, (int(size.findtext('height')), int(size.findtext('width')))
     except (TypeError, ValueError, AttributeError, OverflowError):
-        raise DataError(f'{path}: malformed XML: an object without name or box, or a number that is none') from None
+        raise DataError(f'{path}: malformed XML: an object without name or box, or a number that '
+                        'is none') from None
 
 
 def _parsed(path):
-    """The root of an XML file; DataError for one that is missing, malformed, too large, or defines entities."""
+    """The root of an XML file; DataError if it is missing, malformed, large or has a doctype."""
     try:
         if path.stat().st_size <= _MOST_BYTES:
             return ElementTree.parse(path, forbid_dtd=True).getroot()
     except FileNotFoundError:
         raise DataError(f'{path}: annotation is missing') from None
     except DefusedXmlException:
-        raise DataError(f'{path}: malformed XML: a document type, which could define entities, is not read') from None
+        raise DataError(f'{path}: malformed XML: a document type, which could define entities, is '
+                        'not read') from None
     except (ElementTree.ParseError, OSError, ValueError, LookupError) as error:
         raise DataError(f'{path}: malformed XML: {_reason(error)}') from None
     raise DataError(f'{path}: more than {_MOST_BYTES >> 20} MiB is no annotation')
 
 
-def _raw_object(element) -> RawObject:
+def _object(element):
     box = element.find('bndbox')  # a direct child: the boxes of <part>s lie deeper
     corners = tuple(float(box.findtext(key)) for key in ('ymin', 'xmin', 'ymax', 'xmax'))
-    return RawObject(element.findtext('name').strip(), corners,
-                     _flag(element, 'difficult'), _flag(element, 'truncated'))
+    return voc_object(element.findtext('name').strip(), corners, _flag(element, 'difficult'),
+                      _flag(element, 'truncated'))
 
 
 def _flag(element, key) -> bool:
@@ -175,14 +172,25 @@ def _flag(element, key) -> bool:
     return text is not None and bool(int(float(text)))
 
 
-def voc_pixels_to_corners(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
-    """[..., 4] ymin, xmin, ymax, xmax, VOC pixels -> float64 corners in units of the image, not clipped."""
-    return (boxes - np.array([1, 1, 0, 0])) / np.array([height, width, height, width], np.float64)
+def voc_object(name: str, box: tuple[float, ...], difficult: bool = False,
+               truncated: bool = False) -> annotations.RawObject:
+    """One <object>. box: (ymin, xmin, ymax, xmax), VOC pixels."""
+    ymin, xmin, ymax, xmax = box
+    # By VOC's rule equal corners are one pixel. In files of other tools, which count from 0, such a
+    # box has no area.
+    return annotations.RawObject(name, (ymin - 1, xmin - 1, ymax, xmax),
+                                 f'xmin {xmin:g} ymin {ymin:g} xmax {xmax:g} ymax {ymax:g}',
+                                 ymax > ymin and xmax > xmin, difficult, truncated)
 
 
-def corners_to_voc_pixels(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
-    """The inverse of `voc_pixels_to_corners`: float64 [..., 4]."""
-    return np.asarray(boxes, np.float64) * np.array([height, width, height, width], np.float64) + np.array([1, 1, 0, 0])
+def from_voc_pixels(boxes: np.ndarray) -> np.ndarray:
+    """[..., 4] ymin, xmin, ymax, xmax: VOC pixels -> pixel edges."""
+    return boxes - np.array([1, 1, 0, 0])
+
+
+def to_voc_pixels(boxes: np.ndarray) -> np.ndarray:
+    """[..., 4] ymin, xmin, ymax, xmax: pixel edges -> VOC pixels."""
+    return boxes + np.array([1, 1, 0, 0])
 
 
 def _reason(error):

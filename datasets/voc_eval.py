@@ -1,4 +1,4 @@
-"""The door to `evaluation.voc`, under the name by which its command is known: python3 -m datasets.voc_eval --help."""
+"""python3 -m datasets.voc_eval is the published name of the command in evaluation.voc_files."""
 from evaluation.voc_files import main
 from utils.script import run
 

@@ -1,4 +1,4 @@
-"""Writes annotations as PASCAL VOC has them; datasets.voc reads them. No TensorFlow."""
+"""Writes XML annotations as PASCAL VOC has them; datasets.voc reads them. No TensorFlow."""
 from collections.abc import Iterable, Sequence
 from xml.etree import ElementTree
 
@@ -7,11 +7,14 @@ import numpy as np
 from datasets import voc
 
 
-def annotation(filename: str, height: int, width: int, objects: Iterable[tuple[str, Sequence[float], bool | int]]) -> str:
+def annotation(filename: str, height: int, width: int,
+               objects: Iterable[tuple[str, Sequence[float], bool | int]]) -> str:
     """The text of one XML file.
 
     Args:
-        filename: of the picture, without its folder.  height, width: of the picture, pixels.
+        filename: of the image, without its folder.
+        height: of the image, pixels.
+        width: of the image, pixels.
         objects: (name, (ymin, xmin, ymax, xmax) in VOC pixels, difficult) of each.
     """
     root = ElementTree.Element('annotation')
@@ -31,12 +34,14 @@ def _add(element, **values):
 
 
 def whole_pixels(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
-    """float [D, 4] corners in [0, 1] -> int64 [D, 4] VOC pixels: the nearest ones, 1 .. side.
+    """float [D, 4] corners in [0, 1] -> int64 [D, 4], the nearest VOC pixels, 1 .. side.
 
-    A box keeps at least two pixels of each side, where the picture has them: one of a single pixel, xmin = xmax, reads as empty.
+    A box keeps at least two pixels of each side if the image has them: a box of a single pixel,
+    xmin = xmax, is read as empty.
     """
     sides = np.array([height, width])
-    corners = np.round(voc.corners_to_voc_pixels(boxes, height, width)).astype(np.int64)
+    edges = np.asarray(boxes, np.float64) * [height, width, height, width]
+    corners = np.round(voc.to_voc_pixels(edges)).astype(np.int64)
     low = np.clip(corners[:, :2], 1, np.maximum(sides - 1, 1))
     high = np.clip(corners[:, 2:], np.minimum(low + 1, sides), sides)
     return np.concatenate([low, high], axis=1)

@@ -63,7 +63,7 @@ def sample() -> tuple[str, np.ndarray]:
     if path := photograph():
         return path, read(path)
     print('no sample photograph in this matplotlib: a drawn scene instead')
-    return 'drawn_scene', shapes.picture(np.random.default_rng(1))[0]
+    return 'drawn_scene', shapes.draw(np.random.default_rng(1))[0]
 
 
 def photograph() -> str | None:

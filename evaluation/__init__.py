@@ -1,2 +1,2 @@
-"""What a detector is worth: average precision by VOC's and COCO's rules, its errors, and the report."""
-import datasets  # noqa: F401 - before OpenCV, which takes the limits that it sets
+"""How good a detector is: average precision by VOC and COCO, kinds of errors, the report."""
+import datasets  # noqa: F401 - before OpenCV, whose limits it sets

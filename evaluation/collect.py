@@ -1,4 +1,4 @@
-"""Runs a detector over evaluation batches, collects what evaluation.voc compares, and notes the result."""
+"""Runs a detector over evaluation batches, collects its detections, and logs the result."""
 import dataclasses
 import datetime
 import json
@@ -7,8 +7,9 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 
-from datasets import voc
-from evaluation.voc import METRICS, Detection, GroundTruth, Result
+import numpy as np
+
+from evaluation.voc import METRICS, Detection, GroundTruth, VocResult
 from utils.progress import Progress
 
 LOG = 'evaluations.jsonl'
@@ -16,19 +17,26 @@ LOG = 'evaluations.jsonl'
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """What evaluation.voc.evaluate takes, by image id. images_per_second: without the first batch, which holds the tracing;
-    None where there is no other.
+    """What evaluation.voc.evaluate takes, and the speed.
+
+    Attributes:
+        detections: by image id.
+        ground_truths: by image id.
+        images_per_second: without the first batch, which includes tracing; None if it is the only
+            one.
     """
     detections: dict[str, Detection]
     ground_truths: dict[str, GroundTruth]
     images_per_second: float | None
 
 
-def detect_all(detect: Callable[..., Iterable], batches: Iterable[Mapping], progress: Progress | None = None) -> Found:
-    """Detections and objects of all batches, in VOC pixels of the images as they were before resizing.
+def detect_all(detect: Callable[..., Iterable], batches: Iterable[Mapping],
+               progress: Progress | None = None) -> Found:
+    """Detections and objects of all batches, in pixels of the images before resizing.
 
     Args:
-        detect: uint8 images [B, S, S, 3] -> boxes [B, D, 4] corners in [0, 1], scores, classes [B, D], counts [B].
+        detect: uint8 images [B, S, S, 3] -> boxes [B, D, 4] corners in [0, 1], scores [B, D],
+            classes [B, D], counts [B].
         batches: see preprocessing.pipeline.evaluation_batches.
         progress: of images; is closed at the end.
     """
@@ -37,13 +45,18 @@ def detect_all(detect: Callable[..., Iterable], batches: Iterable[Mapping], prog
         found = [values.numpy() for values in detect(batch['images'])]
         batch = {name: values.numpy() for name, values in batch.items() if name != 'images'}
         for number, image in enumerate(batch['ids']):
-            size = int(batch['heights'][number]), int(batch['widths'][number])
-            detections[image.decode()] = _detection(*(values[number] for values in found), *size)
-            truths[image.decode()] = _ground_truth(*(batch[n][number] for n in ('boxes', 'labels', 'difficult')), *size)
+            height, width = (float(batch[side][number]) for side in ('heights', 'widths'))
+            scale = np.array([height, width, height, width])
+            boxes, scores, classes, count = (values[number] for values in found)
+            detections[image.decode()] = Detection(boxes[:count] * scale, classes[:count],
+                                                   scores[:count])
+            real = batch['labels'][number] > 0
+            boxes, labels, difficult, crowd = (
+                batch[key][number][real] for key in ('boxes', 'labels', 'difficult', 'crowd'))
+            truths[image.decode()] = GroundTruth(boxes * scale, labels, difficult, crowd)
         if progress:
             progress.update(len(batch['ids']))
-        # The first batch holds the tracing.
-        if start is None:
+        if start is None:  # the first batch includes tracing
             start = time.monotonic()
         else:
             images += len(batch['ids'])
@@ -52,32 +65,30 @@ def detect_all(detect: Callable[..., Iterable], batches: Iterable[Mapping], prog
     return Found(detections, truths, images / (time.monotonic() - start) if images else None)
 
 
-def _detection(boxes, scores, classes, count, height, width):
-    return Detection(voc.corners_to_voc_pixels(boxes[:count], height, width), classes[:count], scores[:count])
+def append_to_log(folder: str | os.PathLike, result: VocResult, **facts: object) -> None:
+    """Appends one line of JSON to <folder>/evaluations.jsonl.
 
+    Args:
+        folder: is made if it does not exist.
+        result: mean AP and the AP of each class are logged by both metrics; null for NaN.
+        **facts: checkpoint, step, records, images, thresholds, ...; what JSON can hold.
 
-def _ground_truth(boxes, labels, difficult, height, width):
-    real = labels > 0
-    return GroundTruth(voc.corners_to_voc_pixels(boxes[real], height, width), labels[real], difficult[real])
-
-
-def append_to_log(folder: str | os.PathLike, result: Result, **facts: object) -> None:
-    """Appends one line of JSON to <folder>/evaluations.jsonl: the time, `facts`, mean AP and AP per class by both metrics.
-
-    One process writes. facts: checkpoint, step, records, images, thresholds, ...; what JSON can hold.
-    A class without objects has the AP null. OSError where the file cannot be written.
+    Raises:
+        OSError: the file cannot be written.
     """
-    line = {'time': datetime.datetime.now().astimezone().isoformat(timespec='seconds'), **facts}
+    now = datetime.datetime.now().astimezone()
+    line = {'time': now.isoformat(timespec='seconds'), **facts}
     for metric in METRICS:
         measured = result.by(metric)
-        line |= {f'mean_ap_{metric}': measured.mean_ap, f'ap_{metric}': {entry.name: entry.ap for entry in measured.classes}}
+        line[f'mean_ap_{metric}'] = measured.mean_ap
+        line[f'ap_{metric}'] = {entry.name: entry.ap for entry in measured.classes}
     os.makedirs(folder or '.', exist_ok=True)
     with open(os.path.join(folder, LOG), 'a', encoding='utf-8') as file:
         file.write(json.dumps(without_nan(line), allow_nan=False) + '\n')
 
 
 def without_nan(value: object) -> object:
-    """Nested dicts and lists with None, JSON's null, in the place of NaN."""
+    """Nested dicts and lists with None, JSON's null, instead of NaN."""
     if isinstance(value, dict):
         return {key: without_nan(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):

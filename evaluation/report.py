@@ -1,9 +1,10 @@
-"""The evaluation of a detector as one page to read, and the same numbers as JSON; for the detections of any detector.
+"""The evaluation of a detector as one HTML page, and the same numbers as JSON.
 
-    python3 -m evaluation.report --detections DIR --voc VOCdevkit/VOC2007 --image_set test --output DIR
+    python3 -m evaluation.report --detections DIR --voc VOCDIR --image_set test --output DIR
 
-evaluation.html needs no network: VOC's and COCO's average precision, best F1 thresholds, precision-recall curves, kinds of errors
-and pictures of the worst ones. evaluation.json has its numbers; docs/evaluation.md lists the keys.
+evaluation.html needs no network: average precision by VOC and COCO, best F1 thresholds,
+precision-recall curves, kinds of errors and images of the worst ones. evaluation.json has its
+numbers; docs/evaluation.md lists the keys.
 """
 import base64
 import dataclasses
@@ -27,40 +28,53 @@ from evaluation.collect import without_nan
 from utils.errors import DataError
 
 PAGE, NUMBERS = 'evaluation.html', 'evaluation.json'
-_FREQUENT = 20  # objects, of the second mean
+_FREQUENT = 20  # objects of a class, for the second mean
 
 
 @dataclasses.dataclass(frozen=True)
 class Evaluation:
-    """All that is measured. voc: evaluation.voc.Result by metric '07'.  threshold: IoU of voc and errors."""
+    """All that is measured.
+
+    Attributes:
+        classes: names of labels 1, 2, ...
+        threshold: IoU of voc and errors.
+        voc: by metric '07'.
+        coco: with IoU thresholds of its own.
+        errors: kinds of errors.
+    """
     classes: tuple[str, ...]
     threshold: float
-    voc: voc_eval.Result
-    coco: coco_eval.Result
+    voc: voc_eval.VocResult
+    coco: coco_eval.CocoResult
     errors: error_kinds.Errors
 
 
-def evaluate(detections: Mapping[str, voc_eval.Detection], ground_truths: Mapping[str, voc_eval.GroundTruth],
-             classes: Sequence[str], threshold: float = 0.5) -> Evaluation:
-    """Arguments and errors are those of evaluation.voc.evaluate; COCO's numbers have thresholds of their own."""
+def evaluate(detections: Mapping[str, voc_eval.Detection],
+             ground_truths: Mapping[str, voc_eval.GroundTruth], classes: Sequence[str],
+             threshold: float = 0.5) -> Evaluation:
+    """Arguments and errors are those of evaluation.voc.evaluate."""
     data = detections, ground_truths, classes
-    return Evaluation(tuple(classes), threshold, voc_eval.evaluate(*data, '07', threshold), coco_eval.evaluate(*data),
-                      error_kinds.analyse(*data, '07', threshold))
+    return Evaluation(tuple(classes), threshold, voc_eval.evaluate(*data, '07', threshold),
+                      coco_eval.evaluate(*data), error_kinds.analyse(*data, '07', threshold))
 
 
 def numbers(evaluation: Evaluation, about: dict[str, object]) -> dict[str, object]:
-    """What evaluation.json holds. about: {what: value}, where the detections come from."""
+    """The content of evaluation.json. about: {what: value}, where the detections come from."""
     rows, errors = evaluation.errors.wrong.rows, evaluation.errors
     points, area = evaluation.voc, evaluation.voc.by('area')
+    now = datetime.datetime.now().astimezone()
     return without_nan({
-        'about': {'time': datetime.datetime.now().astimezone().isoformat(timespec='seconds')} | about,
-        'images': len(rows.names), 'objects': int((~rows.difficult).sum()), 'difficult_objects': int(rows.difficult.sum()),
-        'detections': len(rows.labels),
-        'voc': {'iou': evaluation.threshold, 'mean_ap_07': points.mean_ap, 'mean_ap_area': area.mean_ap,
-                'mean_ap_07_frequent': points.mean_over(_FREQUENT), 'mean_ap_area_frequent': area.mean_over(_FREQUENT)},
+        'about': {'time': now.isoformat(timespec='seconds')} | about,
+        'images': len(rows.names), 'objects': int((~rows.difficult).sum()),
+        'difficult_objects': int(rows.difficult.sum()), 'detections': len(rows.labels),
+        'voc': {'iou': evaluation.threshold,
+                'mean_ap_07': points.mean_ap, 'mean_ap_area': area.mean_ap,
+                'mean_ap_07_frequent': points.mean_over(_FREQUENT),
+                'mean_ap_area_frequent': area.mean_over(_FREQUENT)},
         'coco': evaluation.coco.summary(),
         'errors': {'score': errors.score, 'kinds': {
-            kind: {'count': sum(errors.counts[kind].values()), 'ap_lost': errors.mean_cost(kind, evaluation.classes)}
+            kind: {'count': sum(errors.counts[kind].values()),
+                   'ap_lost': errors.mean_cost(kind, evaluation.classes)}
             for kind in error_kinds.KINDS}},
         'classes': {entry.name: _of_class(evaluation, entry, other)
                     for entry, other in zip(points.classes, area.classes, strict=True)}})
@@ -68,50 +82,57 @@ def numbers(evaluation: Evaluation, about: dict[str, object]) -> dict[str, objec
 
 def _of_class(evaluation, points, area):
     name, errors = points.name, evaluation.errors
-    return {'objects': points.ground_truths, 'detections': points.detections, 'ap_07': points.ap, 'ap_area': area.ap,
+    return {'objects': points.ground_truths, 'detections': points.detections,
+            'ap_07': points.ap, 'ap_area': area.ap,
             'best_f1': points.best_f1()._asdict(), 'coco': evaluation.coco.of_class(name),
-            'errors': {kind: {'count': errors.counts[kind][name], 'ap_lost': errors.costs[kind][name]}
-                       for kind in error_kinds.KINDS}}
+            'errors': {kind: {'count': errors.counts[kind][name],
+                              'ap_lost': errors.costs[kind][name]} for kind in error_kinds.KINDS}}
 
 
 def write(folder: str | os.PathLike, evaluation: Evaluation, about: dict[str, object],
-          read_pictures: Callable[[list[str]], Mapping[str, np.ndarray]], count: int = 12) -> tuple[str, str]:
-    """Writes evaluation.html and evaluation.json into a folder -> their paths; DataError where that cannot be done.
+          read_images: Callable[[list[str]], Mapping[str, np.ndarray]], count: int = 12
+          ) -> tuple[str, str]:
+    """Writes evaluation.html and evaluation.json into a folder and returns their paths.
 
     Args:
+        folder: is made if it does not exist.
+        evaluation: what to write.
         about: see `numbers`.
-        read_pictures: list of image ids -> {id: uint8 RGB [H, W, 3]}; images that it lacks are not shown.
-        count: pictures of each kind of error.
+        read_images: list of image ids -> {id: uint8 RGB [H, W, 3]}, of those that it has.
+        count: images of each kind of error.
+
+    Raises:
+        DataError: the files cannot be written.
     """
     found = numbers(evaluation, about)
     page = _template().render(
-        numbers=found, kinds=error_kinds.KINDS, curves=_curves(evaluation.voc), frequent=_FREQUENT,
-        gallery=_gallery(evaluation, read_pictures, count))
+        numbers=found, kinds=error_kinds.KINDS, frequent=_FREQUENT,
+        curves=[(entry, _inlined('png', plot_precision_recall(entry)))
+                for entry in evaluation.voc.classes if entry.ground_truths],
+        gallery=_gallery(evaluation, read_images, count))
     folder = pathlib.Path(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / PAGE).write_text(page, encoding='utf-8')
-        (folder / NUMBERS).write_text(json.dumps(found, indent=1, allow_nan=False) + '\n', encoding='utf-8')
+        text = json.dumps(found, indent=1, allow_nan=False)
+        (folder / NUMBERS).write_text(text + '\n', encoding='utf-8')
     except OSError as error:
-        raise DataError(f'the report cannot be written to {folder}: {error.strerror}; name another folder: --output') from None
+        raise DataError(f'the report cannot be written to {folder}: {error.strerror}; name another '
+                        'folder: --output') from None
     return str(folder / PAGE), str(folder / NUMBERS)
 
 
 def _template():
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters['number'] = lambda value, digits=3: '-' if value is None else f'{value:.{digits}f}'
-    return environment.from_string(pathlib.Path(__file__).with_name('report.html').read_text(encoding='utf-8'))
-
-
-def _curves(result):
-    """[(class result, picture)] of the classes that have objects."""
-    return [(entry, _inlined('png', plot_precision_recall(entry)))
-            for entry in result.classes if entry.ground_truths]
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined,
+                                     trim_blocks=True, lstrip_blocks=True)
+    environment.filters['number'] = lambda value: '-' if value is None else f'{value:.3f}'
+    text = pathlib.Path(__file__).with_name('report.html').read_text(encoding='utf-8')
+    return environment.from_string(text)
 
 
 def plot_precision_recall(entry: voc_eval.ClassResult) -> bytes:
-    """Precision over recall of one class that has objects, its best F1 marked, as a PNG."""
-    from matplotlib.figure import Figure  # takes a second, which who only draws boxes need not wait for
+    """Precision over recall of a class with objects, its best F1 marked, as a PNG file."""
+    from matplotlib.figure import Figure  # takes a second, which only a report needs
 
     figure = Figure(figsize=(3.2, 2.6), layout='constrained')
     axis = figure.subplots()
@@ -125,15 +146,16 @@ def plot_precision_recall(entry: voc_eval.ClassResult) -> bytes:
     return file.getvalue()
 
 
-def _gallery(evaluation, read_pictures, count):
-    """{kind: [(case, picture)]}."""
-    rows, cases = evaluation.errors.wrong.rows, gallery.worst(evaluation.errors.wrong, evaluation.classes, count)
-    images = read_pictures(sorted({case.image for case in cases}))
+def _gallery(evaluation, read_images, count):
+    """{kind: [(case, image as a data URL)]}."""
+    wrong = evaluation.errors.wrong
+    cases = gallery.worst(wrong, evaluation.classes, count)
+    images = read_images(sorted({case.image for case in cases}))
     shown = {kind: [] for kind in gallery.KINDS}
     for case in cases:
         if case.image in images:
-            picture = gallery.picture(case, rows, evaluation.classes, images[case.image])
-            shown[case.kind].append((case, _inlined('jpeg', gallery.jpeg(picture))))
+            drawn = gallery.drawn(case, wrong.rows, evaluation.classes, images[case.image])
+            shown[case.kind].append((case, _inlined('jpeg', gallery.jpeg(drawn))))
     return shown
 
 
@@ -143,16 +165,18 @@ def _inlined(kind, data):
 
 def line(evaluation: Evaluation) -> str:
     """COCO's average precision, by IoU and by area, in one line."""
-    found = {name: value for name, value in evaluation.coco.summary().items() if name.startswith('AP')}
-    return 'COCO ' + ', '.join(f'{name.replace("_", " ")} {voc_eval.number(value)}' for name, value in found.items())
+    found = evaluation.coco.summary().items()
+    return 'COCO ' + ', '.join(f'{name.replace("_", " ")} {voc_eval.number(value)}'
+                               for name, value in found if name.startswith('AP'))
 
 
-def _read_pictures(folder, ids):
-    """Images of a VOC folder, as they are stored, EXIF orientation not followed; those that are missing are left out."""
+def _read_images(folder, ids):
+    """Images of a VOC folder, without EXIF orientation; those that are missing are left out."""
     images = {}
     for image in ids:
         try:
-            data = cv2.imread(str(voc.image_path(folder, image)), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+            data = cv2.imread(str(voc.image_path(folder, image)),
+                              cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
         except DataError:
             continue
         if data is not None:
@@ -161,21 +185,24 @@ def _read_pictures(folder, ids):
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = voc_files.command_line('python3 -m evaluation.report', __doc__)
-    parser.add_argument('--output', metavar='FOLDER', help='Folder that receives the report.\nDefault: that of the detections')
-    parser.add_argument('--pictures', type=int, default=12, metavar='NUMBER', help='Pictures of each kind of error. 0: none.')
+    parser = voc_files.options_parser('python3 -m evaluation.report', __doc__)
+    parser.add_argument('--output', metavar='FOLDER',
+                        help='Folder for the report.\nDefault: that of the detections')
+    parser.add_argument('--images', type=int, default=12, metavar='NUMBER',
+                        help='Images of each kind of error. 0: none.')
     options = parser.parse_args(argv)
     classes, truths, detections, missing = voc_files.read_both(options)
     folder = voc_files.voc_folder(options.voc)
     evaluation = evaluate(detections, truths, classes)
     about = {'detections': options.detections, 'voc': folder, 'image_set': options.image_set}
     about |= {'classes_without_file': missing} if missing else {}
-    paths = write(options.output or options.detections, evaluation, about, lambda ids: _read_pictures(folder, ids),
-                  max(0, options.pictures))
-    print(voc_eval.table(evaluation.voc, evaluation.voc.by('area')), line(evaluation), f'report: {", ".join(paths)}', sep='\n')
+    paths = write(options.output or options.detections, evaluation, about,
+                  lambda ids: _read_images(folder, ids), max(0, options.images))
+    print(voc_eval.ap_table(evaluation.voc, evaluation.voc.by('area')), line(evaluation),
+          f'report: {", ".join(paths)}', sep='\n')
 
 
 if __name__ == '__main__':
-    from utils.script import run  # as for every command; the library itself knows no configuration
+    from utils.script import run
 
     run(main)

@@ -2,9 +2,13 @@
 
     python3 -m datasets.voc_eval --detections DIR --voc VOCDIR --image_set test [--metric 07|area]
 
-The rule (VOC devkit, VOCevaldet.m): all detections of a class by descending score; each is compared with its image's object of
-that class that it overlaps most, by IoU of inclusive pixel widths (max - min + 1). Above 0.5 it is right if that object is not
-found yet, wrong if it is; objects marked difficult are neither right nor wrong, and not counted. Anything else is wrong.
+The rule (VOC devkit, VOCevaldet.m): the detections of a class come by descending score. Each one
+belongs to the object of its class that it overlaps most in its image. If their IoU is above 0.5,
+it is right if no earlier detection was, and wrong otherwise; on a difficult object it is neither.
+Any other detection is wrong. Difficult objects, and crowd regions with them, are not counted.
+
+Boxes are pixel edges: a box over the whole image goes from 0 to its width. The devkit computes the
+same IoU from VOC's inclusive pixels, as (max - min + 1).
 """
 import copy
 import dataclasses
@@ -20,16 +24,29 @@ METRICS = ('07', 'area')
 
 @dataclasses.dataclass(frozen=True)
 class GroundTruth:
-    """One image's objects. boxes: float64 [R, 4] ymin, xmin, ymax, xmax, VOC pixels.  labels: int [R].  difficult: bool [R]."""
+    """The objects of one image.
+
+    Attributes:
+        boxes: float64 [R, 4] ymin, xmin, ymax, xmax, pixel edges.
+        labels: int [R], from 1.
+        difficult: bool [R], objects that do not count.
+        crowd: bool [R], COCO's crowd regions, which do not count either; None: there are none.
+    """
     boxes: np.ndarray
     labels: np.ndarray
     difficult: np.ndarray
+    crowd: np.ndarray | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Detection:
-    """One image's detections. boxes: float64 [D, 4] ymin, xmin, ymax, xmax, VOC pixels.  labels: int [D].  scores: [D].
-    ranks: [D], which of equal scores comes first, over all images; None: the order of the images.
+    """The detections of one image.
+
+    Attributes:
+        boxes: float64 [D, 4] ymin, xmin, ymax, xmax, pixel edges.
+        labels: int [D], from 1.
+        scores: [D].
+        ranks: [D], the order of equal scores over all images; None: the order of the images.
     """
     boxes: np.ndarray
     labels: np.ndarray
@@ -37,10 +54,26 @@ class Detection:
     ranks: np.ndarray | None = None
 
 
+class OperatingPoint(typing.NamedTuple):
+    """What the detections with at least this score reach. f1: harmonic mean of the two."""
+    threshold: float
+    precision: float
+    recall: float
+    f1: float
+
+
 @dataclasses.dataclass(frozen=True)
 class ClassResult:
-    """One class's curve. ap: NaN where there is no object.  ground_truths: not difficult ones.  precision, recall: [D], after
-    each detection.  scores: [D], descending.
+    """The precision-recall curve of one class.
+
+    Attributes:
+        name: of the class.
+        ap: average precision; NaN if there is no object.
+        ground_truths: number of objects, without difficult ones.
+        detections: number of detections, D.
+        precision: [D], after each detection.
+        recall: [D], after each detection.
+        scores: [D], descending.
     """
     name: str
     ap: float
@@ -50,61 +83,60 @@ class ClassResult:
     recall: np.ndarray
     scores: np.ndarray
 
-    def best_f1(self) -> 'OperatingPoint':
-        """The score threshold with the highest F1; of equal ones the highest. NaN without objects, threshold NaN where
-        nothing is found.
+    def best_f1(self) -> OperatingPoint:
+        """The score threshold with the highest F1; of equal ones the highest.
+
+        All NaN if there are no objects; threshold NaN if no detection is right.
         """
         if not self.ground_truths:
             return OperatingPoint(*[float('nan')] * 4)
-        last = np.flatnonzero(np.diff(self.scores, append=-np.inf))  # a threshold keeps all of equal scores, or none
+        # A threshold keeps all of equal scores, or none.
+        last = np.flatnonzero(np.diff(self.scores, append=-np.inf))
         precision, recall = self.precision[last], self.recall[last]
         f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
         if not f1.any():
             return OperatingPoint(float('nan'), 0., 0., 0.)
-        best = f1.argmax()
-        return OperatingPoint(*(float(values[best]) for values in (self.scores[last], precision, recall, f1)))
-
-
-class OperatingPoint(typing.NamedTuple):
-    """What the detections scoring `threshold` or more reach. f1: harmonic mean of precision and recall."""
-    threshold: float
-    precision: float
-    recall: float
-    f1: float
+        columns = (self.scores[last], precision, recall, f1)
+        return OperatingPoint(*(float(column[f1.argmax()]) for column in columns))
 
 
 @dataclasses.dataclass(frozen=True)
-class Result:
-    """All classes by one metric. metric: '07' (11-point) or 'area' (all-point).  classes: one ClassResult each."""
+class VocResult:
+    """All classes by one metric: '07' (11-point) or 'area' (all-point)."""
     metric: str
     classes: tuple[ClassResult, ...]
 
     @property
     def mean_ap(self) -> float:
-        """Over the classes that have objects; NaN where none has."""
+        """Over the classes that have objects; NaN if none has."""
         return self.mean_over(1)
 
-    def by(self, metric: str) -> 'Result':
-        """The same curves by another metric; ValueError where it is unknown."""
-        return Result(metric, tuple(dataclasses.replace(entry, ap=_ap(entry.precision, entry.recall, entry.ground_truths, metric))
-                                    for entry in self.classes))
+    def by(self, metric: str) -> 'VocResult':
+        """The same curves by another metric; ValueError if it is unknown."""
+        return VocResult(metric, tuple(
+            dataclasses.replace(entry, ap=_ap(entry.precision, entry.recall, entry.ground_truths,
+                                              metric)) for entry in self.classes))
 
     def mean_over(self, objects: int) -> float:
-        """Mean AP over the classes that have at least so many objects; NaN where none has."""
+        """Mean AP over the classes with at least so many objects; NaN if there is none."""
         values = [entry.ap for entry in self.classes if entry.ground_truths >= objects]
         return float(np.mean(values)) if values else float('nan')
 
 
-def average_precision(precision: np.ndarray | Sequence[float], recall: np.ndarray | Sequence[float], metric: str) -> float:
-    """AP of a precision-recall curve, both [D] in the order of descending score; 0 for an empty one.
+def average_precision(precision: np.ndarray | Sequence[float],
+                      recall: np.ndarray | Sequence[float], metric: str) -> float:
+    """AP of a precision-recall curve; 0 for an empty one.
 
-    '07': mean of the best precision at recall >= 0, .1, ..., 1 (VOC2007).  'area': area under the curve, precision made
-    monotonous (VOC2010 and later).  ValueError for another metric.
+    Args:
+        precision: [D], in the order of descending score.
+        recall: [D], in the same order.
+        metric: '07', the mean of the best precision at recall >= 0, .1, ..., 1 (VOC2007), or
+            'area', the area under the monotonous curve (VOC2010 and later); else ValueError.
     """
     precision, recall = np.asarray(precision, float), np.asarray(recall, float)
     if metric == '07':
-        # As everybody computes them, in steps of 0.1: the seventh is 0.6000000000000001, which 3 found of 5 do not reach. Exact
-        # tenths would differ from published figures wherever a recall falls on 0.3, 0.6 or 0.7.
+        # As in published figures, the seventh level is 0.6000000000000001, which 3 of 5 does not
+        # reach. Exact tenths would give other figures at recalls of 0.3, 0.6 and 0.7.
         levels = np.linspace(0, 1, 11)
         return float(sum(precision[recall >= level].max(initial=0) for level in levels) / 11)
     if metric != 'area':
@@ -113,85 +145,37 @@ def average_precision(precision: np.ndarray | Sequence[float], recall: np.ndarra
     return float(np.sum(np.diff(recall, prepend=0.) * envelope))
 
 
-def overlaps(box: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """IoU [R] of one box [4] with boxes [R, 4], VOC pixels: a box from 3 to 3 is one pixel wide."""
-    return pair_overlaps(np.broadcast_to(box, boxes.shape), boxes)
+class Rows:
+    """All detections and objects as columns, one row each. Images are positions in `names`.
 
-
-def evaluate(detections: Mapping[str, Detection], ground_truths: Mapping[str, GroundTruth], classes: Sequence[str],
-             metric: str = '07', threshold: float = 0.5) -> Result:
-    """Average precision of every class, by the rule above.
-
-    Args:
-        detections: of each image id; images without any may be left out.
-        ground_truths: of every image id.
-        classes: names of labels 1, 2, ...
-        metric: see `average_precision`.
-        threshold: IoU above which a detection is right.
+    Attributes:
+        names: ids of the images.
+        image, boxes, labels, scores, ranks: columns of the detections.
+        object_image, object_boxes, object_labels, difficult, crowd: columns of the objects.
 
     Raises:
-        DataError: detections of an image without ground truth.  ValueError: unknown metric.
-    """
-    refuse_strays(detections, ground_truths)
-    return evaluate_rows(Rows(detections, ground_truths), classes, metric, threshold)
-
-
-def evaluate_rows(rows: 'Rows', classes: Sequence[str], metric: str = '07', threshold: float = 0.5) -> Result:
-    """As `evaluate`, of tables."""
-    return Result(metric, tuple(_evaluate_class(label, name, rows, metric, threshold)
-                                for label, name in enumerate(classes, start=1)))
-
-
-def refuse_strays(detections: Mapping[str, Detection], ground_truths: Mapping[str, GroundTruth]) -> None:
-    """DataError where there are detections of images that have no ground truth."""
-    if stray := set(detections) - set(ground_truths):
-        raise DataError(f'detections of {len(stray)} images that are not in the image set, first {min(stray)}')
-
-
-def _evaluate_class(label, name, rows, metric, threshold):
-    total = int((~rows.difficult[rows.object_labels == label]).sum())
-    matched = matches(label, rows, threshold)
-    hits = matched.hit
-    right, wrong = np.cumsum(hits == 1), np.cumsum(hits == -1)
-    recall = right / total if total else np.zeros(len(hits))
-    precision = right / np.maximum(right + wrong, 1)
-    return ClassResult(name, _ap(precision, recall, total, metric), total, len(hits), precision, recall,
-                       rows.scores[matched.detection])
-
-
-def _ap(precision, recall, total, metric):
-    return average_precision(precision, recall, metric) if total else float('nan')
-
-
-class Matches(typing.NamedTuple):
-    """All detections of a class by descending score, each compared with its image's objects of the class; arrays of [D].
-
-    detection: row in `Rows`.  hit: 1 right, -1 wrong, 0 on a difficult object.  object: row of the object that it overlaps most,
-    -1 without one.  overlap: IoU with it.
-    """
-    detection: np.ndarray
-    hit: np.ndarray
-    object: np.ndarray
-    overlap: np.ndarray
-
-
-class Rows:
-    """The same detections and ground truths as long tables.
-
-    names: of the images.  image, boxes, labels, scores, ranks: one row per detection.  object_image, object_boxes, object_labels,
-    difficult: one row per object.  Images are positions in `names`.
+        DataError: detections of images without ground truth.
     """
 
-    def __init__(self, detections: Mapping[str, Detection], ground_truths: Mapping[str, GroundTruth]):
+    def __init__(self, detections: Mapping[str, Detection],
+                 ground_truths: Mapping[str, GroundTruth]):
+        if stray := set(detections) - set(ground_truths):
+            raise DataError(f'detections of {len(stray)} images that are not in the image set, '
+                            f'first {min(stray)}')
         self.names = list(ground_truths)
         position = {image: number for number, image in enumerate(self.names)}
+        images = np.array([position[image] for image in detections], int)
         entries, truths = list(detections.values()), list(ground_truths.values())
-        self.image = np.repeat(np.array([position[image] for image in detections], int), [len(e.labels) for e in entries])
-        self.boxes, self.labels, self.scores = (_joined(entries, name) for name in ('boxes', 'labels', 'scores'))
-        self.ranks = np.concatenate([[], *(np.zeros(len(e.labels)) if e.ranks is None else e.ranks for e in entries)])
+        self.image = np.repeat(images, [len(entry.labels) for entry in entries])
+        self.boxes = _column(entries, 'boxes', np.zeros([0, 4]))
+        self.labels = _column(entries, 'labels', np.zeros(0, int))
+        self.scores = _column(entries, 'scores', np.zeros(0))
+        self.ranks = _column(entries, 'ranks', np.zeros(0))
         self.object_image = np.repeat(np.arange(len(truths)), [len(t.labels) for t in truths])
-        self.object_boxes, self.object_labels, self.difficult = (
-            _joined(truths, name) for name in ('boxes', 'labels', 'difficult'))
+        self.object_boxes = _column(truths, 'boxes', np.zeros([0, 4]))
+        self.object_labels = _column(truths, 'labels', np.zeros(0, int))
+        self.crowd = _column(truths, 'crowd', np.zeros(0, bool))
+        self.difficult = _column(truths, 'difficult', np.zeros(0, bool)) | self.crowd
 
     def replaced(self, **columns: np.ndarray) -> 'Rows':
         """A copy with other columns."""
@@ -205,74 +189,133 @@ class Rows:
         return self.replaced(**{name: getattr(self, name)[mask] for name in columns})
 
 
-def _joined(entries, name):
-    empty = {'boxes': np.zeros([0, 4]), 'scores': np.zeros(0), 'labels': np.zeros(0, int), 'difficult': np.zeros(0, bool)}
-    return np.concatenate([empty[name], *(getattr(entry, name) for entry in entries)])
+def _column(entries, name, empty):
+    """One attribute of all entries; zeros where it is None."""
+    values = ((getattr(entry, name), len(entry.labels)) for entry in entries)
+    return np.concatenate([empty, *(np.zeros(count, empty.dtype) if value is None else value
+                                    for value, count in values)])
+
+
+def evaluate(detections: Mapping[str, Detection], ground_truths: Mapping[str, GroundTruth],
+             classes: Sequence[str], metric: str = '07', threshold: float = 0.5) -> VocResult:
+    """Average precision of every class, by the rule above.
+
+    Args:
+        detections: by image id; images without any may be missing.
+        ground_truths: of every image, by id.
+        classes: names of labels 1, 2, ...
+        metric: see `average_precision`.
+        threshold: IoU above which a detection is right.
+
+    Raises:
+        DataError: detections of images without ground truth.
+        ValueError: unknown metric.
+    """
+    return evaluate_rows(Rows(detections, ground_truths), classes, metric, threshold)
+
+
+def evaluate_rows(rows: Rows, classes: Sequence[str], metric: str = '07', threshold: float = 0.5
+                  ) -> VocResult:
+    """As `evaluate`, of rows."""
+    return VocResult(metric, tuple(_evaluate_class(label, name, rows, metric, threshold)
+                                   for label, name in enumerate(classes, start=1)))
+
+
+def _evaluate_class(label, name, rows, metric, threshold):
+    total = int((~rows.difficult[rows.object_labels == label]).sum())
+    matched = matches(label, rows, threshold)
+    hits = matched.hit
+    right, wrong = np.cumsum(hits == 1), np.cumsum(hits == -1)
+    recall = right / total if total else np.zeros(len(hits))
+    precision = right / np.maximum(right + wrong, 1)
+    return ClassResult(name, _ap(precision, recall, total, metric), total, len(hits), precision,
+                       recall, rows.scores[matched.detection])
+
+
+def _ap(precision, recall, total, metric):
+    return average_precision(precision, recall, metric) if total else float('nan')
+
+
+class Matches(typing.NamedTuple):
+    """The detections of a class by descending score, each with the object that it overlaps most.
+
+    Attributes:
+        detection: [D], its row in `Rows`.
+        hit: [D], 1 right, -1 wrong, 0 on a difficult object.
+        object: [D], row of the object, -1 if there is none.
+        overlap: [D], IoU with it.
+    """
+    detection: np.ndarray
+    hit: np.ndarray
+    object: np.ndarray
+    overlap: np.ndarray
 
 
 def matches(label: int, rows: Rows, threshold: float = 0.5) -> Matches:
-    """Compares a class's detections with its objects, by the rule above. Equal scores come by rank.
-
-    threshold: IoU above which a detection is right.
-    """
+    """Compares the detections of a class with its objects. threshold: as for `evaluate`."""
     mine = np.flatnonzero(rows.labels == label)
     mine = mine[np.lexsort((rows.ranks[mine], -rows.scores[mine]))]
-    objects = np.flatnonzero(rows.object_labels == label)
-    best, overlap = best_objects(rows, mine, objects)
+    best, overlap = best_objects(rows, mine, np.flatnonzero(rows.object_labels == label))
     near = np.flatnonzero(overlap > threshold)
     difficult = rows.difficult[best[near]]
     hit = np.full(len(mine), -1)
     hit[near[difficult]] = 0
     near = near[~difficult]
-    hit[near[np.unique(best[near], return_index=True)[1]]] = 1  # of several on one object the first
+    hit[near[np.unique(best[near], return_index=True)[1]]] = 1  # the first one on each object
     return Matches(mine, hit, best, overlap)
 
 
-def pairs(rows: Rows, mine: np.ndarray, objects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """All pairs of a detection and an object of its image, by detection, then by object -> (position in `mine` [P], object [P]).
+def best_objects(rows: Rows, mine: np.ndarray, objects: np.ndarray
+                 ) -> tuple[np.ndarray, np.ndarray]:
+    """The object of its image that each detection overlaps most, the first of equal ones.
 
-    mine: detections' rows.  objects: rows, ascending.
+    Args:
+        rows: all detections and objects.
+        mine: rows of detections, [D].
+        objects: rows of objects, ascending.
+
+    Returns:
+        Row of the object [D], -1 if there is none, and IoU [D].
     """
+    # All pairs of a detection and an object of its image, by detection, then by object.
     counts = np.bincount(rows.object_image[objects], minlength=len(rows.names))
     starts = (np.cumsum(counts) - counts)[rows.image[mine]]
     counts = counts[rows.image[mine]]
-    firsts = np.cumsum(counts) - counts  # each detection's first pair
+    firsts = np.cumsum(counts) - counts  # the first pair of each detection
     detection = np.repeat(np.arange(len(mine)), counts)
-    return detection, objects[np.arange(len(detection)) - firsts[detection] + starts[detection]]
+    partner = objects[np.arange(len(detection)) - firsts[detection] + starts[detection]]
 
-
-def best_objects(rows: Rows, mine: np.ndarray, objects: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Of each detection: the object of its image that it overlaps most (-1: there is none), and the IoU. Args: as `pairs`."""
-    detection, partner = pairs(rows, mine, objects)
-    overlap_of_pair = pair_overlaps(rows.boxes[mine[detection]], rows.object_boxes[partner])
+    pair_iou = paired_iou(rows.boxes[mine[detection]], rows.object_boxes[partner])
     best, overlap = np.full(len(mine), -1), np.zeros(len(mine))
-    some, firsts = np.unique(detection, return_index=True)
+    some = np.flatnonzero(counts)
     if len(some):
-        overlap[some] = np.maximum.reduceat(overlap_of_pair, firsts)
-        top = np.flatnonzero(overlap_of_pair == overlap[detection])[::-1]
-        best[detection[top]] = partner[top]  # written from the last to the first: of equal ones the first stays
+        overlap[some] = np.maximum.reduceat(pair_iou, firsts[some])
+        top = np.flatnonzero(pair_iou == overlap[detection])[::-1]
+        best[detection[top]] = partner[top]  # written from the last to the first
     return best, overlap
 
 
-def pair_overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """IoU as of `overlaps`, row by row: [P, 4], [P, 4] -> [P]."""
+def paired_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """IoU of boxes row by row: [P, 4], [P, 4], pixel edges -> [P]."""
     low, high = np.maximum(first[:, :2], second[:, :2]), np.minimum(first[:, 2:], second[:, 2:])
-    sides = np.maximum(high - low + 1, 0)
-    intersection = sides[:, 0] * sides[:, 1]
-    areas = [(boxes[:, 2] - boxes[:, 0] + 1) * (boxes[:, 3] - boxes[:, 1] + 1) for boxes in (first, second)]
+    intersection = np.maximum(high - low, 0).prod(axis=1)
+    areas = [(boxes[:, 2:] - boxes[:, :2]).prod(axis=1) for boxes in (first, second)]
     return intersection / (areas[0] + areas[1] - intersection)
 
 
-def table(*results: Result) -> str:
-    """Per class: objects, detections and the AP of each result; then the means. The results are of the same classes."""
-    width = max(len('mean over 20+ objects'), *(len(entry.name) for entry in results[0].classes))
-    lines = [f'{"class":<{width}} objects detections' + ''.join(f'  AP {result.metric:>4}' for result in results)]
+def ap_table(*results: VocResult) -> str:
+    """Per class: objects, detections and the AP of each result; then both means."""
+    names = ('mean over 20+ objects', *(entry.name for entry in results[0].classes))
+    width = max(map(len, names))
+    lines = [f'{"class":<{width}} objects detections'
+             + ''.join(f'  AP {result.metric:>4}' for result in results)]
     for entries in zip(*(result.classes for result in results), strict=True):
         first = entries[0]
         lines.append(f'{first.name:<{width}} {first.ground_truths:7d} {first.detections:10d}'
                      + ''.join(f'  {number(entry.ap):>7}' for entry in entries))
     for title, least in (('mean', 1), ('mean over 20+ objects', 20)):
-        lines.append(f'{title:<{width}} {"":18}' + ''.join(f'  {number(result.mean_over(least)):>7}' for result in results))
+        means = ''.join(f'  {number(result.mean_over(least)):>7}' for result in results)
+        lines.append(f'{title:<{width}} {"":18}{means}')
     without = [entry.name for entry in results[0].classes if not entry.ground_truths]
     if without:
         lines.append(f'no objects, not in the mean: {", ".join(without)}')
@@ -280,5 +323,5 @@ def table(*results: Result) -> str:
 
 
 def number(value: float, digits: int = 4) -> str:
-    """A number for people; '-' for NaN: a class without objects has none."""
+    """A number for people; '-' for NaN, which a class without objects has."""
     return '-' if np.isnan(value) else f'{value:.{digits}f}'

@@ -1,4 +1,4 @@
-"""Detections and ground truths as files: VOC's comp4_det_<set>_<class>.txt, and the annotations of an image set."""
+"""Detections and ground truths as files: VOC's comp4_det_<set>_<class>.txt and annotations."""
 import argparse
 import collections
 import math
@@ -10,24 +10,26 @@ import numpy as np
 
 from datasets import voc
 from evaluation import voc as voc_eval
-from evaluation.voc import METRICS, Detection, GroundTruth, evaluate, table
-from utils import files
-from utils.command_line import parser as new_parser
+from evaluation.voc import METRICS, Detection, GroundTruth
+from utils import command_line, files
 from utils.errors import DataError
 
 
 def write_detections(folder: str | os.PathLike, image_set: str, classes: Sequence[str],
                      detections: Mapping[str, Detection]) -> None:
-    """Writes comp4_det_<set>_<class>.txt, lines 'image score xmin ymin xmax ymax' in VOC pixels, one file per class.
+    """Writes one file comp4_det_<set>_<class>.txt per class.
 
-    DataError names a file that cannot be written.
+    A line is 'image score xmin ymin xmax ymax', in VOC pixels. DataError names a file that cannot
+    be written.
     """
     for label, name in enumerate(classes, start=1):
         lines = []
         for image, entry in detections.items():
             mine = entry.labels == label
-            for (ymin, xmin, ymax, xmax), score in zip(entry.boxes[mine], entry.scores[mine], strict=True):
-                lines.append(f'{os.path.basename(image)} {score:.6f} {xmin:.2f} {ymin:.2f} {xmax:.2f} {ymax:.2f}\n')
+            boxes = voc.to_voc_pixels(entry.boxes[mine])
+            for (ymin, xmin, ymax, xmax), score in zip(boxes, entry.scores[mine], strict=True):
+                lines.append(f'{os.path.basename(image)} {score:.6f} '
+                             f'{xmin:.2f} {ymin:.2f} {xmax:.2f} {ymax:.2f}\n')
         path = _detections_file(folder, image_set, name)
         with files.writing(path):
             path.write_text(''.join(lines), encoding='utf-8')
@@ -37,11 +39,17 @@ def _detections_file(folder, image_set, name):
     return pathlib.Path(folder, f'comp4_det_{image_set}_{name.replace("/", "_")}.txt')
 
 
-def read_detections(folder: str | os.PathLike, image_set: str, classes: Sequence[str]) -> tuple[dict[str, Detection], list[str]]:
-    """comp4_det_<set>_<class>.txt of a folder -> ({image id: Detection}, classes whose file is missing).
+def read_detections(folder: str | os.PathLike, image_set: str, classes: Sequence[str]
+                    ) -> tuple[dict[str, Detection], list[str]]:
+    """Reads the files comp4_det_<set>_<class>.txt of a folder.
 
-    Equal scores rank in the order of the file, as the devkit's stable sort has it. DataError where there is no file at all, or
-    one that is malformed.
+    Equal scores rank in the order of the file, as in the devkit's stable sort.
+
+    Returns:
+        {image id: Detection}, and the classes whose file is missing.
+
+    Raises:
+        DataError: there is no file at all, or one is malformed.
     """
     rows, missing = collections.defaultdict(list), []
     for label, name in enumerate(classes, start=1):
@@ -52,9 +60,10 @@ def read_detections(folder: str | os.PathLike, image_set: str, classes: Sequence
         for number, (image, *values) in enumerate(_read_lines(path), start=1):
             rows[image].append([*values, label, number])
     if len(missing) == len(classes):
-        raise DataError(f'no detections at {pathlib.Path(folder, f"comp4_det_{image_set}_<class>.txt")}')
+        raise DataError(f'no detections at {_detections_file(folder, image_set, "<class>")}')
     tables = {image: np.array(values) for image, values in rows.items()}
-    return {image: Detection(v[:, :4], v[:, 5].astype(int), v[:, 4], v[:, 6]) for image, v in tables.items()}, missing
+    return {image: Detection(voc.from_voc_pixels(v[:, :4]), v[:, 5].astype(int), v[:, 4], v[:, 6])
+            for image, v in tables.items()}, missing
 
 
 def _read_lines(path):
@@ -70,7 +79,8 @@ def _read_lines(path):
             image, *values = line.split()
             score, xmin, ymin, xmax, ymax = map(_finite, values)
         except ValueError:
-            raise DataError(f"{path}, line {number}: '{line}' is not 'image score xmin ymin xmax ymax'") from None
+            raise DataError(f"{path}, line {number}: '{line}' is not 'image score xmin ymin xmax "
+                            "ymax'") from None
         yield image, ymin, xmin, ymax, xmax, score
 
 
@@ -81,51 +91,60 @@ def _finite(text):
     return value
 
 
-def read_ground_truths(folder: str | os.PathLike, image_set: str, classes: Sequence[str]) -> dict[str, GroundTruth]:
-    """The annotations of one VOC image set, in VOC pixels as they stand in the files. Unknown classes are left out.
+def read_ground_truths(folder: str | os.PathLike, image_set: str, classes: Sequence[str]
+                       ) -> dict[str, GroundTruth]:
+    """The annotations of one VOC image set, by image id, without objects of unknown classes.
 
-    DataError where the list or an annotation is missing or malformed, or a box is not finite.
+    DataError if the list or an annotation is missing or malformed, or a box is not finite.
     """
-    known = {name: label for label, name in enumerate(classes, start=1)}
+    labels = {name: label for label, name in enumerate(classes, start=1)}
     truths = {}
     for image in voc.image_ids(folder, image_set):
-        objects = [item for item in voc.read_xml(folder, image)[0] if item.name in known]
+        objects = [item for item in voc.read_xml(folder, image)[0] if item.name in labels]
         for item in objects:
-            if not all(map(math.isfinite, item.box)):
-                raise DataError(f'{voc.annotation_path(folder, image)}: {item.name}: box {item} is not finite')
-        truths[image] = GroundTruth(np.array([item.box for item in objects], float).reshape(-1, 4),
-                                    np.array([known[item.name] for item in objects], int),
-                                    np.array([item.difficult for item in objects], bool))
+            if not np.isfinite(item.edges).all():
+                raise DataError(f'{voc.annotation_path(folder, image)}: {item.name}: box '
+                                f'{item.text} is not finite')
+        truths[image] = GroundTruth(
+            np.array([item.edges for item in objects], float).reshape(-1, 4),
+            np.array([labels[item.name] for item in objects], int),
+            np.array([item.difficult for item in objects], bool))
     return truths
 
 
 def voc_folder(path: str | os.PathLike) -> str:
-    """A VOC folder, or the only one inside a VOCdevkit; DataError where there is none, or several."""
+    """A VOC folder, or the only one in a VOCdevkit; DataError if there is none, or several."""
     if os.path.isdir(os.path.join(path, 'ImageSets')):
         return str(path)
-    years = sorted(p for p in pathlib.Path(path).glob('*/ImageSets')) if os.path.isdir(path) else []
+    years = sorted(pathlib.Path(path).glob('*/ImageSets')) if os.path.isdir(path) else []
     if len(years) != 1:
         choice = '; name one of ' + ', '.join(str(p.parent) for p in years) if years else ''
         raise DataError(f'no VOC folder at {path}{choice}')
     return str(years[0].parent)
 
 
-def command_line(prog: str, description: str) -> argparse.ArgumentParser:
-    """A command line with the options that name detections and ground truths, for `read_both`."""
-    parser = new_parser(prog, description)
+def options_parser(prog: str, description: str) -> argparse.ArgumentParser:
+    """A command line with the options that `read_both` reads."""
+    parser = command_line.parser(prog, description)
     parser.add_argument('--detections', required=True, metavar='FOLDER',
-                        help='Folder of comp4_det_<set>_<class>.txt, lines "image score xmin ymin xmax ymax" in pixels from 1.')
-    parser.add_argument('--voc', required=True, metavar='FOLDER', help='VOC folder, such as VOCdevkit/VOC2007.')
-    parser.add_argument('--image_set', required=True, metavar='NAME', help='List of ImageSets/Main, such as test.')
+                        help='Folder of comp4_det_<set>_<class>.txt, lines "image score xmin ymin '
+                        'xmax ymax" in pixels from 1.')
+    parser.add_argument('--voc', required=True, metavar='FOLDER',
+                        help='VOC folder, such as VOCdevkit/VOC2007.')
+    parser.add_argument('--image_set', required=True, metavar='NAME',
+                        help='List of ImageSets/Main, such as test.')
     parser.add_argument('--classes', metavar='FILE',
-                        help='Text file with one class name per line.\nDefault: the 20 classes of VOC')
+                        help='Text file with one class name per line.\n'
+                        'Default: the 20 classes of VOC')
     return parser
 
 
-def read_both(options: argparse.Namespace) -> tuple[tuple[str, ...], dict[str, GroundTruth], dict[str, Detection], list[str]]:
-    """What the options of `command_line` name -> (classes, ground truths, detections, classes whose file is missing).
+def read_both(options: argparse.Namespace) -> tuple[
+        tuple[str, ...], dict[str, GroundTruth], dict[str, Detection], list[str]]:
+    """Reads the files that the options name; DataError names what is missing or malformed.
 
-    DataError names what is missing or malformed.
+    Returns:
+        Classes, ground truths, detections, classes whose file is missing.
     """
     classes = voc.class_names(options.classes)
     truths = read_ground_truths(voc_folder(options.voc), options.image_set, classes)
@@ -133,13 +152,14 @@ def read_both(options: argparse.Namespace) -> tuple[tuple[str, ...], dict[str, G
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = command_line('python3 -m datasets.voc_eval', voc_eval.__doc__)
+    parser = options_parser('python3 -m datasets.voc_eval', voc_eval.__doc__)
     parser.add_argument('--metric', choices=METRICS, default='07',
-                        help='07: 11-point average precision, the rule of VOC2007. area: all-point, the rule from VOC2010 on.')
+                        help='07: 11-point average precision, the rule of VOC2007. area: '
+                        'all-point, the rule from VOC2010 on.')
     options = parser.parse_args(argv)
     classes, truths, detections, missing = read_both(options)
-    result = evaluate(detections, truths, classes, options.metric)
-    print(table(result))
+    result = voc_eval.evaluate(detections, truths, classes, options.metric)
+    print(voc_eval.ap_table(result))
     if missing:
         print(f'no file of detections for: {", ".join(missing)}')
     print(f'mAP {options.metric} {result.mean_ap:.6f}')

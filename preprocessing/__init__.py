@@ -1,1 +1,1 @@
-"""From encoded images to batches: pixel conventions, SSD augmentation, tf.data pipelines."""
+"""From encoded images to batches: normalization, SSD's augmentation, tf.data pipelines."""

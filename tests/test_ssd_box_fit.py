@@ -25,9 +25,17 @@ def _write(*images):
     with tfrecord.Writer('tfrecords_train', ('cat', 'dog'), ('y/train',)) as writer:
         for number, boxes in enumerate(images):
             count = len(boxes)
-            objects = annotations.Objects(np.array(boxes, np.float32).reshape(-1, 4), np.ones(count, int),
-                                          np.zeros(count, bool), np.zeros(count, bool))
-            writer.add(tfrecord.example(b'jpeg', 20, 30, f'{number}.jpg', f'y/{number}', objects, ('cat', 'dog')))
+            objects = annotations.Objects(
+                np.array(boxes, np.float32).reshape(-1, 4),
+                np.ones(count, int),
+                np.zeros(count, bool),
+                np.zeros(count, bool),
+            )
+            writer.add(
+                tfrecord.example(
+                    b'jpeg', 20, 30, f'{number}.jpg', f'y/{number}', objects, ('cat', 'dog')
+                )
+            )
 
 
 def _main(monkeypatch, *arguments):
@@ -43,10 +51,16 @@ def test_table_by_size_and_class(room, monkeypatch, capsys):
     _write([LARGE, SMALL], [], [LARGE])
     _main(monkeypatch)
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == '3 objects in 3 images of tfrecords_train; ssd_mobilenet_v1, box set coco: 8732 default boxes'
+    assert (
+        lines[0]
+        == '3 objects in 3 images of tfrecords_train; ssd_mobilenet_v1, box set coco: 8732 default '
+        'boxes'
+    )
     words = {line.split('  ')[0].split(',')[0].strip(): line.split() for line in lines[2:8]}
     assert words['all'][1:4] == ['3', '0.667', '0.333'] and words['cat'][1:] == words['all'][1:]
-    assert words['small'][4:7] == ['1', '0.000', '1.000'] and words['large'][5:8] == ['2', '1.000', '0.000']
+    assert words['small'][4:7] == ['1', '0.000', '1.000'] and words['large'][5:8] == [
+        '2', '1.000', '0.000'
+    ]
     assert words['medium'][-1] == words['dog'][-1] == '0'
     assert cv2.imread('box_fit.png').shape == (605, 1320, 3)
 
@@ -58,23 +72,38 @@ def test_proposal_is_as_it_goes_into_the_code(room, monkeypatch, capsys):
     _main(monkeypatch, '--backbone_network=ssd_mobilenet_v1', '--output=plots/fit.png')
     text = capsys.readouterr().out
     assert pathlib.Path('plots/fit.png').is_file()
-    boxes = np.concatenate([image['boxes'] for image in tfrecord.objects(tfrecord.read_index('tfrecords_train'))])
+    boxes = np.concatenate(
+        [image['boxes'] for image in tfrecord.objects(tfrecord.read_index('tfrecords_train'))]
+    )
     own = box_fit.propose(boxes, backbones.get('mobilenet_v1'))
-    assert f"    --default_box_set=own, with this line in BOX_SETS_300 of nets/spec.py:\n        'own': {own.sizes},\n" in text
-    rows = {line.split()[0]: float(line.split()[1]) for line in text.splitlines() if line.startswith(('coco  ', 'own  '))}
-    assert rows['own'] == pytest.approx(box_fit.coverage(box_fit.best_overlaps(boxes, own)).recall, abs=5e-4)
+    assert (
+        '    --default_box_set=own, with this line in BOX_SETS_300 of nets/spec.py:\n'
+        f"        'own': {own.sizes},\n"
+        in text
+    )
+    rows = {
+        line.split()[0]: float(line.split()[1])
+        for line in text.splitlines()
+        if line.startswith(('coco  ', 'own  '))
+    }
+    assert rows['own'] == pytest.approx(
+        box_fit.coverage(box_fit.best_overlaps(boxes, own)).recall, abs=5e-4
+    )
     assert rows['own'] > rows['coco'] + 0.2
 
 
 def test_boxes_that_fit_need_no_others(room, monkeypatch, capsys):
     _write([LARGE], [LARGE])
     _main(monkeypatch)
-    assert capsys.readouterr().out.endswith("'coco' covers these objects as well as the others, within 0.01.\n")
+    assert capsys.readouterr().out.endswith(
+        "'coco' covers these objects as well as the others, within 0.01.\n"
+    )
 
 
 def test_the_cheaper_way_comes_first(room, monkeypatch, capsys):
-    # 44 pixels in the middle. ResNet's first layer has a cell there, with squares of 30.7 pixels at most ('coco': IoU 0.49) or of
-    # 42.4 ('voc': 0.93); the centres of the others are 15 pixels away.
+    # 44 pixels in the middle. ResNet's first layer has a cell there, with squares of 30.7 pixels
+    # at most ('coco': IoU 0.49) or of 42.4 ('voc': 0.93); the centres of the others are 15 pixels
+    # away.
     box = [128 / 300, 128 / 300, 172 / 300, 172 / 300]
     _write([box], [box])
     _main(monkeypatch, '--backbone_network=ssd_resnet_v1')
@@ -85,16 +114,25 @@ def test_the_cheaper_way_comes_first(room, monkeypatch, capsys):
 def test_objects_of_one_image(room, monkeypatch, capsys, images):
     _write(*images)
     _main(monkeypatch)
-    rows = {line.split()[0]: line.split() for line in capsys.readouterr().out.splitlines() if line.startswith(('coco', 'own '))}
+    rows = {
+        line.split()[0]: line.split()
+        for line in capsys.readouterr().out.splitlines()
+        if line.startswith(('coco', 'own '))
+    }
     others = '1.000' if len(images) == 2 else '-'
-    # A square of 240 pixels in the middle; the fifth layer has one of sqrt(207 * 261) there: 207 * 261 / 240 ** 2 = 0.938.
-    assert rows['coco'][1:] == ['1.000', '0.938', others] and rows['own'][1] == '1.000' and rows['own'][3] == '-'
+    # A square of 240 pixels in the middle; the fifth layer has one of sqrt(207 * 261) there:
+    # 207 * 261 / 240 ** 2 = 0.938.
+    assert (
+        rows['coco'][1:] == ['1.000', '0.938', others]
+        and rows['own'][1] == '1.000'
+        and rows['own'][3] == '-'
+    )
 
 
 def test_an_own_box_set_is_compared_as_it_is(room, monkeypatch):
-    record = backbones.get('mobilenet_v1')
-    sizes = record.sizes[:1] * 6 + (315.,)
-    spec = dataclasses.replace(record, box_sets={**record.box_sets, 'own': sizes}, box_set='own')
+    known = backbones.get('mobilenet_v1')
+    sizes = known.sizes[:1] * 6 + (315.,)
+    spec = dataclasses.replace(known, box_sets={**known.box_sets, 'own': sizes}, box_set='own')
     images = [{'boxes': np.array([LARGE])}] * 2
     text = ssd_box_fit.proposal(images, np.array([LARGE] * 2), spec)
     recalls = {line.split()[0].rstrip(','): line.split() for line in text.splitlines()[1:6]}

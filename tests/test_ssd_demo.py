@@ -91,8 +91,8 @@ def test_folder_with_the_shipped_detector(room, monkeypatch, capsys, photograph)
     np.testing.assert_allclose(box, [84, 62, 451, 517], atol=25)
     objects, size = voc.read_xml('found', 'a')
     assert size == (600, 512) and [item.name for item in objects] == ['person']
-    ymin, xmin, ymax, xmax = objects[0].box
-    np.testing.assert_allclose([xmin - 1, ymin - 1, xmax, ymax], box, atol=.51)
+    ymin, xmin, ymax, xmax = objects[0].edges
+    np.testing.assert_allclose([xmin, ymin, xmax, ymax], box, atol=.51)
     assert cv2.imread('found/Annotations/a_2.png').shape == (600, 512, 3)
 
 

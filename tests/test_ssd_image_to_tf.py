@@ -73,10 +73,16 @@ def _break(folder, what):
         xml.write_text('<annotation><object><name>circle</name><bndbox/></object></annotation>')
 
 
-@pytest.mark.parametrize('what, message', [
-    ('no image', 'JPEGImages/000001.jpg: image is missing'), ('no xml', 'Annotations/000001.xml: annotation is missing'),
-    ('bad xml', 'Annotations/000001.xml: malformed XML'), ('truncated image', 'JPEGImages/000001.jpg: truncated JPEG'),
-    ('no number', 'Annotations/000001.xml: malformed XML')])
+@pytest.mark.parametrize(
+    'what, message',
+    [
+        ('no image', 'JPEGImages/000001.jpg: image is missing'),
+        ('no xml', 'Annotations/000001.xml: annotation is missing'),
+        ('bad xml', 'Annotations/000001.xml: malformed XML'),
+        ('truncated image', 'JPEGImages/000001.jpg: truncated JPEG'),
+        ('no number', 'Annotations/000001.xml: malformed XML'),
+    ],
+)
 def test_bad_files_are_left_out_and_listed(folder, capsys, what, message):
     _break(folder, what)
     _convert()
@@ -89,9 +95,14 @@ def test_bad_files_are_left_out_and_listed(folder, capsys, what, message):
 def test_bad_objects_are_left_out_and_listed(folder, capsys):
     path = folder / 'Annotations/000001.xml'
     box = '<bndbox><xmin>{}</xmin><ymin>5</ymin><xmax>{}</xmax><ymax>9</ymax></bndbox>'
-    path.write_text('<annotation>' + ''.join(
-        f'<object><name>{name}</name>{box.format(*x)}</object>'
-        for name, x in (('circle', (5, 5)), ('circel', (5, 9)), ('circle', (5, 9)))) + '</annotation>')
+    path.write_text(
+        '<annotation>'
+        + ''.join(
+            f'<object><name>{name}</name>{box.format(*x)}</object>'
+            for name, x in (('circle', (5, 5)), ('circel', (5, 9)), ('circle', (5, 9)))
+        )
+        + '</annotation>'
+    )
     _convert()
     text = capsys.readouterr().out
     assert '000001.xml: object 1 (circle): box xmin 5 ymin 5 xmax 5 ymax 9 has no area' in text
@@ -103,21 +114,29 @@ def test_stated_size_that_is_wrong_is_noted(folder, capsys):
     path = folder / 'Annotations/000001.xml'
     path.write_text('<annotation><size><width>7</width><height>8</height></size></annotation>')
     _convert()
-    assert 'note: VOC2007/Annotations/000001.xml: size 7 x 8, but the image has' in capsys.readouterr().out
+    assert (
+        'note: VOC2007/Annotations/000001.xml: size 7 x 8, but the image has'
+        in capsys.readouterr().out
+    )
 
 
 def test_nothing_usable_is_an_error(folder, capsys):
     (folder / 'ImageSets/Main/train.txt').write_text('nowhere\n')
     with pytest.raises(UserError, match='records: no usable image; nothing written'):
         _convert()
-    assert capsys.readouterr().out.endswith('refused: VOC2007/Annotations/nowhere.xml: annotation is missing\n')
+    assert capsys.readouterr().out.endswith(
+        'refused: VOC2007/Annotations/nowhere.xml: annotation is missing\n'
+    )
     assert not pathlib.Path('records').exists()
 
 
 def test_classes_that_are_none_of_the_list_leave_the_older_one(folder):
     _convert()
-    message = (r'records: no usable object: the annotations name circle \(\d+\), .*triangle \(\d+\); take these with '
-               '--classes_file=found, or list the classes in --classes_file=FILE')
+    message = (
+        r'records: no usable object: the annotations name circle \(\d+\), .*triangle \(\d+\); '
+        'take these with '
+        '--classes_file=found, or list the classes in --classes_file=FILE'
+    )
     with pytest.raises(UserError, match=message):
         _convert(image_set='test', classes=('cat', 'dog'))
     assert tfrecord.read_index('records').image_sets == ('VOC2007/train',)
@@ -126,21 +145,32 @@ def test_classes_that_are_none_of_the_list_leave_the_older_one(folder):
 def test_objects_that_are_all_bad_are_an_error(folder):
     (folder / 'ImageSets/Main/train.txt').write_text('000001\n')
     box = '<bndbox><xmin>5</xmin><ymin>5</ymin><xmax>5</xmax><ymax>9</ymax></bndbox>'
-    (folder / 'Annotations/000001.xml').write_text(f'<annotation><object><name>circle</name>{box}</object></annotation>')
+    (folder / 'Annotations/000001.xml').write_text(
+        f'<annotation><object><name>circle</name>{box}</object></annotation>'
+    )
     with pytest.raises(UserError, match='^records: no usable object; nothing written$'):
         _convert()
 
 
 def test_names_outside_the_class_list_are_counted(folder, capsys):
     _convert(classes=('square', 'triangle'))
-    assert re.search(r'^names that are not in the class list: circle \(\d+\)$', capsys.readouterr().out, re.MULTILINE)
+    assert re.search(
+        r'^names that are not in the class list: circle \(\d+\)$',
+        capsys.readouterr().out,
+        re.MULTILINE,
+    )
 
 
 def test_names_with_line_breaks_stay_on_one_line(folder, capsys):
     box = '<bndbox><xmin>5</xmin><ymin>5</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>'
-    (folder / 'Annotations/000001.xml').write_text(f'<annotation><object><name>a\nb</name>{box}</object></annotation>')
+    (folder / 'Annotations/000001.xml').write_text(
+        f'<annotation><object><name>a\nb</name>{box}</object></annotation>'
+    )
     _convert()
-    assert 'refused: VOC2007/Annotations/000001.xml: object 1 (a b): unknown class\n' in capsys.readouterr().out
+    assert (
+        'refused: VOC2007/Annotations/000001.xml: object 1 (a b): unknown class\n'
+        in capsys.readouterr().out
+    )
     assert pathlib.Path('records/refused.txt').read_text().count('\n') == 1
 
 
@@ -170,7 +200,12 @@ def test_unwritable_output_is_one_line(folder):
 def test_several_years_and_lists_in_one_call(folder, monkeypatch, capsys):
     shutil.copytree('VOC2007', 'VOC2012')
     pathlib.Path('VOC2012/ImageSets/Main/test.txt').unlink()
-    _main(monkeypatch, '--voc=VOC2007, VOC2012/', '--image_set=train,test', '--classes_file=VOC2007/classes.txt')
+    _main(
+        monkeypatch,
+        '--voc=VOC2007, VOC2012/',
+        '--image_set=train,test',
+        '--classes_file=VOC2007/classes.txt',
+    )
     assert tfrecord.read_index('tfrecords_train').image_sets == ('VOC2007/train', 'VOC2012/train')
     assert tfrecord.read_index('tfrecords_train').images == 12
     assert tfrecord.read_index('tfrecords_test').image_sets == ('VOC2007/test',)
@@ -181,15 +216,30 @@ def test_one_output_takes_all_lists_of_a_kind(folder):
     train = sources.listed([voc.Folder('VOC2007')], ['train'])[0]
     both = sources.listed([voc.Folder('VOC2007')], ['train', 'test'])[0]
     assert ssd_image_to_tf.destinations(train, 'mine') == {'mine': train}
-    assert ssd_image_to_tf.destinations(both, '') == {'tfrecords_train': both[:1], 'tfrecords_test': both[1:]}
-    with pytest.raises(UserError, match=r'output mine is one folder, .*\(VOC2007/train, VOC2007/test\); leave output empty'):
+    assert ssd_image_to_tf.destinations(both, '') == {
+        'tfrecords_train': both[:1], 'tfrecords_test': both[1:]
+    }
+    with pytest.raises(
+        UserError,
+        match=r'output mine is one folder, .*\(VOC2007/train, VOC2007/test\); leave output empty',
+    ):
         ssd_image_to_tf.destinations(both, 'mine')
 
 
-@pytest.mark.parametrize('folders, sets, message', [
-    ('nowhere', 'train', 'no VOC folder at nowhere'), ('VOC2007,nowhere', 'train', 'no VOC folder at nowhere'),
-    ('VOC2007', 'vall', 'no image list at VOC2007/ImageSets/Main/vall.txt; lists there: test, train. Without lists: --split'),
-    ('VOC2007', 'train,vall', 'no image list at')])
+@pytest.mark.parametrize(
+    'folders, sets, message',
+    [
+        ('nowhere', 'train', 'no VOC folder at nowhere'),
+        ('VOC2007,nowhere', 'train', 'no VOC folder at nowhere'),
+        (
+            'VOC2007',
+            'vall',
+            'no image list at VOC2007/ImageSets/Main/vall.txt; lists there: test, train. Without '
+            'lists: --split',
+        ),
+        ('VOC2007', 'train,vall', 'no image list at'),
+    ],
+)
 def test_missing_folders_and_lists(folder, monkeypatch, folders, sets, message):
     with pytest.raises(DataError, match=message):
         _main(monkeypatch, '--voc=' + folders, '--image_set=' + sets)
@@ -198,71 +248,105 @@ def test_missing_folders_and_lists(folder, monkeypatch, folders, sets, message):
 def test_folders_of_one_name_are_refused(folder, monkeypatch):
     shutil.copytree('VOC2007', 'other/VOC2007')
     with pytest.raises(UserError, match='two sources are called VOC2007, .*; rename one'):
-        _main(monkeypatch, '--voc=VOC2007,other/VOC2007', '--image_set=train', '--classes_file=found')
+        _main(
+            monkeypatch, '--voc=VOC2007,other/VOC2007', '--image_set=train', '--classes_file=found'
+        )
 
 
 @pytest.fixture
-def pictures(folder):
-    """Nine pictures with an XML file beside each."""
-    shapes.write_pictures('pictures', 9, seed=1)
-    return pathlib.Path('pictures')
+def images(folder):
+    """Nine images with an XML file beside each."""
+    shapes.write_images('images', 9, seed=1)
+    return pathlib.Path('images')
 
 
-def test_pictures_are_split_and_classes_found(pictures, monkeypatch, capsys):
-    _main(monkeypatch, '--voc=pictures', '--split=0.7', '--classes_file=found')
+def test_pictures_are_split_and_classes_found(images, monkeypatch, capsys):
+    _main(monkeypatch, '--voc=images', '--split=0.7', '--classes_file=found')
     text = capsys.readouterr().out
-    assert 'pictures: 6 images for training and 3 for test, split by seed 1\n' in text
-    assert re.search(r'^3 classes in the annotations: circle \(\d+\), square \(\d+\), triangle \(\d+\)$', text, re.MULTILINE)
+    assert 'images: 6 images for training and 3 for test, split by seed 1\n' in text
+    assert re.search(
+        r'^3 classes in the annotations: circle \(\d+\), square \(\d+\), triangle \(\d+\)$',
+        text,
+        re.MULTILINE,
+    )
     train, test = _ids('tfrecords_train'), _ids('tfrecords_test')
-    assert sorted(train + test) == [f'pictures/00000{number}' for number in range(1, 10)] and len(train) == 6
+    assert (
+        sorted(train + test) == [f'images/00000{number}' for number in range(1, 10)]
+        and len(train) == 6
+    )
     for records in ('tfrecords_train', 'tfrecords_test'):
         assert tfrecord.read_index(records).classes == ('circle', 'square', 'triangle')
         assert voc.read_class_list(f'{records}/classes.txt') == ('circle', 'square', 'triangle')
 
 
-def test_found_classes_are_those_of_training_and_test(pictures, monkeypatch):
-    # One object of a class of its own: it stands in one of the two only, and in the class list of both.
+def test_found_classes_are_those_of_training_and_test(images, monkeypatch):
+    # One object of a class of its own: in one of the two sets, and in the class list of both.
     box = '<bndbox><xmin>5</xmin><ymin>5</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>'
-    (pictures / '000001.xml').write_text(f'<annotation><object><name>arch</name>{box}</object></annotation>')
-    _main(monkeypatch, '--voc=pictures', '--split=0.5', '--classes_file=found')
+    (images / '000001.xml').write_text(
+        f'<annotation><object><name>arch</name>{box}</object></annotation>'
+    )
+    _main(monkeypatch, '--voc=images', '--split=0.5', '--classes_file=found')
     classes = tfrecord.read_index('tfrecords_train').classes
-    assert classes == tfrecord.read_index('tfrecords_test').classes == ('arch', 'circle', 'square', 'triangle')
+    assert (
+        classes
+        == tfrecord.read_index('tfrecords_test').classes
+        == ('arch', 'circle', 'square', 'triangle')
+    )
 
 
-def test_no_class_to_be_found(pictures, monkeypatch):
-    for path in pictures.glob('*.xml'):
+def test_no_class_to_be_found(images, monkeypatch):
+    for path in images.glob('*.xml'):
         path.write_text('<annotation/>')
     with pytest.raises(UserError, match='the annotations name no class'):
-        _main(monkeypatch, '--voc=pictures', '--split=0.5', '--classes_file=found')
+        _main(monkeypatch, '--voc=images', '--split=0.5', '--classes_file=found')
 
 
 def _write_coco(path, folder, image_set):
-    pathlib.Path(path).write_text(json.dumps(shapes.coco_content(folder, voc.image_ids(folder, image_set))))
+    pathlib.Path(path).write_text(
+        json.dumps(shapes.coco_content(folder, voc.image_ids(folder, image_set)))
+    )
 
 
 def test_coco_gives_the_records_that_voc_gives(folder, monkeypatch):
     for image_set in ('train', 'test'):
         _write_coco(f'instances_{image_set}.json', folder, image_set)
     _convert('from_voc')
-    _main(monkeypatch, '--coco=instances_train.json,instances_test.json', '--coco_images=VOC2007/JPEGImages')
+    _main(
+        monkeypatch,
+        '--coco=instances_train.json,instances_test.json',
+        '--coco_images=VOC2007/JPEGImages',
+    )
     assert tfrecord.read_index('tfrecords_train').classes == shapes.SHAPES
     assert tfrecord.read_index('tfrecords_test').image_sets == ('instances_test/test',)
     assert _ids('tfrecords_train') == [f'instances_train/{number}' for number in range(1, 7)]
-    pairs = [[tfrecord.parse(item) for item in tf.data.TFRecordDataset(list(tfrecord.read_index(records).files))]
-             for records in ('from_voc', 'tfrecords_train')]
+    pairs = [
+        [
+            tfrecord.parse(item)
+            for item in tf.data.TFRecordDataset(list(tfrecord.read_index(records).files))
+        ]
+        for records in ('from_voc', 'tfrecords_train')
+    ]
     for first, second in zip(*pairs, strict=True):
         for key in ('image', 'labels', 'difficult', 'height', 'width'):
             np.testing.assert_array_equal(first[key], second[key])
         np.testing.assert_allclose(first['boxes'], second['boxes'], atol=1e-6)
+        np.testing.assert_array_equal(second['crowd'], second['difficult'])  # as shapes write it
+        assert not first['crowd'].numpy().any()
 
 
 def test_coco_file_is_split(folder, monkeypatch):
     shapes.write_coco('mine', 6, seed=1)
     arguments = ['--coco=mine/annotations.json', '--coco_images=mine/images']
-    with pytest.raises(UserError, match='nothing in the name of mine/annotations.json or of its folder says train, val or test'):
+    with pytest.raises(
+        UserError,
+        match='nothing in the name of mine/annotations.json or of its folder says train, val or '
+        'test',
+    ):
         _main(monkeypatch, *arguments)
     _main(monkeypatch, *arguments, '--split=0.5')
-    assert (tfrecord.read_index('tfrecords_train').images, tfrecord.read_index('tfrecords_test').images) == (3, 3)
+    assert (
+        tfrecord.read_index('tfrecords_train').images, tfrecord.read_index('tfrecords_test').images
+    ) == (3, 3)
     _main(monkeypatch, *arguments, '--output=all')
     assert tfrecord.read_index('all').image_sets == ('annotations/all',)
 
@@ -274,17 +358,34 @@ def test_coco_files_of_different_categories_are_refused(folder, monkeypatch):
     content['categories'].append({'id': 1, 'name': 'arch'})
     pathlib.Path('test.json').write_text(json.dumps(content))
     arguments = ['--coco=train.json,test.json', '--coco_images=VOC2007/JPEGImages']
-    with pytest.raises(UserError, match='train and test have different categories; name the classes with --classes_file'):
+    with pytest.raises(
+        UserError,
+        match='train and test have different categories; name the classes with --classes_file',
+    ):
         _main(monkeypatch, *arguments)
     _main(monkeypatch, *arguments, '--classes_file=found')
     assert tfrecord.read_index('tfrecords_test').classes == shapes.SHAPES
 
 
 def test_command_line(folder):
-    command = [sys.executable, str(ROOT / 'ssd_image_to_tf.py'), '--voc=VOC2007', '--classes_file=VOC2007/classes.txt']
-    done = subprocess.run([*command, '--image_set=train,test'], capture_output=True, text=True, check=False)
+    command = [
+        sys.executable,
+        str(ROOT / 'ssd_image_to_tf.py'),
+        '--voc=VOC2007',
+        '--classes_file=VOC2007/classes.txt',
+    ]
+    done = subprocess.run(
+        [*command, '--image_set=train,test'], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
-    assert tfrecord.read_index('tfrecords_train').images == 6 and tfrecord.read_index('tfrecords_test').images == 3
-    done = subprocess.run([*command, '--image_sets=train'], capture_output=True, text=True, check=False)
-    assert done.returncode == 2 and done.stderr.startswith("error: unknown key 'image_sets'; nearest: image_set")
+    assert (
+        tfrecord.read_index('tfrecords_train').images == 6
+        and tfrecord.read_index('tfrecords_test').images == 3
+    )
+    done = subprocess.run(
+        [*command, '--image_sets=train'], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2 and done.stderr.startswith(
+        "error: unknown key 'image_sets'; nearest: image_set"
+    )
     assert done.stderr.count('\n') == 1

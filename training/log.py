@@ -215,7 +215,7 @@ class Log:
             self.pictures += 1
             self.log.images(step, 'augmented', _with_boxes(distribution.on_this_machine(self.strategy, batch), self.classes, 4))
 
-    def evaluation(self, step: int, result: voc_eval.Result, kept: str | None, images: int) -> None:
+    def evaluation(self, step: int, result: voc_eval.VocResult, kept: str | None, images: int) -> None:
         """The mAP among the scalars, and a line of evaluations.jsonl. kept: as of `Keeper.offer`.  images: their number."""
         self.log.scalars(step, {'mean_ap': result.mean_ap})
         with self.log.guarded(os.path.join(self.folder, collect.LOG)):

@@ -18,7 +18,11 @@ def load(tmp_path):
 
     def write(images=(IMAGE,), rows=(), categories=CATEGORIES):
         path = tmp_path / 'train.json'
-        path.write_text(json.dumps({'images': list(images), 'annotations': list(rows), 'categories': categories}))
+        path.write_text(
+            json.dumps(
+                {'images': list(images), 'annotations': list(rows), 'categories': categories}
+            )
+        )
         return coco.Instances(path)
     return write
 
@@ -40,18 +44,24 @@ def test_classes_follow_numbers_then_other_ids(load, ids, order):
 
 
 def test_box_of_the_whole_image():
-    assert coco.RawObject('cat', (0, 0, 100, 50)).corners(50, 100).tolist() == [0, 0, 1, 1]
-    assert coco.RawObject('cat', (12.5, 5, 25, 10)).corners(50, 100).tolist() == [.1, .125, .3, .375]
+    assert coco.coco_object('cat', (0, 0, 100, 50)).edges == (0, 0, 50, 100)
+    assert coco.coco_object('cat', (12.5, 5, 25, 10)).edges == (5, 12.5, 15, 37.5)
 
 
 def test_objects(load, tmp_path):
-    source = load(rows=[_row(segmentation=[[1, 2, 3, 4]]), _row(id=6, category_id=90, bbox=[.5, .5, 1, 1], iscrowd=1)])
+    source = load(
+        rows=[
+            _row(segmentation=[[1, 2, 3, 4]]),
+            _row(id=6, category_id=90, bbox=[0.5, 0.5, 1, 1], iscrowd=1),
+        ]
+    )
     found = source.read('7')
     assert (found.image, found.size) == (tmp_path / 'a.jpg', (50, 100))
     assert found.where == f'{tmp_path}/train.json: image 7 (a.jpg)'
     objects = annotations.usable(found.objects, 50, 100, source.classes, found.where)
     np.testing.assert_allclose(objects.boxes, [[.1, .1, .3, .3], [.01, .005, .03, .015]], rtol=1e-6)
     assert (objects.labels.tolist(), objects.difficult.tolist()) == ([1, 3], [False, True])
+    assert objects.crowd.tolist() == [False, True]
     assert not objects.truncated.any() and objects.refused == ()
 
 
@@ -62,21 +72,42 @@ def test_images_without_annotations_are_background(load):
         source.read('b')
 
 
-@pytest.mark.parametrize('row, reason', [
-    (_row(bbox=[10, 5, 0, 10]), 'annotation 5 (car): box x 10 y 5 width 0 height 10 has no area'),
-    (_row(bbox=[10, 5, 3, -1]), 'annotation 5 (car): box x 10 y 5 width 3 height -1 has no area'),
-    (_row(bbox=[float('nan'), 5, 3, 1]), 'annotation 5 (car): box x nan y 5 width 3 height 1 is not finite'),
-    (_row(bbox=[0, 0, float('inf'), 1]), 'annotation 5 (car): box x 0 y 0 width inf height 1 is not finite'),
-    (_row(bbox=[100, 5, 3, 1]), 'annotation 5 (car): box x 100 y 5 width 3 height 1 lies outside the 100 x 50 image'),
-    (_row(bbox=[1, 5, 1e-12, 1]), 'annotation 5 (car): box x 1 y 5 width 1e-12 height 1 lies outside'),
-    (_row(bbox=[1, 2, 3]), 'annotation 5 (car): bbox is not four numbers'),
-    (_row(bbox=['1', 2, 3, 4]), 'annotation 5 (car): bbox is not four numbers'),
-    (_row(bbox=[True, 2, 3, 4]), 'annotation 5 (car): bbox is not four numbers'),
-    (_row(bbox=[10 ** 400, 2, 3, 4]), 'annotation 5 (car): bbox is not four numbers'),
-    ({'image_id': 7, 'category_id': 3}, 'annotation number 1 (car): bbox is not four numbers'),
-    (_row(category_id=4), 'annotation 5: there is no category 4'),
-    (_row(category_id=[4]), 'annotation 5: there is no category [4]'),
-])
+@pytest.mark.parametrize(
+    'row, reason',
+    [
+        (
+            _row(bbox=[10, 5, 0, 10]),
+            'annotation 5 (car): box x 10 y 5 width 0 height 10 has no area',
+        ),
+        (
+            _row(bbox=[10, 5, 3, -1]),
+            'annotation 5 (car): box x 10 y 5 width 3 height -1 has no area',
+        ),
+        (
+            _row(bbox=[float('nan'), 5, 3, 1]),
+            'annotation 5 (car): box x nan y 5 width 3 height 1 is not finite',
+        ),
+        (
+            _row(bbox=[0, 0, float('inf'), 1]),
+            'annotation 5 (car): box x 0 y 0 width inf height 1 is not finite',
+        ),
+        (
+            _row(bbox=[100, 5, 3, 1]),
+            'annotation 5 (car): box x 100 y 5 width 3 height 1 lies outside the 100 x 50 image',
+        ),
+        (
+            _row(bbox=[1, 5, 1e-12, 1]),
+            'annotation 5 (car): box x 1 y 5 width 1e-12 height 1 lies outside',
+        ),
+        (_row(bbox=[1, 2, 3]), 'annotation 5 (car): bbox is not four numbers'),
+        (_row(bbox=['1', 2, 3, 4]), 'annotation 5 (car): bbox is not four numbers'),
+        (_row(bbox=[True, 2, 3, 4]), 'annotation 5 (car): bbox is not four numbers'),
+        (_row(bbox=[10**400, 2, 3, 4]), 'annotation 5 (car): bbox is not four numbers'),
+        ({'image_id': 7, 'category_id': 3}, 'annotation number 1 (car): bbox is not four numbers'),
+        (_row(category_id=4), 'annotation 5: there is no category 4'),
+        (_row(category_id=[4]), 'annotation 5: there is no category [4]'),
+    ],
+)
 def test_bad_objects_are_refused_with_file_image_and_annotation(load, row, reason):
     source = load(rows=[row, _row(id=6)])
     found = source.read('7')
@@ -87,26 +118,45 @@ def test_bad_objects_are_refused_with_file_image_and_annotation(load, row, reaso
 
 
 def test_boxes_are_clipped_and_counted(load):
-    found = annotations.usable(load(rows=[_row(bbox=[-10, -10, 200, 35])]).read('7').objects, 50, 100, ('car',), '')
+    found = annotations.usable(
+        load(rows=[_row(bbox=[-10, -10, 200, 35])]).read('7').objects, 50, 100, ('car',), ''
+    )
     assert found.boxes.tolist() == [[0, 0, .5, 1]] and found.clipped == 1
 
 
 def test_annotation_that_stands_twice_counts_once(load):
     found = load(rows=[_row(), _row()]).read('7')
-    assert len(found.objects) == 1 and found.refused[0].endswith('(a.jpg): annotation 5: its id stands twice')
+    assert len(found.objects) == 1 and found.refused[0].endswith(
+        '(a.jpg): annotation 5: its id stands twice'
+    )
 
 
 def test_annotations_of_images_that_are_not_listed(load):
     source = load(rows=[_row(image_id=8), _row(id=9, image_id=[7]), _row(id=10)])
     assert len(source.read('7').objects) == 1
-    assert source.notes() == [f'{source.path}: annotations of images that it does not list, which are left out: 2, first '
-                              'annotation 5 of image 8']
+    assert source.notes() == [
+        f'{source.path}: annotations of images that it does not list, which are left out: 2, first '
+        'annotation 5 of image 8'
+    ]
 
 
-@pytest.mark.parametrize('name', ['../a.jpg', '/etc/passwd', 'sub/../../a.jpg', 'C:\\a.jpg', 'c:a.jpg', '\\\\host\\a.jpg',
-                                  'sub\\..\\..\\a.jpg', '\\a.jpg'])
+@pytest.mark.parametrize(
+    'name',
+    [
+        '../a.jpg',
+        '/etc/passwd',
+        'sub/../../a.jpg',
+        'C:\\a.jpg',
+        'c:a.jpg',
+        '\\\\host\\a.jpg',
+        'sub\\..\\..\\a.jpg',
+        '\\a.jpg',
+    ],
+)
 def test_file_names_that_reach_outside(load, name):
-    with pytest.raises(DataError, match='train.json: image 7: file name .* reaches outside the folder') as error:
+    with pytest.raises(
+        DataError, match='train.json: image 7: file name .* reaches outside the folder'
+    ) as error:
         load(images=[IMAGE | {'file_name': name}]).read('7')
     assert '\n' not in str(error.value)
 
@@ -123,36 +173,60 @@ def test_file_name_that_is_too_long(load):
         load(images=[IMAGE | {'file_name': 'a' * 5000}]).read('7')
 
 
-@pytest.mark.parametrize('size', [{}, {'height': None, 'width': 3}, {'height': '50', 'width': '100'}, {'height': 5}])
+@pytest.mark.parametrize(
+    'size', [{}, {'height': None, 'width': 3}, {'height': '50', 'width': '100'}, {'height': 5}]
+)
 def test_size_may_be_missing(load, size):
     assert load(images=[{'id': 7, 'file_name': 'a.jpg'} | size]).read('7').size is None
 
 
-@pytest.mark.parametrize('tables, message', [
-    ({'images': [IMAGE, IMAGE | {'file_name': 'b.jpg'}]}, "id 7 stands twice in 'images'"),
-    ({'images': [IMAGE, IMAGE | {'id': '7'}]}, "id 7 stands twice in 'images'"),
-    ({'images': [IMAGE, {'id': 8, 'file_name': './a.jpg'}]}, 'images 7 and 8 are the same file ./a.jpg'),
-    ({'images': [{'file_name': 'a.jpg'}]}, "number 1 of 'images' has no id"),
-    ({'images': ['a.jpg']}, "no list 'images'; COCO's format for instances has images, annotations and categories"),
-    ({'categories': [{'id': 1, 'name': 'cat'}, {'id': 1, 'name': 'dog'}]}, "id 1 stands twice in 'categories'"),
-    ({'categories': [{'id': 1, 'name': 'cat'}, {'id': 2, 'name': 'cat'}]}, 'categories names cat twice'),
-    ({'categories': [{'id': 1}]}, "categories has the class name ''"),
-    ({'categories': [{'id': 1, 'name': 'a\nb'}]}, 'categories has the class name'),
-    ({'categories': []}, 'categories is empty'),
-    ({'categories': {}}, "no list 'categories'"),
-    ({'rows': [3]}, "no list 'annotations'"),
-])
+@pytest.mark.parametrize(
+    'tables, message',
+    [
+        ({'images': [IMAGE, IMAGE | {'file_name': 'b.jpg'}]}, "id 7 stands twice in 'images'"),
+        ({'images': [IMAGE, IMAGE | {'id': '7'}]}, "id 7 stands twice in 'images'"),
+        (
+            {'images': [IMAGE, {'id': 8, 'file_name': './a.jpg'}]},
+            'images 7 and 8 are the same file ./a.jpg',
+        ),
+        ({'images': [{'file_name': 'a.jpg'}]}, "number 1 of 'images' has no id"),
+        (
+            {'images': ['a.jpg']},
+            "no list 'images'; COCO's format for instances has images, annotations and categories",
+        ),
+        (
+            {'categories': [{'id': 1, 'name': 'cat'}, {'id': 1, 'name': 'dog'}]},
+            "id 1 stands twice in 'categories'",
+        ),
+        (
+            {'categories': [{'id': 1, 'name': 'cat'}, {'id': 2, 'name': 'cat'}]},
+            'categories names cat twice',
+        ),
+        ({'categories': [{'id': 1}]}, "categories has the class name ''"),
+        ({'categories': [{'id': 1, 'name': 'a\nb'}]}, 'categories has the class name'),
+        ({'categories': []}, 'categories is empty'),
+        ({'categories': {}}, "no list 'categories'"),
+        ({'rows': [3]}, "no list 'annotations'"),
+    ],
+)
 def test_ambiguous_files_are_refused(load, tables, message):
     with pytest.raises(DataError, match=f'train.json: {message}') as error:
         load(**tables)
     assert '\n' not in str(error.value)
 
 
-@pytest.mark.parametrize('data, message', [
-    (b'', 'malformed JSON'), (b'{"images": [', 'malformed JSON'), (b'\xff\xfe', 'malformed JSON'),
-    (b'[' * 100000, 'malformed JSON'), (b'[]', "no list 'categories'"), (b'null', "no list 'categories'"),
-    (b'{"images": [], "categories": []}', 'categories is empty'),
-])
+@pytest.mark.parametrize(
+    'data, message',
+    [
+        (b'', 'malformed JSON'),
+        (b'{"images": [', 'malformed JSON'),
+        (b'\xff\xfe', 'malformed JSON'),
+        (b'[' * 100000, 'malformed JSON'),
+        (b'[]', "no list 'categories'"),
+        (b'null', "no list 'categories'"),
+        (b'{"images": [], "categories": []}', 'categories is empty'),
+    ],
+)
 def test_files_that_are_no_coco(tmp_path, data, message):
     (tmp_path / 'train.json').write_bytes(data)
     with pytest.raises(DataError, match=f'train.json: {message}') as error:

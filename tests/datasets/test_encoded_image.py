@@ -12,13 +12,26 @@ from utils.errors import DataError
 
 def _file(tmp_path, mode, kind, size=(40, 30), **options):
     path = tmp_path / 'a.jpg'
-    Image.new(mode, size, **({'color': 200} if mode in ('L', 'I;16') else {})).save(path, kind, **options)
+    Image.new(mode, size, **({'color': 200} if mode in ('L', 'I;16') else {})).save(
+        path, kind, **options
+    )
     return path
 
 
-@pytest.mark.parametrize('mode, kind, reencoded', [
-    ('RGB', 'JPEG', False), ('L', 'JPEG', False), ('CMYK', 'JPEG', True), ('RGB', 'PNG', True), ('RGBA', 'PNG', True),
-    ('L', 'PNG', True), ('I;16', 'PNG', True), ('P', 'GIF', True), ('RGB', 'BMP', True)])
+@pytest.mark.parametrize(
+    'mode, kind, reencoded',
+    [
+        ('RGB', 'JPEG', False),
+        ('L', 'JPEG', False),
+        ('CMYK', 'JPEG', True),
+        ('RGB', 'PNG', True),
+        ('RGBA', 'PNG', True),
+        ('L', 'PNG', True),
+        ('I;16', 'PNG', True),
+        ('P', 'GIF', True),
+        ('RGB', 'BMP', True),
+    ],
+)
 def test_every_kind_becomes_a_plain_jpeg(tmp_path, mode, kind, reencoded):
     path = _file(tmp_path, mode, kind)
     found = encoded_image.read(path)
@@ -52,7 +65,9 @@ def test_truncated_jpeg_is_refused(tmp_path):
         encoded_image.read(path)
 
 
-@pytest.mark.parametrize('content', [b'', b'hello', b'\xff\xd8\xff', b'\xff\xd8\xff\xd9', b'\x89PNG\r\n\x1a\n'])
+@pytest.mark.parametrize(
+    'content', [b'', b'hello', b'\xff\xd8\xff', b'\xff\xd8\xff\xd9', b'\x89PNG\r\n\x1a\n']
+)
 def test_what_is_no_image_is_refused(tmp_path, content):
     path = tmp_path / 'a.jpg'
     path.write_bytes(content)
@@ -70,7 +85,9 @@ def test_bombs_are_refused_undecoded(tmp_path):
     path = tmp_path / 'a.png'
     Image.new('1', (8193, 8193)).save(path, 'PNG')
     assert path.stat().st_size < 20_000
-    with pytest.raises(DataError, match='a.png: no image that can be decoded, or one of more than 67108864 pixels'):
+    with pytest.raises(
+        DataError, match='a.png: no image that can be decoded, or one of more than 67108864 pixels'
+    ):
         encoded_image.read(path)
 
 

@@ -1,6 +1,7 @@
 """Which images are for training and which for test."""
 import json
 import pathlib
+import random
 
 import pytest
 
@@ -17,15 +18,33 @@ def room(tmp_path, monkeypatch):
 def _coco(path, *ids):
     path = pathlib.Path(path)
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps({'images': [{'id': i, 'file_name': f'{i}.jpg'} for i in ids], 'annotations': [],
-                                'categories': [{'id': 1, 'name': 'cat'}]}))
+    path.write_text(
+        json.dumps(
+            {
+                'images': [{'id': i, 'file_name': f'{i}.jpg'} for i in ids],
+                'annotations': [],
+                'categories': [{'id': 1, 'name': 'cat'}],
+            }
+        )
+    )
     return str(path)
 
 
-@pytest.mark.parametrize('path, image_set', [
-    ('instances_train2017.json', 'train'), ('instances_val2017.json', 'val'), ('trainval.json', 'trainval'),
-    ('Test.json', 'test'), ('train/_annotations.coco.json', 'train'), ('valid/_annotations.coco.json', 'valid'),
-    ('retrained.json', ''), ('interval.json', ''), ('test_project/all.json', ''), ('train/val.json', 'val')])
+@pytest.mark.parametrize(
+    'path, image_set',
+    [
+        ('instances_train2017.json', 'train'),
+        ('instances_val2017.json', 'val'),
+        ('trainval.json', 'trainval'),
+        ('Test.json', 'test'),
+        ('train/_annotations.coco.json', 'train'),
+        ('valid/_annotations.coco.json', 'valid'),
+        ('retrained.json', ''),
+        ('interval.json', ''),
+        ('test_project/all.json', ''),
+        ('train/val.json', 'val'),
+    ],
+)
 def test_coco_files_are_called_after_their_set(room, path, image_set):
     parts, notes = sources.named(sources.coco_files([_coco(path, 1)], []))
     assert [(part.image_set, part.ids) for part in parts] == [(image_set, ['1'])] and notes == []
@@ -45,7 +64,9 @@ def test_image_folders_of_coco_files(room):
 def test_division_prints_its_sizes(room):
     files = sources.coco_files([_coco('a.json', *range(8)), _coco('b.json', 1, 2)], ['.'])
     parts, notes = sources.divided(files, 0.75, 1)
-    assert [(part.label, len(part.ids)) for part in parts] == [('a/train', 6), ('a/test', 2), ('b/train', 1), ('b/test', 1)]
+    assert [(part.label, len(part.ids)) for part in parts] == [
+        ('a/train', 6), ('a/test', 2), ('b/train', 1), ('b/test', 1)
+    ]
     assert notes == ['a: 6 images for training and 2 for test, split by seed 1',
                      'b: 1 images for training and 1 for test, split by seed 1']
     with pytest.raises(DataError, match='c: 1 images cannot be split'):
@@ -66,8 +87,56 @@ def test_the_list_that_no_folder_has_is_named(room):
 
 
 def test_lists_of_no_folder(room):
-    pathlib.Path('pictures').mkdir()
-    folders = sources.voc_folders(['pictures', 'pictures/'])
-    assert [folder.name for folder in folders] == ['pictures']
-    with pytest.raises(DataError, match='no image list at .*train.txt; lists there: none. Without lists: --split=0.8'):
+    pathlib.Path('images').mkdir()
+    folders = sources.voc_folders(['images', 'images/'])
+    assert [folder.name for folder in folders] == ['images']
+    with pytest.raises(
+        DataError,
+        match='no image list at .*train.txt; lists there: none. Without lists: --split=0.8',
+    ):
         sources.listed(folders, ['train'])
+
+
+# divide: by seed and id, the same everywhere, nothing lost, nothing twice
+
+IDS = [f'{number:06d}' for number in range(10)]
+
+
+def test_literal_split():
+    # By echo -n '1 000000' | sha256sum, and so on. The two highest, ee72310e... and f455753d...,
+    # are for test.
+    assert sources.divide(IDS, 0.8, 1) == (
+        ['000000', '000002', '000003', '000005', '000006', '000007', '000008', '000009'],
+        ['000001', '000004'],
+    )
+
+
+def test_order_does_not_matter():
+    mixed = random.Random(0).sample(IDS, len(IDS))
+    for first, second in zip(
+        sources.divide(IDS, 0.6, 5), sources.divide(mixed, 0.6, 5), strict=True
+    ):
+        assert sorted(first) == sorted(second)
+
+
+@pytest.mark.parametrize('share', [0.001, 0.25, 0.5, 0.999])
+def test_nothing_is_lost_or_twice(share):
+    training, test = sources.divide(IDS, share, 3)
+    assert (
+        sorted(training + test) == IDS
+        and len(training) == {0.001: 1, 0.25: 2, 0.5: 5, 0.999: 9}[share]
+    )
+
+
+def test_seeds_differ():
+    assert sources.divide(IDS, 0.5, 1) != sources.divide(IDS, 0.5, 2)
+
+
+def test_names_of_any_bytes():
+    assert sorted(sum(sources.divide(['\udcff', 'ä'], 0.5, 1), [])) == ['ä', '\udcff']
+
+
+@pytest.mark.parametrize('ids', [[], ['a']])
+def test_too_few(ids):
+    with pytest.raises(DataError, match=f'{len(ids)} images cannot be split'):
+        sources.divide(ids, 0.5, 1)

@@ -1,4 +1,5 @@
 """Record folders: what is written is read back; what is not whole is refused."""
+import dataclasses
 import json
 import pathlib
 
@@ -13,8 +14,12 @@ from utils.errors import DataError
 def _objects(*rows):
     """rows: (box, label, difficult)."""
     boxes, labels, difficult = zip(*rows, strict=True) if rows else ((), (), ())
-    return annotations.Objects(np.array(boxes, 'f').reshape(-1, 4), np.array(labels, int), np.array(difficult, bool),
-                               np.zeros(len(rows), bool))
+    return annotations.Objects(
+        np.array(boxes, 'f').reshape(-1, 4),
+        np.array(labels, int),
+        np.array(difficult, bool),
+        np.zeros(len(rows), bool),
+    )
 
 
 def _example(name='y/1', *rows):
@@ -29,10 +34,35 @@ def _write(folder, count=5, per_shard=2):
 
 def test_round_trip():
     box = [.1, .2, .3, .4]
-    found = tfrecord.parse(_example('y/1', (box, 2, True), ([0, 0, 1, 1], 1, False)).SerializeToString())
-    assert (found['image'].numpy(), found['id'].numpy(), int(found['height']), int(found['width'])) == (b'jpeg', b'y/1', 20, 30)
+    found = tfrecord.parse(
+        _example('y/1', (box, 2, True), ([0, 0, 1, 1], 1, False)).SerializeToString()
+    )
+    assert (
+        found['image'].numpy(), found['id'].numpy(), int(found['height']), int(found['width'])
+    ) == (b'jpeg', b'y/1', 20, 30)
     np.testing.assert_allclose(found['boxes'], [box, [0, 0, 1, 1]], rtol=1e-6)
-    assert found['labels'].numpy().tolist() == [2, 1] and found['difficult'].numpy().tolist() == [True, False]
+    assert found['labels'].numpy().tolist() == [2, 1] and found['difficult'].numpy().tolist() == [
+        True, False
+    ]
+
+
+def test_crowd_regions():
+    objects = dataclasses.replace(_objects(([0, 0, 1, 1], 1, True), ([0, 0, 1, .5], 2, False)),
+                                  crowd=np.array([True, False]))
+    item = tfrecord.example(b'jpeg', 20, 30, '1.jpg', 'y/1', objects, ('cat', 'dog'))
+    assert item.features.feature['image/object/is_crowd'].int64_list.value == [1, 0]
+    assert tfrecord.parse(item.SerializeToString())['crowd'].numpy().tolist() == [True, False]
+    old = _example('y/1', ([0, 0, 1, 1], 1, True)).SerializeToString()  # without the feature
+    assert tfrecord.parse(old)['crowd'].numpy().tolist() == [False]
+
+
+def test_crowd_regions_are_no_objects(tmp_path):
+    objects = dataclasses.replace(_objects(([0, 0, 1, 1], 1, True), ([0, 0, 1, .5], 2, False)),
+                                  crowd=np.array([True, False]))
+    with tfrecord.Writer(tmp_path / 'records', ('cat', 'dog')) as writer:
+        writer.add(tfrecord.example(b'jpeg', 20, 30, '1.jpg', 'y/1', objects, ('cat', 'dog')))
+    image, = tfrecord.objects(tfrecord.read_index(tmp_path / 'records'))
+    assert image['labels'].tolist() == [2] and image['boxes'].tolist() == [[0, 0, 1, .5]]
 
 
 def test_image_without_objects():
@@ -42,15 +72,45 @@ def test_image_without_objects():
 
 def test_feature_keys():
     keys = set(_example('y/1', ([0, 0, 1, 1], 1, False)).features.feature)
-    assert keys == {'image/encoded', 'image/format', 'image/height', 'image/width', 'image/filename', 'image/source_id',
-                    'image/object/bbox/ymin', 'image/object/bbox/xmin', 'image/object/bbox/ymax', 'image/object/bbox/xmax',
-                    'image/object/class/label', 'image/object/class/text', 'image/object/difficult', 'image/object/truncated'}
+    assert keys == {
+        'image/encoded',
+        'image/format',
+        'image/height',
+        'image/width',
+        'image/filename',
+        'image/source_id',
+        'image/object/bbox/ymin',
+        'image/object/bbox/xmin',
+        'image/object/bbox/ymax',
+        'image/object/bbox/xmax',
+        'image/object/class/label',
+        'image/object/class/text',
+        'image/object/difficult',
+        'image/object/truncated',
+    }
+
+
+def test_some_images(tmp_path):
+    with tfrecord.Writer(tmp_path / 'records', ('cat',), (), 2) as writer:
+        for number in range(5):
+            gray = np.full([20 + number, 30, 3], 10 * number, np.uint8)
+            data = tf.io.encode_jpeg(gray).numpy()
+            writer.add(tfrecord.example(data, 20 + number, 30, 'x', str(number), _objects(),
+                                        ('cat',)))
+    index = tfrecord.read_index(tmp_path / 'records')
+    found = tfrecord.read_images(index, ['4', '1', 'nowhere'])
+    assert {name: image.shape for name, image in found.items()} == {'1': (21, 30, 3),
+                                                                   '4': (24, 30, 3)}
+    assert found['4'].dtype == np.uint8 and abs(found['4'].mean() - 40) < 1
+    assert tfrecord.read_images(index, []) == {}
 
 
 def test_folder(tmp_path):
     _write(tmp_path / 'records')
     index = tfrecord.read_index(tmp_path / 'records')
-    assert (index.images, index.classes, index.image_sets, len(index.files)) == (5, ('cat', 'dog'), ('y/train',), 3)
+    assert (index.images, index.classes, index.image_sets, len(index.files)) == (
+        5, ('cat', 'dog'), ('y/train',), 3
+    )
     ids = [tfrecord.parse(s)['id'].numpy() for s in tf.data.TFRecordDataset(list(index.files))]
     assert ids == [b'y/0', b'y/1', b'y/2', b'y/3', b'y/4']
     assert [path.name for path in tmp_path.iterdir()] == ['records']
@@ -85,14 +145,16 @@ def test_folder_of_other_files_is_not_replaced(tmp_path, monkeypatch):
     (tmp_path / 'empty').mkdir()
     for folder in ('VOC2007', 'VOC2007/classes.txt', '.'):
         monkeypatch.chdir(tmp_path)
-        with pytest.raises(DataError, match=f'{(tmp_path / folder).resolve()} exists and is no mere record folder'):
+        with pytest.raises(
+            DataError, match=f'{(tmp_path / folder).resolve()} exists and is no mere record folder'
+        ):
             _write(folder)
     assert (tmp_path / 'VOC2007/classes.txt').read_text() == 'cat'
     assert sorted(path.name for path in tmp_path.iterdir()) == ['VOC2007', 'empty']
     _write('empty')
     _write('empty', 1)
     assert tfrecord.read_index('empty').images == 1
-    (tmp_path / 'empty/picture.jpg').write_text('')  # somebody put it beside the records
+    (tmp_path / 'empty/image.jpg').write_text('')  # somebody put it beside the records
     with pytest.raises(DataError, match='empty exists and is no mere record folder'):
         _write('empty')
 
@@ -118,11 +180,18 @@ def _damage(folder, how):
         (folder / 'index.json').write_text(json.dumps(content))
 
 
-@pytest.mark.parametrize('how, message', [
-    ('missing', 'shard-00001.tfrecord is missing; convert again'), ('short', 'has .* bytes instead of'),
-    ('no index', 'is no finished conversion'), ('bad index', 'is damaged'), ('poor index', 'is damaged'),
-    ('no size', "index.json is damaged .KeyError: 'bytes'.; convert again"),
-    ('new index', 'index.json has version 2, and 1 is read here; convert again')])
+@pytest.mark.parametrize(
+    'how, message',
+    [
+        ('missing', 'shard-00001.tfrecord is missing; convert again'),
+        ('short', 'has .* bytes instead of'),
+        ('no index', 'is no finished conversion'),
+        ('bad index', 'is damaged'),
+        ('poor index', 'is damaged'),
+        ('no size', "index.json is damaged .KeyError: 'bytes'.; convert again"),
+        ('new index', 'index.json has version 2, and 1 is read here; convert again'),
+    ],
+)
 def test_what_is_not_whole_is_refused(tmp_path, how, message):
     _write(tmp_path / 'records')
     _damage(tmp_path / 'records', how)
@@ -132,5 +201,7 @@ def test_what_is_not_whole_is_refused(tmp_path, how, message):
 
 
 def test_missing_folder():
-    with pytest.raises(DataError, match='record folder nowhere does not exist; write it with ssd_image_to_tf.py'):
+    with pytest.raises(
+        DataError, match='record folder nowhere does not exist; write it with ssd_image_to_tf.py'
+    ):
         tfrecord.read_index(pathlib.Path('nowhere'))

@@ -3,11 +3,14 @@ import numpy as np
 import pytest
 
 from datasets import annotations, voc
-from datasets.voc import RawObject
+from datasets.voc import voc_object
 from utils.errors import DataError
 
-OBJECT = ('<object><name>{name}</name>{more}<bndbox><xmin>{box[0]}</xmin><ymin>{box[1]}</ymin><xmax>{box[2]}</xmax>'
-          '<ymax>{box[3]}</ymax></bndbox></object>')
+OBJECT = (
+    '<object><name>{name}</name>{more}<bndbox><xmin>{box[0]}</xmin><ymin>{box[1]}</ymin>'
+    '<xmax>{box[2]}</xmax>'
+    '<ymax>{box[3]}</ymax></bndbox></object>'
+)
 
 
 @pytest.fixture
@@ -22,30 +25,41 @@ def _xml(folder, *objects, size='<size><width>100</width><height>50</height></si
 
 
 def test_twenty_classes():
-    assert len(voc.CLASSES) == 20 and voc.CLASSES[0] == 'aeroplane' and voc.CLASSES[-1] == 'tvmonitor'
+    assert (
+        len(voc.CLASSES) == 20 and voc.CLASSES[0] == 'aeroplane' and voc.CLASSES[-1] == 'tvmonitor'
+    )
 
 
 def test_pixels_are_one_based_and_inclusive():
     # A box over a whole 100 x 50 image is 1..100, 1..50.
-    whole = voc.voc_pixels_to_corners(np.array([1., 1, 50, 100]), 50, 100)
-    assert whole.tolist() == [0, 0, 1, 1]
-    one_pixel = voc.voc_pixels_to_corners(np.array([11., 21, 11, 21]), 50, 100)
-    np.testing.assert_allclose(one_pixel, [.2, .2, .22, .21])
-    np.testing.assert_allclose(voc.corners_to_voc_pixels(one_pixel, 50, 100), [11, 21, 11, 21])
+    assert voc.from_voc_pixels(np.array([1., 1, 50, 100])).tolist() == [0, 0, 50, 100]
+    one_pixel = voc.from_voc_pixels(np.array([11., 21, 11, 21]))
+    assert one_pixel.tolist() == [10, 20, 11, 21]
+    assert voc.to_voc_pixels(one_pixel).tolist() == [11, 21, 11, 21]
+    assert voc.voc_object('cat', (1, 1, 50, 100)).edges == (0, 0, 50, 100)
 
 
 def test_read_xml(folder):
-    _xml(folder, OBJECT.format(name='cat', box=(1, 2, 30, 40), more='<difficult>1</difficult><truncated>0</truncated>'),
-         OBJECT.format(name=' dog ', box=(5.5, 6, 7, 8), more='<difficult>0</difficult>'))
+    _xml(
+        folder,
+        OBJECT.format(
+            name='cat', box=(1, 2, 30, 40), more='<difficult>1</difficult><truncated>0</truncated>'
+        ),
+        OBJECT.format(name=' dog ', box=(5.5, 6, 7, 8), more='<difficult>0</difficult>'),
+    )
     objects, size = voc.read_xml(folder, 'a')
     assert size == (50, 100)
-    assert objects == [RawObject('cat', (2, 1, 40, 30), True, False), RawObject('dog', (6, 5.5, 8, 7), False, False)]
+    assert objects == [
+        voc_object('cat', (2, 1, 40, 30), True, False),
+        voc_object('dog', (6, 5.5, 8, 7), False, False),
+    ]
 
 
 def test_boxes_of_parts_are_not_the_objects(folder):
-    part = '<part><name>head</name><bndbox><xmin>9</xmin><ymin>9</ymin><xmax>9</xmax><ymax>9</ymax></bndbox></part>'
+    box = '<xmin>9</xmin><ymin>9</ymin><xmax>9</xmax><ymax>9</ymax>'
+    part = f'<part><name>head</name><bndbox>{box}</bndbox></part>'
     _xml(folder, OBJECT.format(name='person', box=(1, 2, 30, 40), more=part))
-    assert voc.read_xml(folder, 'a')[0] == [RawObject('person', (2, 1, 40, 30))]
+    assert voc.read_xml(folder, 'a')[0] == [voc_object('person', (2, 1, 40, 30))]
 
 
 def test_size_may_be_missing(folder):
@@ -53,16 +67,30 @@ def test_size_may_be_missing(folder):
     assert voc.read_xml(folder, 'a') == ([], None)
 
 
-@pytest.mark.parametrize('text, message', [
-    ('<annotation><object>', 'malformed XML'),
-    ('', 'malformed XML'),
-    ('<annotation><object><name>cat</name></object></annotation>', 'object without name or box'),
-    ('<annotation><object><name>cat</name><bndbox><xmin>x</xmin></bndbox></object></annotation>', 'a number that is none'),
-    ('<annotation><size><width>a</width></size></annotation>', 'malformed XML'),
-    ('<?xml version="1.0" encoding="utf-7"?><annotation/>', 'malformed XML'),
-    ('<annotation><object><name>cat</name><difficult>inf</difficult><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>2</xmax>'
-     '<ymax>2</ymax></bndbox></object></annotation>', 'a number that is none'),
-])
+@pytest.mark.parametrize(
+    'text, message',
+    [
+        ('<annotation><object>', 'malformed XML'),
+        ('', 'malformed XML'),
+        (
+            '<annotation><object><name>cat</name></object></annotation>',
+            'object without name or box',
+        ),
+        (
+            '<annotation><object><name>cat</name><bndbox><xmin>x</xmin></bndbox></object>'
+            '</annotation>',
+            'a number that is none',
+        ),
+        ('<annotation><size><width>a</width></size></annotation>', 'malformed XML'),
+        ('<?xml version="1.0" encoding="utf-7"?><annotation/>', 'malformed XML'),
+        (
+            '<annotation><object><name>cat</name><difficult>inf</difficult><bndbox>'
+            '<xmin>1</xmin><ymin>1</ymin><xmax>2</xmax>'
+            '<ymax>2</ymax></bndbox></object></annotation>',
+            'a number that is none',
+        ),
+    ],
+)
 def test_malformed_xml_names_the_file(folder, text, message):
     (folder / 'Annotations/a.xml').write_text(text)
     with pytest.raises(DataError, match=f'a.xml: .*{message}') as error:
@@ -80,9 +108,13 @@ def test_missing_files(folder):
 def test_image_ids(folder):
     (folder / 'ImageSets/Main/train.txt').write_text('b 1\na -1\n\nb 1\n')
     assert voc.image_ids(folder, 'train') == ['b', 'a']
-    (folder / 'ImageSets/Main/train.txt').write_bytes(b'\xef\xbb\xbfb\r\na\r\n')  # as an editor on Windows writes it
+    (folder / 'ImageSets/Main/train.txt').write_bytes(
+        b'\xef\xbb\xbfb\r\na\r\n'
+    )  # as an editor on Windows writes it
     assert voc.image_ids(folder, 'train') == ['b', 'a']
-    with pytest.raises(DataError, match='no image list at .*ImageSets/Main/val.txt; lists there: train'):
+    with pytest.raises(
+        DataError, match='no image list at .*ImageSets/Main/val.txt; lists there: train'
+    ):
         voc.image_ids(folder, 'val')
     with pytest.raises(DataError, match='no VOC folder at nowhere'):
         voc.image_ids('nowhere', 'val')
@@ -96,20 +128,29 @@ def test_image_ids(folder):
     ((float('nan'), 1, 5, 5), 'is not finite'),
 ])
 def test_bad_boxes_are_refused_with_file_and_object(box, reason):
-    found = annotations.usable([RawObject('cat', (1, 1, 9, 9)), RawObject('cat', box)], 50, 100, ('cat',), 'a.xml')
+    found = annotations.usable(
+        [voc_object('cat', (1, 1, 9, 9)), voc_object('cat', box)], 50, 100, ('cat',), 'a.xml'
+    )
     assert len(found.labels) == 1 and len(found.refused) == 1
     assert found.refused[0].startswith('a.xml: object 2 (cat): box') and reason in found.refused[0]
 
 
 def test_boxes_are_clipped_and_counted():
-    found = annotations.usable([RawObject('cat', (-5, 1, 25, 120)), RawObject('dog', (1, 1, 50, 100), True, True)], 50, 100,
-                       ('dog', 'cat'), 'a.xml')
+    found = annotations.usable(
+        [voc_object('cat', (-5, 1, 25, 120)), voc_object('dog', (1, 1, 50, 100), True, True)],
+        50,
+        100,
+        ('dog', 'cat'),
+        'a.xml',
+    )
     np.testing.assert_allclose(found.boxes, [[0, 0, .5, 1], [0, 0, 1, 1]])
-    assert (found.clipped, found.labels.tolist(), found.difficult.tolist()) == (1, [2, 1], [False, True])
+    assert (found.clipped, found.labels.tolist(), found.difficult.tolist()) == (
+        1, [2, 1], [False, True]
+    )
 
 
 def test_unknown_class_names_the_nearest():
-    found = annotations.usable([RawObject('catt', (1, 1, 9, 9))], 50, 100, ('dog', 'cat'), 'a.xml')
+    found = annotations.usable([voc_object('catt', (1, 1, 9, 9))], 50, 100, ('dog', 'cat'), 'a.xml')
     assert found.refused == ('a.xml: object 1 (catt): unknown class, nearest: cat',)
     assert found.boxes.shape == (0, 4) and found.labels.shape == (0,) and found.unknown == ('catt',)
 
@@ -137,13 +178,17 @@ def test_folder_in_voc_layout(folder):
     source = voc.Folder(folder)
     assert (source.name, source.classes, source.image_ids()) == (folder.name, voc.CLASSES, ['a'])
     found = source.read('a')
-    assert found.image == folder / 'JPEGImages/a.png' and found.where == str(folder / 'Annotations/a.xml')
-    assert (found.objects, found.size) == ([RawObject('cat', (2, 1, 40, 30))], (50, 100))
-    assert source.notes() == [f'{folder}/JPEGImages: pictures without an XML file, which are left out: 1, first b. One without '
-                              'objects wants an XML file without <object>']
+    assert found.image == folder / 'JPEGImages/a.png' and found.where == str(
+        folder / 'Annotations/a.xml'
+    )
+    assert (found.objects, found.size) == ([voc_object('cat', (2, 1, 40, 30))], (50, 100))
+    assert source.notes() == [
+        f'{folder}/JPEGImages: images without an XML file, which are left out: 1, first '
+        'b. An image without objects needs an XML file without <object>'
+    ]
 
 
-def test_folder_of_pictures_with_xml_beside_them(tmp_path):
+def test_folder_of_images_with_xml_beside_them(tmp_path):
     text = f'<annotation>{OBJECT.format(name="cat", box=(1, 2, 30, 40), more="")}</annotation>'
     for name in ('b.xml', 'a.xml', '._a.xml'):  # the last as macOS leaves it
         (tmp_path / name).write_text(text)
@@ -152,8 +197,10 @@ def test_folder_of_pictures_with_xml_beside_them(tmp_path):
     source = voc.Folder(tmp_path)
     assert (source.image_ids(), source.notes()) == (['a', 'b'], [])
     found = source.read('b')
-    assert (found.image, found.where, found.size) == (tmp_path / 'b.png', str(tmp_path / 'b.xml'), None)
-    assert voc.read_xml(tmp_path, 'a')[0] == found.objects == [RawObject('cat', (2, 1, 40, 30))]
+    assert (found.image, found.where, found.size) == (
+        tmp_path / 'b.png', str(tmp_path / 'b.xml'), None
+    )
+    assert voc.read_xml(tmp_path, 'a')[0] == found.objects == [voc_object('cat', (2, 1, 40, 30))]
 
 
 def test_folder_that_is_none_or_empty(tmp_path):
@@ -163,11 +210,19 @@ def test_folder_that_is_none_or_empty(tmp_path):
         voc.Folder(tmp_path).image_ids()
 
 
-@pytest.mark.parametrize('head', ['<!DOCTYPE a [<!ENTITY n "cat">]>', '<!DOCTYPE a [<!ENTITY n SYSTEM "file:///etc/passwd">]>',
-                                  '<!DOCTYPE a SYSTEM "a.dtd">'])
+@pytest.mark.parametrize(
+    'head',
+    [
+        '<!DOCTYPE a [<!ENTITY n "cat">]>',
+        '<!DOCTYPE a [<!ENTITY n SYSTEM "file:///etc/passwd">]>',
+        '<!DOCTYPE a SYSTEM "a.dtd">',
+    ],
+)
 def test_entities_are_not_read(tmp_path, head):
     (tmp_path / 'Annotations').mkdir()
-    (tmp_path / 'Annotations/1.xml').write_text(head + '<annotation><object><name>&n;</name></object></annotation>')
+    (tmp_path / 'Annotations/1.xml').write_text(
+        head + '<annotation><object><name>&n;</name></object></annotation>'
+    )
     with pytest.raises(DataError, match='1.xml: malformed XML: a document type'):
         voc.read_xml(tmp_path, '1')
 

@@ -1,6 +1,6 @@
 """pycocotools' COCOeval on the data of evaluation.coco, for comparison.
 
-    python3 -m tests.evaluation.pycocotools_reference --detections DIR --voc VOCdevkit/VOC2007 --image_set test
+    python3 -m tests.evaluation.pycocotools_reference --detections DIR --voc VOCDIR --image_set test
 
 compares both on the detections of a real detector and prints the largest difference.
 """
@@ -23,13 +23,15 @@ class _WithIgnore(COCOeval):
     def _prepare(self):
         super()._prepare()
         for annotation in (a for annotations in self._gts.values() for a in annotations):
-            annotation['ignore'] = annotation['difficult']
+            annotation['ignore'] = annotation['difficult'] or annotation['iscrowd']
 
 
 def evaluate(detections, ground_truths, classes):
     """As evaluation.coco.evaluate -> (its ap, its recall, the twelve numbers)."""
     with contextlib.redirect_stdout(io.StringIO()):
-        truth, found = _coco(ground_truths, ground_truths, classes), _coco(detections, ground_truths, classes)
+        truth, found = (
+            _coco(ground_truths, ground_truths, classes), _coco(detections, ground_truths, classes)
+        )
         evaluation = _WithIgnore(truth, found, 'bbox')
         evaluation.evaluate()
         evaluation.accumulate()
@@ -37,11 +39,13 @@ def evaluate(detections, ground_truths, classes):
     # precision [T, levels, C, areas, limits], recall [T, C, areas, limits]
     ap = evaluation.eval['precision'][..., -1].mean(axis=1).transpose(1, 2, 0)
     recall = evaluation.eval['recall'].transpose(1, 2, 0, 3)
-    return tuple(np.where(values == -1, np.nan, values) for values in (ap, recall, evaluation.stats))
+    return tuple(
+        np.where(values == -1, np.nan, values) for values in (ap, recall, evaluation.stats)
+    )
 
 
 def _coco(entries, images, classes):
-    """Ground truths or detections as a COCO data set. Image ids count the images, as COCOeval sorts by them."""
+    """Ground truths or detections as COCO's dataset. Image ids count the images: the order."""
     rows = []
     for number, image in enumerate(images):
         if image not in entries:
@@ -49,26 +53,34 @@ def _coco(entries, images, classes):
         entry = entries[image]
         scores = getattr(entry, 'scores', np.zeros(len(entry.labels)))
         difficult = getattr(entry, 'difficult', np.zeros(len(entry.labels), bool))
-        rows += [_annotation(number, *values) for values in zip(entry.boxes, entry.labels, scores, difficult, strict=True)]
+        crowd = getattr(entry, 'crowd', None)
+        crowd = np.zeros(len(entry.labels), bool) if crowd is None else crowd
+        columns = entry.boxes, entry.labels, scores, difficult, crowd
+        rows += [_annotation(number, *values) for values in zip(*columns, strict=True)]
     data = COCO()
-    data.dataset = {'images': [{'id': number} for number in range(len(images))],
-                    'categories': [{'id': label} for label in range(1, len(classes) + 1)],
-                    'annotations': [row | {'id': number} for number, row in enumerate(rows, start=1)]}
+    data.dataset = {
+        'images': [{'id': number} for number in range(len(images))],
+        'categories': [{'id': label} for label in range(1, len(classes) + 1)],
+        'annotations': [row | {'id': number} for number, row in enumerate(rows, start=1)],
+    }
     data.createIndex()
     return data
 
 
-def _annotation(image, box, label, score, difficult):
+def _annotation(image, box, label, score, difficult, crowd):
     ymin, xmin, ymax, xmax = (float(side) for side in box)
-    width, height = xmax - xmin + 1, ymax - ymin + 1
-    return {'image_id': image, 'category_id': int(label), 'bbox': [xmin - 1, ymin - 1, width, height], 'area': width * height,
-            'score': float(score), 'iscrowd': 0, 'difficult': int(difficult)}
+    width, height = xmax - xmin, ymax - ymin
+    return {'image_id': image, 'category_id': int(label), 'bbox': [xmin, ymin, width, height],
+            'area': width * height, 'score': float(score), 'iscrowd': int(crowd),
+            'difficult': int(difficult)}
 
 
-def largest_difference(ours: coco_eval.Result, theirs) -> float:
-    """Over every class, area, threshold and limit; infinite where one says absent and the other does not."""
+def largest_difference(ours: coco_eval.CocoResult, theirs) -> float:
+    """Over every class, area, threshold and limit; infinite if only one of both is NaN."""
     difference = 0.
-    for mine, other in zip((ours.ap, ours.recall, np.array(list(ours.summary().values()))), theirs, strict=True):
+    for mine, other in zip(
+        (ours.ap, ours.recall, np.array(list(ours.summary().values()))), theirs, strict=True
+    ):
         if (np.isnan(mine) != np.isnan(other)).any():
             return float('inf')
         difference = max(difference, float(np.nanmax(np.abs(mine - other), initial=0.)))
@@ -76,7 +88,9 @@ def largest_difference(ours: coco_eval.Result, theirs) -> float:
 
 
 def main():
-    options = voc_files.command_line('python3 -m tests.evaluation.pycocotools_reference', __doc__).parse_args()
+    options = voc_files.options_parser(
+        'python3 -m tests.evaluation.pycocotools_reference', __doc__
+    ).parse_args()
     classes, truths, detections, _ = voc_files.read_both(options)
     times = [time.monotonic()]
     ours = coco_eval.evaluate(detections, truths, classes)
@@ -86,7 +100,10 @@ def main():
     for (name, mine), other in zip(ours.summary().items(), theirs[2], strict=True):
         print(f'{name:<10} {mine:9.6f} {other:9.6f}')
     difference = largest_difference(ours, theirs)
-    print(f'largest difference {difference:.2g}; {times[1] - times[0]:.1f} s, pycocotools {times[2] - times[1]:.1f} s')
+    print(
+        f'largest difference {difference:.2g}; {times[1] - times[0]:.1f} s, '
+        f'pycocotools {times[2] - times[1]:.1f} s'
+    )
     return int(difference > 1e-6)
 
 

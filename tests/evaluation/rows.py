@@ -1,16 +1,23 @@
-"""Ground truths and detections of one image, from rows."""
+"""Ground truths and detections of one image, from rows with boxes in VOC pixels."""
 import numpy as np
 
+from datasets import voc
 from evaluation.voc import Detection, GroundTruth
 
 
-def truth_of(*rows):
+def edges_of(boxes):
+    """VOC pixels -> float64 [N, 4], pixel edges."""
+    return voc.from_voc_pixels(np.array(boxes, float).reshape(-1, 4))
+
+
+def truth_of(*rows, crowd=None):
     """rows: (box, label, difficult)."""
-    return GroundTruth(np.array([r[0] for r in rows], float).reshape(-1, 4), np.array([r[1] for r in rows], int),
-                       np.array([r[2] for r in rows], bool))
+    boxes, labels, difficult = zip(*rows, strict=True) if rows else ((), (), ())
+    return GroundTruth(edges_of(boxes), np.array(labels, int), np.array(difficult, bool),
+                       None if crowd is None else np.array(crowd))
 
 
 def found_of(*rows):
     """rows: (box, label, score)."""
-    return Detection(np.array([r[0] for r in rows], float).reshape(-1, 4), np.array([r[1] for r in rows], int),
-                     np.array([r[2] for r in rows], float))
+    boxes, labels, scores = zip(*rows, strict=True) if rows else ((), (), ())
+    return Detection(edges_of(boxes), np.array(labels, int), np.array(scores, float))

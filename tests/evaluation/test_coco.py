@@ -4,6 +4,7 @@ import importlib.util
 import numpy as np
 import pytest
 
+from datasets import voc
 from evaluation import coco as coco_eval
 from evaluation.voc import Detection, GroundTruth
 from tests.evaluation.rows import found_of, truth_of
@@ -14,7 +15,9 @@ BOX = (1, 1, 40, 40)  # 1,600 pixels: medium
 
 
 def _numbers(detections, truths):
-    return coco_eval.evaluate({'i': found_of(*detections)}, {'i': truth_of(*truths)}, CLASSES).of_class('cat')
+    return coco_eval.evaluate(
+        {'i': found_of(*detections)}, {'i': truth_of(*truths)}, CLASSES
+    ).of_class('cat')
 
 
 def test_a_box_that_overlaps_by_80_percent_is_right_at_seven_thresholds():
@@ -38,7 +41,24 @@ def test_a_difficult_object_excuses_one_detection():
     easy = ((101, 101, 140, 140), 1, False)
     found = (easy[0], 1, .7)
     assert _numbers([(BOX, 1, .9), found], [(BOX, 1, True), easy])['AP'] == 1
-    assert _numbers([(BOX, 1, .9), (BOX, 1, .8), found], [(BOX, 1, True), easy])['AP'] == pytest.approx(.5)
+    assert _numbers([(BOX, 1, 0.9), (BOX, 1, 0.8), found], [(BOX, 1, True), easy])[
+        'AP'
+    ] == pytest.approx(0.5)
+
+
+def test_a_crowd_region_excuses_every_detection_inside():
+    # Five detections of 20 x 20 pixels inside a crowd region of 200 x 200, and the object is found.
+    inside = [((20 * k + 1, 1, 20 * k + 20, 20), 1, .9) for k in range(5)]
+    truths = truth_of(
+        ((1, 1, 200, 200), 1, True), ((301, 1, 340, 40), 1, False), crowd=[True, False]
+    )
+    data = {'i': found_of(*inside, ((301, 1, 340, 40), 1, .8))}, {'i': truths}
+    assert coco_eval.evaluate(*data, CLASSES).of_class('cat')['AP'] == 1
+    alone = {'i': truth_of(((1, 1, 200, 200), 1, True), ((301, 1, 340, 40), 1, False))}
+    numbers = coco_eval.evaluate(data[0], alone, CLASSES).of_class(
+        'cat'
+    )  # no crowd: five are wrong
+    assert numbers['AP'] == pytest.approx(1 / 6)
 
 
 def test_an_object_that_counts_is_taken_before_an_ignored_one():
@@ -59,19 +79,25 @@ def test_an_unmatched_detection_of_another_area_is_excused():
 
 def test_a_hundred_detections_per_image_and_class():
     detections = [((201, 201, 240, 240), 1, .9)] * 100 + [((1, 1, 40, 40), 2, .5), (BOX, 1, .1)]
-    result = coco_eval.evaluate({'i': found_of(*detections)}, {'i': truth_of((BOX, 1, False), (BOX, 2, False))}, CLASSES)
+    result = coco_eval.evaluate(
+        {'i': found_of(*detections)}, {'i': truth_of((BOX, 1, False), (BOX, 2, False))}, CLASSES
+    )
     assert result.of_class('cat')['AP'] == 0 and result.of_class('dog')['AP'] == 1
 
 
 def test_class_without_objects_is_absent_and_not_in_the_mean():
-    result = coco_eval.evaluate({'i': found_of((BOX, 1, .9), (BOX, 2, .9))}, {'i': truth_of((BOX, 1, False))}, CLASSES)
+    result = coco_eval.evaluate(
+        {'i': found_of((BOX, 1, 0.9), (BOX, 2, 0.9))}, {'i': truth_of((BOX, 1, False))}, CLASSES
+    )
     assert np.isnan(list(result.of_class('dog').values())).all() and result.summary()['AP'] == 1
 
 
 def test_no_detections_and_no_objects():
     numbers = coco_eval.evaluate({}, {'i': truth_of((BOX, 1, False))}, CLASSES).summary()
     assert numbers['AP'] == numbers['AR100'] == 0
-    assert np.isnan(list(coco_eval.evaluate({}, {'i': truth_of()}, CLASSES).summary().values())).all()
+    assert np.isnan(
+        list(coco_eval.evaluate({}, {'i': truth_of()}, CLASSES).summary().values())
+    ).all()
 
 
 def test_detections_of_strange_images_are_refused():
@@ -80,31 +106,55 @@ def test_detections_of_strange_images_are_refused():
 
 
 def _random(seed):
-    """Detections and ground truths of up to six images and four classes: the third without objects, the fourth with difficult
-    ones only; objects of all areas, near and doubled detections, equal scores, crowded and empty images.
+    """Detections and ground truths of up to six images and four classes.
+
+    The third class has no objects, the fourth only difficult ones. Objects of all areas, near and
+    double detections, equal scores, crowded and empty images; for every third seed crowd regions.
     """
     random = np.random.default_rng(seed)
-    digits = int(random.integers(3)) if seed % 2 else 0  # whole pixels, which bring IoUs that equal a threshold
+    digits = (
+        int(random.integers(3)) if seed % 2 else 0
+    )  # whole pixels, which bring IoUs that equal a threshold
     detections, truths = {}, {}
     for image in range(random.integers(1, 7)):
         count = int(random.integers(0, 9))
         low = random.integers(1, 60, [count, 2])
-        boxes = np.concatenate([low, low + random.choice([7, 31, 32, 60, 95, 96, 150], [count, 2])], axis=1).astype(float)
+        boxes = np.concatenate(
+            [low, low + random.choice([7, 31, 32, 60, 95, 96, 150], [count, 2])], axis=1
+        ).astype(float)
         labels = random.choice([1, 2, 4], count)
-        truths[f'{image}'] = GroundTruth(boxes, labels, (random.random(count) < .3) | (labels == 4))
+        crowd = np.random.default_rng([seed, image]).random(count) < (.2 if seed % 3 == 0 else 0)
+        truths[f'{image}'] = GroundTruth(voc.from_voc_pixels(boxes), labels,
+                                         (random.random(count) < .3) | (labels == 4), crowd)
         near = random.integers(0, count, 3 * count) if count else np.zeros(0, int)
         jitter = np.round(random.normal(0, random.choice([0, 2, 12]), [len(near), 4]), digits)
         lost = random.integers(0, 30 if random.random() < .8 else 300)
         corner = random.integers(1, 100, [lost, 2])
-        rows = np.concatenate([boxes[near] + jitter, np.concatenate([corner, corner + random.integers(1, 120, [lost, 2])], 1)])
+        rows = np.concatenate(
+            [
+                boxes[near] + jitter,
+                np.concatenate([corner, corner + random.integers(1, 120, [lost, 2])], 1),
+            ]
+        )
         rows[:, 2:] = np.maximum(rows[:, 2:], rows[:, :2])
-        found = np.concatenate([np.where(random.random(len(near)) < .8, labels[near], 3), random.choice([1, 1, 1, 2, 3], lost)])
+        found = np.concatenate(
+            [
+                np.where(random.random(len(near)) < 0.8, labels[near], 3),
+                random.choice([1, 1, 1, 2, 3], lost),
+            ]
+        )
         if random.random() < .9:
-            detections[f'{image}'] = Detection(rows, found, np.round(random.random(len(rows)), random.integers(1, 4)))
+            detections[f'{image}'] = Detection(
+                voc.from_voc_pixels(rows),
+                found,
+                np.round(random.random(len(rows)), random.integers(1, 4)),
+            )
     return detections, truths
 
 
-needs_pycocotools = pytest.mark.skipif(importlib.util.find_spec('pycocotools') is None, reason='pycocotools is not installed')
+needs_pycocotools = pytest.mark.skipif(
+    importlib.util.find_spec('pycocotools') is None, reason='pycocotools is not installed'
+)
 
 
 @needs_pycocotools
@@ -121,8 +171,14 @@ def test_equals_pycocotools(first):
 @needs_pycocotools
 def test_random_data_hold_what_they_should():
     # Otherwise the comparison could agree on nothing.
-    results = [coco_eval.evaluate(*_random(seed), ('cat', 'dog', 'none', 'difficult')) for seed in range(60)]
+    results = [
+        coco_eval.evaluate(*_random(seed), ('cat', 'dog', 'none', 'difficult'))
+        for seed in range(60)
+    ]
     ap = np.stack([result.ap for result in results])
     assert np.isnan(ap[:, 2:]).all() and (~np.isnan(ap[:, :2])).mean() > .6
     assert len(np.unique(ap[~np.isnan(ap)].round(6))) > 300
-    assert max(np.sum(entry.labels == 1) for seed in range(60) for entry in _random(seed)[0].values()) > 100
+    assert (
+        max(np.sum(entry.labels == 1) for seed in range(60) for entry in _random(seed)[0].values())
+        > 100
+    )

@@ -10,35 +10,51 @@ from evaluation import collect
 from evaluation import voc as voc_eval
 from evaluation.voc import Detection, GroundTruth
 
-BOX = np.array([[1., 1, 10, 10]])
+BOX = np.array([[0., 0, 10, 10]])
 
 
 def _result():
     truth = GroundTruth(BOX, np.array([1]), np.array([False]))
-    return voc_eval.evaluate({'i': Detection(BOX, np.array([1]), np.array([.9]))}, {'i': truth}, ('cat', 'dog'))
+    return voc_eval.evaluate(
+        {'i': Detection(BOX, np.array([1]), np.array([0.9]))}, {'i': truth}, ('cat', 'dog')
+    )
 
 
 def _batch(*ids):
     count = len(ids)
-    return {'images': tf.zeros([count, 4, 4, 3], tf.uint8), 'ids': tf.constant(ids), 'heights': tf.fill([count], 50),
-            'widths': tf.fill([count], 100), 'boxes': tf.constant([[[0., 0, 1, 1], [.1, .2, .5, .6], [0, 0, 0, 0]]] * count),
-            'labels': tf.constant([[2, 1, 0]] * count), 'difficult': tf.constant([[False, True, False]] * count)}
+    return {
+        'images': tf.zeros([count, 4, 4, 3], tf.uint8),
+        'ids': tf.constant(ids),
+        'heights': tf.fill([count], 50),
+        'widths': tf.fill([count], 100),
+        'boxes': tf.constant([[[0.0, 0, 1, 1], [0.1, 0.2, 0.5, 0.6], [0, 0, 0, 0]]] * count),
+        'labels': tf.constant([[2, 1, 0]] * count),
+        'difficult': tf.constant([[False, True, False]] * count),
+        'crowd': tf.constant([[True, False, False]] * count),
+    }
 
 
 def _detect(images):
     count = len(images)
-    return (tf.constant([[[0., 0, .5, 1], [0, 0, 0, 0]]] * count), tf.constant([[.9, 0]] * count), tf.constant([[2, 0]] * count),
-            tf.fill([count], 1))
+    return (
+        tf.constant([[[0.0, 0, 0.5, 1], [0, 0, 0, 0]]] * count),
+        tf.constant([[0.9, 0]] * count),
+        tf.constant([[2, 0]] * count),
+        tf.fill([count], 1),
+    )
 
 
 def test_boxes_become_pixels_of_the_image_and_padding_goes():
     found = collect.detect_all(_detect, [_batch('a', 'b')])
-    assert found.images_per_second is None and list(found.detections) == list(found.ground_truths) == ['a', 'b']
+    assert found.images_per_second is None and list(found.detections) == list(
+        found.ground_truths
+    ) == ['a', 'b']
     detection, truth = found.detections['b'], found.ground_truths['b']
-    assert detection.boxes.tolist() == [[1, 1, 25, 100]]
+    assert detection.boxes.tolist() == [[0, 0, 25, 100]]
     assert (detection.labels.tolist(), detection.scores.tolist()) == ([2], [pytest.approx(.9)])
-    np.testing.assert_allclose(truth.boxes, [[1, 1, 50, 100], [6, 21, 25, 60]], rtol=1e-6)
+    np.testing.assert_allclose(truth.boxes, [[0, 0, 50, 100], [5, 20, 25, 60]], rtol=1e-6)
     assert (truth.labels.tolist(), truth.difficult.tolist()) == ([2, 1], [False, True])
+    assert truth.crowd.tolist() == [True, False]
 
 
 def test_speed_is_that_of_all_batches_but_the_first():
@@ -48,12 +64,24 @@ def test_speed_is_that_of_all_batches_but_the_first():
 
 def test_every_evaluation_adds_one_line(tmp_path):
     for step in (10, 20):
-        collect.append_to_log(tmp_path / 'ssd', _result(), checkpoint=None, step=step, records='test', images=1)
-    lines = [json.loads(line) for line in (tmp_path / 'ssd/evaluations.jsonl').read_text().splitlines()]
+        collect.append_to_log(
+            tmp_path / 'ssd', _result(), checkpoint=None, step=step, records='test', images=1
+        )
+    lines = [
+        json.loads(line) for line in (tmp_path / 'ssd/evaluations.jsonl').read_text().splitlines()
+    ]
     assert [line['step'] for line in lines] == [10, 20]
     assert datetime.datetime.fromisoformat(lines[0].pop('time')).tzinfo
-    assert lines[0] == {'checkpoint': None, 'step': 10, 'records': 'test', 'images': 1, 'mean_ap_07': 1, 'mean_ap_area': 1,
-                        'ap_07': {'cat': 1, 'dog': None}, 'ap_area': {'cat': 1, 'dog': None}}
+    assert lines[0] == {
+        'checkpoint': None,
+        'step': 10,
+        'records': 'test',
+        'images': 1,
+        'mean_ap_07': 1,
+        'mean_ap_area': 1,
+        'ap_07': {'cat': 1, 'dog': None},
+        'ap_area': {'cat': 1, 'dog': None},
+    }
 
 
 def test_a_log_that_cannot_be_written(tmp_path):

@@ -1,4 +1,4 @@
-"""The worst errors: which, and what their pictures show."""
+"""The worst errors: which, and what their images show."""
 import cv2
 import numpy as np
 import pytest
@@ -8,10 +8,20 @@ from evaluation import gallery
 from evaluation.voc import Detection, GroundTruth
 
 CLASSES = ('cat', 'dog')
-CAT, DOG, FAR, SMALL = [11, 11, 110, 110], [201, 201, 300, 300], [301, 11, 390, 100], [351, 351, 370, 370]
-TRUTHS = {'a': GroundTruth(np.array([CAT, DOG, SMALL], float), np.array([1, 2, 2]), np.zeros(3, bool)),
-          'b': GroundTruth(np.array([DOG], float), np.array([2]), np.zeros(1, bool))}
-FOUND = {'a': Detection(np.array([FAR, FAR, CAT, [11, 11, 110, 45]], float), np.array([1, 2, 2, 1]), np.array([.3, .9, .8, .7]))}
+CAT, DOG, FAR, SMALL = (
+    [10, 10, 110, 110], [200, 200, 300, 300], [300, 10, 390, 100], [350, 350, 370, 370]
+)
+TRUTHS = {
+    'a': GroundTruth(np.array([CAT, DOG, SMALL], float), np.array([1, 2, 2]), np.zeros(3, bool)),
+    'b': GroundTruth(np.array([DOG], float), np.array([2]), np.zeros(1, bool)),
+}
+FOUND = {
+    'a': Detection(
+        np.array([FAR, FAR, CAT, [10, 10, 110, 45]], float),
+        np.array([1, 2, 2, 1]),
+        np.array([0.3, 0.9, 0.8, 0.7]),
+    )
+}
 
 
 def _cases(count=5):
@@ -20,10 +30,14 @@ def _cases(count=5):
 
 def test_most_confident_and_largest_first():
     assert [(case.kind, case.image, case.caption) for case in _cases()] == [
-        ('background', 'a', 'dog 0.90'), ('background', 'a', 'cat 0.30'), ('wrong class', 'a', 'dog 0.80, overlaps cat by 1.00'),
+        ('background', 'a', 'dog 0.90'),
+        ('background', 'a', 'cat 0.30'),
+        ('wrong class', 'a', 'dog 0.80, overlaps cat by 1.00'),
         ('poor box', 'a', 'cat 0.70, overlaps cat by 0.35'),
-        ('missed', 'a', 'dog, 100 x 100 pixels'), ('missed', 'b', 'dog, 100 x 100 pixels'),
-        ('missed', 'a', 'dog, 20 x 20 pixels')]
+        ('missed', 'a', 'dog, 100 x 100 pixels'),
+        ('missed', 'b', 'dog, 100 x 100 pixels'),
+        ('missed', 'a', 'dog, 20 x 20 pixels'),
+    ]
     assert [case.kind for case in _cases(1)] == list(gallery.KINDS)
     assert _cases(0) == []
 
@@ -33,31 +47,37 @@ def test_nothing_wrong():
 
 
 @pytest.mark.parametrize('height, width', [(400, 400), (405, 1000), (2000, 390)])
-def test_pictures_show_detection_and_object(height, width):
+def test_the_part_shows_detection_and_object(height, width):
     image = np.zeros([height, width, 3], np.uint8)
     rows = error_kinds.analyse(FOUND, TRUTHS, CLASSES).wrong.rows
     for case in _cases():
-        picture = gallery.picture(case, rows, CLASSES, image)
-        assert max(picture.shape[:2]) == 360 and picture.dtype == np.uint8
-        assert _has(picture, (235, 45, 35))
+        part = gallery.drawn(case, rows, CLASSES, image)
+        assert max(part.shape[:2]) == 360 and part.dtype == np.uint8
+        assert _has(part, (235, 45, 35))
         if case.kind != 'missed':  # the red lies on the green
-            assert _has(picture, (40, 190, 70)) == (case.kind != 'background')
+            assert _has(part, (40, 190, 70)) == (case.kind != 'background')
 
 
 def test_a_box_beyond_the_image_and_a_thin_image():
     rows = error_kinds.analyse(FOUND, TRUTHS, CLASSES).wrong.rows
-    assert gallery.picture(_cases()[0], rows, CLASSES, np.zeros([1, 1000, 3], np.uint8)).shape == (2, 360, 3)
-    assert gallery.picture(_cases()[0], rows, CLASSES, np.zeros([50, 100, 3], np.uint8)).shape == (180, 360, 3)
+    assert gallery.drawn(_cases()[0], rows, CLASSES, np.zeros([1, 1000, 3], np.uint8)).shape == (
+        2, 360, 3
+    )
+    assert gallery.drawn(_cases()[0], rows, CLASSES, np.zeros([50, 100, 3], np.uint8)).shape == (
+        180, 360, 3
+    )
 
 
 def test_a_box_of_absurd_size():
     rows = error_kinds.analyse(FOUND, TRUTHS, CLASSES).wrong.rows
     rows.boxes[_cases()[0].detection, 2:] = 1e300
-    assert _has(gallery.picture(_cases()[0], rows, CLASSES, np.zeros([400, 400, 3], np.uint8)), (235, 45, 35))
+    assert _has(
+        gallery.drawn(_cases()[0], rows, CLASSES, np.zeros([400, 400, 3], np.uint8)), (235, 45, 35)
+    )
 
 
-def _has(picture, colour):
-    return bool((picture == colour).all(axis=2).any())
+def _has(image, colour):
+    return bool((image == colour).all(axis=2).any())
 
 
 def test_jpeg_keeps_the_colours():
@@ -68,6 +88,10 @@ def test_jpeg_keeps_the_colours():
 
 def test_images_without_any_object():
     truths = {'a': GroundTruth(np.zeros([0, 4]), np.zeros(0, int), np.zeros(0, bool))}
-    wrong = error_kinds.analyse({'a': Detection(np.array([CAT], float), np.array([1]), np.array([.9]))}, truths, CLASSES).wrong
+    wrong = error_kinds.analyse(
+        {'a': Detection(np.array([CAT], float), np.array([1]), np.array([0.9]))}, truths, CLASSES
+    ).wrong
     [case] = gallery.worst(wrong, CLASSES, 5)
-    assert gallery.picture(case, wrong.rows, CLASSES, np.zeros([400, 400, 3], np.uint8)).shape == (360, 360, 3)
+    assert gallery.drawn(case, wrong.rows, CLASSES, np.zeros([400, 400, 3], np.uint8)).shape == (
+        360, 360, 3
+    )

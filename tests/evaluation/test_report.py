@@ -12,7 +12,7 @@ from evaluation.voc import Detection, GroundTruth
 from utils.errors import DataError
 
 CLASSES = ('cat', '<i>dog</i>', 'cow')
-CAT, DOG = [11., 11, 110, 110], [201., 201, 300, 300]
+CAT, DOG = [10., 10, 110, 110], [200., 200, 300, 300]
 NAME = '"><script>alert(1)</script>'
 TRUTHS = {NAME: GroundTruth(np.array([CAT, DOG]), np.array([1, 2]), np.array([False, False])),
           'b': GroundTruth(np.array([CAT]), np.array([1]), np.array([True]))}
@@ -21,41 +21,66 @@ FOUND = {NAME: Detection(np.array([CAT, DOG, DOG]), np.array([1, 1, 3]), np.arra
 
 @pytest.fixture(scope='module')
 def written(tmp_path_factory):
-    """-> (text of the page, numbers, ids whose pictures were asked for)."""
+    """-> (text of the page, numbers, ids whose images were asked for)."""
     asked = []
 
-    def pictures(ids):
+    def images(ids):
         asked.extend(ids)
         return {name: np.zeros([400, 400, 3], np.uint8) for name in ids}
 
-    page, numbers = report.write(tmp_path_factory.mktemp('report') / 'new', report.evaluate(FOUND, TRUTHS, CLASSES),
-                                 {'checkpoint': '<x>', 'lost': float('nan')}, pictures)
+    page, numbers = report.write(
+        tmp_path_factory.mktemp('report') / 'new',
+        report.evaluate(FOUND, TRUTHS, CLASSES),
+        {'checkpoint': '<x>', 'lost': float('nan')},
+        images,
+    )
     with open(page, encoding='utf-8') as file, open(numbers, encoding='utf-8') as other:
         return file.read(), json.load(other), asked
 
 
 def test_numbers(written):
     _, numbers, _ = written
-    assert (numbers['images'], numbers['objects'], numbers['difficult_objects'], numbers['detections']) == (2, 2, 1, 3)
-    assert numbers['voc'] == {'iou': .5, 'mean_ap_07': .5, 'mean_ap_area': .5, 'mean_ap_07_frequent': None,
-                              'mean_ap_area_frequent': None}
+    assert (
+        numbers['images'], numbers['objects'], numbers['difficult_objects'], numbers['detections']
+    ) == (2, 2, 1, 3)
+    assert numbers['voc'] == {
+        'iou': 0.5,
+        'mean_ap_07': 0.5,
+        'mean_ap_area': 0.5,
+        'mean_ap_07_frequent': None,
+        'mean_ap_area_frequent': None,
+    }
     cat, dog, cow = numbers['classes'].values()
-    assert (cat['ap_07'], cat['ap_area'], cat['coco']['AP'], cat['objects'], cat['detections']) == (1, 1, 1, 1, 2)
+    assert (cat['ap_07'], cat['ap_area'], cat['coco']['AP'], cat['objects'], cat['detections']) == (
+        1, 1, 1, 1, 2
+    )
     assert cat['best_f1'] == {'threshold': .9, 'precision': 1, 'recall': 1, 'f1': 1}
     assert dog['best_f1'] == {'threshold': None, 'precision': 0, 'recall': 0, 'f1': 0}
     assert dog['errors']['wrong class'] == {'count': 0, 'ap_lost': 1}
     assert numbers['errors']['kinds']['wrong class'] == {'count': 2, 'ap_lost': .5}
     assert numbers['coco']['AP'] == .5 and numbers['coco']['AP_small'] is None
-    assert numbers['about']['checkpoint'] == '<x>' and numbers['about']['lost'] is None and cow['objects'] == 0
+    assert (
+        numbers['about']['checkpoint'] == '<x>'
+        and numbers['about']['lost'] is None
+        and cow['objects'] == 0
+    )
 
 
 def test_a_class_without_objects_is_absent_everywhere(written):
     page, numbers, _ = written
     cow = numbers['classes']['cow']
-    assert [cow['ap_07'], cow['ap_area'], *cow['best_f1'].values(), *cow['coco'].values()] == [None] * 18
+    assert [cow['ap_07'], cow['ap_area'], *cow['best_f1'].values(), *cow['coco'].values()] == [
+        None
+    ] * 18
     assert [cow['errors'][kind]['ap_lost'] for kind in error_kinds.KINDS] == [None] * 5
-    rows = [re.findall(r'<td>(.*?)</td>', row) for row in re.findall(r'<tr><th scope="row">cow</th>(.*?)</tr>', page, re.DOTALL)]
-    assert rows == [['-', '0', '-', '-', '-', '-', '-', '-', '-', '-', '1'], ['0', '-', '0', '-', '1', '-', '0', '-', '0', '-']]
+    rows = [
+        re.findall(r'<td>(.*?)</td>', row)
+        for row in re.findall(r'<tr><th scope="row">cow</th>(.*?)</tr>', page, re.DOTALL)
+    ]
+    assert rows == [
+        ['-', '0', '-', '-', '-', '-', '-', '-', '-', '-', '1'],
+        ['0', '-', '0', '-', '1', '-', '0', '-', '0', '-'],
+    ]
     assert 'precision over recall of cat' in page and 'precision over recall of cow' not in page
 
 
@@ -66,7 +91,11 @@ def test_page_is_one_file_and_escaped(written):
     assert '&lt;script&gt;' in page and '&lt;i&gt;dog&lt;/i&gt;' in page
     sources = re.findall(r'(?:src|href)="([^"]{0,15})', page)
     assert sources == ['data:image/png;', 'data:image/png;', 'data:image/jpeg', 'data:image/jpeg']
-    assert 'http:' not in page and 'https:' not in page and 'nan' not in re.sub('base64,[^"]*', '', page)
+    assert (
+        'http:' not in page
+        and 'https:' not in page
+        and 'nan' not in re.sub('base64,[^"]*', '', page)
+    )
 
 
 def test_nothing_at_all(tmp_path):
@@ -77,7 +106,9 @@ def test_nothing_at_all(tmp_path):
 
 def test_folder_that_cannot_be_written(tmp_path):
     (tmp_path / 'file').write_text('')
-    with pytest.raises(DataError, match='the report cannot be written to .*file: .*; name another folder: --output'):
+    with pytest.raises(
+        DataError, match='the report cannot be written to .*file: .*; name another folder: --output'
+    ):
         report.write(tmp_path / 'file', report.evaluate({}, {}, ('cat',)), {}, lambda ids: {})
 
 
@@ -87,10 +118,22 @@ def test_command(tmp_path, capsys):
     shifted = {image: Detection(truth.boxes + 40, truth.labels, np.full(len(truth.labels), .5))
                for image, truth in truths.items()}
     voc_files.write_detections(tmp_path / 'found', 'test', shapes.SHAPES, shifted)
-    arguments = ['--detections', str(tmp_path / 'found'), '--voc', str(tmp_path / 'shapes'), '--image_set', 'test',
-                 '--classes', str(tmp_path / 'shapes/classes.txt'), '--pictures=2']
+    arguments = [
+        '--detections',
+        str(tmp_path / 'found'),
+        '--voc',
+        str(tmp_path / 'shapes'),
+        '--image_set',
+        'test',
+        '--classes',
+        str(tmp_path / 'shapes/classes.txt'),
+        '--images=2',
+    ]
     report.main([*arguments, '--output', str(tmp_path / 'out')])
-    assert f'report: {tmp_path}/out/evaluation.html, {tmp_path}/out/evaluation.json' in capsys.readouterr().out
+    assert (
+        f'report: {tmp_path}/out/evaluation.html, {tmp_path}/out/evaluation.json'
+        in capsys.readouterr().out
+    )
     assert 0 < (tmp_path / 'out/evaluation.html').read_text().count('data:image/jpeg') <= 8
     for image in (tmp_path / 'shapes/JPEGImages').iterdir():
         image.unlink()

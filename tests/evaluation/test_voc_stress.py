@@ -1,25 +1,40 @@
-"""The evaluation's tables against the development kit's rule written as plain loops, on scenes that strain it."""
+"""Evaluation against the devkit's rule, written as plain loops, on extreme scenes."""
+
 import numpy as np
 import pytest
 
+from datasets import voc
 from evaluation import voc as voc_eval
 from evaluation.voc import Detection, GroundTruth
 
 
 def _plain(detections, truths, label, threshold=.5):
-    """VOCevaldet.m: -> (precision, recall)."""
-    rows = [(score, image, box) for image, found in detections.items()
-            for box, score, of in zip(found.boxes, found.scores, found.labels, strict=True) if of == label]
+    """VOCevaldet.m, on VOC pixels: -> (precision, recall)."""
+    rows = [
+        (score, image, box)
+        for image, found in detections.items()
+        for box, score, of in zip(
+            voc.to_voc_pixels(found.boxes), found.scores, found.labels, strict=True
+        )
+        if of == label
+    ]
     rows.sort(key=lambda row: -row[0])  # stable
-    objects = {image: [[truth.boxes[i], truth.difficult[i], False] for i in np.flatnonzero(truth.labels == label)]
-               for image, truth in truths.items()}
+    objects = {
+        image: [
+            [voc.to_voc_pixels(truth.boxes)[i], truth.difficult[i], False]
+            for i in np.flatnonzero(truth.labels == label)
+        ]
+        for image, truth in truths.items()
+    }
     total = sum(not difficult for found in objects.values() for _, difficult, _ in found)
     right = wrong = 0
     precision, recall = [], []
     for _, image, box in rows:
         best, overlap = None, -1.
         for item in objects[image]:
-            height, width = (min(box[2 + s], item[0][2 + s]) - max(box[s], item[0][s]) + 1 for s in (0, 1))
+            height, width = (
+                min(box[2 + s], item[0][2 + s]) - max(box[s], item[0][s]) + 1 for s in (0, 1)
+            )
             if height > 0 and width > 0:
                 areas = sum((b[2] - b[0] + 1) * (b[3] - b[1] + 1) for b in (box, item[0]))
                 value = height * width / (areas - height * width)
@@ -46,22 +61,46 @@ def _scene(kind, random):
     classes = {'one class': 1, '200 classes': 200}.get(kind, 3)
     detections, truths = {}, {}
     for image in map(str, range(8)):
-        objects = {'no object': 0, '500 objects': 500 if image == '0' else 2}.get(kind, int(random.integers(0, 6)))
+        objects = {'no object': 0, '500 objects': 500 if image == '0' else 2}.get(
+            kind, int(random.integers(0, 6))
+        )
         found = {'no detection': 0}.get(kind, int(random.integers(0, 40)))
         boxes = np.tile([10., 10, 40, 40], [objects, 1]) if kind == 'identical' else _boxes(
             random, objects, 1 if kind == 'pixels' else None)
-        guesses = boxes[random.integers(objects, size=found)] + random.integers(-8, 8, [found, 4]) * (kind != 'pixels') \
-            if objects else _boxes(random, found)
+        guesses = (
+            boxes[random.integers(objects, size=found)]
+            + random.integers(-8, 8, [found, 4]) * (kind != 'pixels')
+            if objects
+            else _boxes(random, found)
+        )
         guesses[:, 2:] = np.maximum(guesses[:, 2:], guesses[:, :2])
-        truths[image] = GroundTruth(boxes, random.integers(1, classes + 1, objects),
-                                    np.ones(objects, bool) if kind == 'all difficult' else random.random(objects) < .2)
+        truths[image] = GroundTruth(
+            voc.from_voc_pixels(boxes),
+            random.integers(1, classes + 1, objects),
+            np.ones(objects, bool) if kind == 'all difficult' else random.random(objects) < 0.2,
+        )
         scores = np.full(found, .5) if kind == 'equal scores' else random.random(found).round(2)
-        detections[image] = Detection(guesses, random.integers(1, classes + 1, found), scores)
+        detections[image] = Detection(
+            voc.from_voc_pixels(guesses), random.integers(1, classes + 1, found), scores
+        )
     return detections, truths, classes
 
 
-@pytest.mark.parametrize('kind', ['plain', 'one class', '200 classes', 'no object', 'no detection', '500 objects',
-                                  'all difficult', 'identical', 'pixels', 'equal scores'])
+@pytest.mark.parametrize(
+    'kind',
+    [
+        'plain',
+        'one class',
+        '200 classes',
+        'no object',
+        'no detection',
+        '500 objects',
+        'all difficult',
+        'identical',
+        'pixels',
+        'equal scores',
+    ],
+)
 @pytest.mark.parametrize('seed', range(3))
 def test_equals_plain_loops(kind, seed):
     detections, truths, classes = _scene(kind, np.random.default_rng(seed))

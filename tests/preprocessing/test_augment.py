@@ -1,4 +1,5 @@
-"""Augmentation: the geometry by literal values and by looking for a drawn object, the colours against OpenCV."""
+"""Augmentation: geometry by literal values and a drawn object, colours against OpenCV."""
+
 import cv2
 import numpy as np
 import pytest
@@ -16,25 +17,36 @@ def seeds(count):
 
 def run(image, boxes, seed, labels=None, size=60, **parts):
     labels = np.arange(1, len(boxes) + 1) if labels is None else labels
-    return augment.augment(image, np.float32(boxes).reshape(-1, 4), labels, seed, image_size=size, fill=GREEN, **parts)
+    return augment.augment(
+        image, np.float32(boxes).reshape(-1, 4), labels, seed, image_size=size, fill=GREEN, **parts
+    )
 
 
 # Windows and boxes
 
 def test_project_and_compose():
     boxes = np.array([[.5, .5, 1, 1]], np.float32)
-    np.testing.assert_allclose(augment.project(boxes, tf.constant([-1., -1, 1, 3])), [[.75, .375, 1, .5]])
-    np.testing.assert_allclose(augment.compose(tf.constant([-1., -1, 1, 3]), tf.constant([.5, .25, 1, .5])), [0, 0, 1, 1])
+    np.testing.assert_allclose(
+        augment.project(boxes, tf.constant([-1.0, -1, 1, 3])), [[0.75, 0.375, 1, 0.5]]
+    )
+    np.testing.assert_allclose(
+        augment.compose(tf.constant([-1.0, -1, 1, 3]), tf.constant([0.5, 0.25, 1, 0.5])),
+        [0, 0, 1, 1],
+    )
     assert augment.project(NONE, tf.constant([0., 0, 1, 1])).shape == [0, 4]
 
 
 def test_project_undoes_compose():
     outer, inner = tf.constant([.1, -.4, 1.3, .9]), tf.constant([.2, .3, .5, .9])
-    np.testing.assert_allclose(augment.project(augment.compose(outer, inner)[None], outer)[0], inner, atol=1e-6)
+    np.testing.assert_allclose(
+        augment.project(augment.compose(outer, inner)[None], outer)[0], inner, atol=1e-6
+    )
 
 
 def test_flip_boxes():
-    np.testing.assert_allclose(augment.flip_boxes(tf.constant([[.1, .2, .3, .5]])), [[.1, .5, .3, .8]], atol=1e-6)
+    np.testing.assert_allclose(
+        augment.flip_boxes(tf.constant([[0.1, 0.2, 0.3, 0.5]])), [[0.1, 0.5, 0.3, 0.8]], atol=1e-6
+    )
     assert augment.flip_boxes(tf.constant(NONE)).shape == [0, 4]
 
 
@@ -70,8 +82,11 @@ def test_candidates_have_the_published_sizes():
 
 
 def test_every_fifth_candidate_has_a_full_side():
-    # Caffe's rule, worked out: the mean over scales s of .3 to 1 of P(r < s^2 or r > 1 / s^2), r uniform in .5 to 2, is 0.215.
-    boxes = np.concatenate([augment.crop_candidates(seed).numpy().reshape(-1, 4) for seed in seeds(40)])
+    # Caffe's rule, worked out: the mean over scales s of .3 to 1 of P(r < s^2 or r > 1 / s^2), r
+    # uniform in .5 to 2, is 0.215.
+    boxes = np.concatenate(
+        [augment.crop_candidates(seed).numpy().reshape(-1, 4) for seed in seeds(40)]
+    )
     full = np.any(boxes[:, 2:] - boxes[:, :2] > 1 - 1e-5, axis=1)
     assert full.mean() == pytest.approx(.215, abs=.02)
 
@@ -129,7 +144,9 @@ def test_fill_is_the_exact_colour_also_under_distortion():
         found = run(image, NONE, seed, crop=False)[0].numpy()
         if np.any(window.numpy() < 0):
             ys, xs = np.nonzero((found == [0, 255, 0]).all(-1))
-            assert len(ys) / 3600 == pytest.approx(1 - 1 / np.prod(window[2:] - window[:2]), abs=.08)
+            assert len(ys) / 3600 == pytest.approx(
+                1 - 1 / np.prod(window[2:] - window[:2]), abs=0.08
+            )
             inside.append(tuple(found[(found != [0, 255, 0]).any(-1)][0]))
         else:
             assert not (found == [0, 255, 0]).all(-1).any()
@@ -149,7 +166,9 @@ def test_mirrored_reading_equals_reversing(height, width):
 
 def test_window_equals_resizing_the_slice():
     image = np.random.RandomState(0).randint(0, 256, [80, 100, 3]).astype(np.uint8)
-    found = augment.read_window(image, tf.constant([.25, .2, .75, .7]), 30)  # 40 x 50 pixels from row 20, column 20 on
+    found = augment.read_window(
+        image, tf.constant([0.25, 0.2, 0.75, 0.7]), 30
+    )  # 40 x 50 pixels from row 20, column 20 on
     expected = tf.image.resize(image[20:60, 20:70], [30, 30])
     np.testing.assert_allclose(found, expected, atol=.01)
 
@@ -160,8 +179,9 @@ def test_training_and_test_see_the_same_pixels():
                                pipeline.resize_image(image, 60), atol=.51)
 
 
-def test_large_pictures_do_not_alias():
-    # Noise of standard deviation 74: the mean over 20 x 20 pixels has 3.7, over 12 x 16 pixels 5.3, a sample about 50.
+def test_large_images_do_not_alias():
+    # Noise of standard deviation 74: the mean over 20 x 20 pixels has 3.7, over 12 x 16 pixels
+    # 5.3, a sample about 50.
     image = np.random.RandomState(0).randint(0, 256, [1200, 1200, 3]).astype(np.uint8)
     for window in ([0., 0, 1, 1], [.2, .1, .8, .9]):
         assert augment.read_window(image, tf.constant(window), 60).numpy().std() < 6
@@ -170,7 +190,7 @@ def test_large_pictures_do_not_alias():
 
 @pytest.mark.parametrize('height, width', [(90, 120), (300, 260), (40, 50)])
 def test_boxes_follow_the_pixels(height, width):
-    """A red object on blue ground is found again where the box says, whatever was done to the image."""
+    """A red object on blue ground is found where the box says, whatever was done to the image."""
     box = [.3, .4, .6, .8]
     image = np.full([height, width, 3], [0, 0, 255], np.uint8)
     image[int(.3 * height):int(.6 * height), int(.4 * width):int(.8 * width)] = [255, 0, 0]
@@ -179,7 +199,9 @@ def test_boxes_follow_the_pixels(height, width):
         found, boxes, labels = (value.numpy() for value in follow(seed))
         assert labels.tolist() == [5]
         ys, xs = np.nonzero(found[..., 0] > 127)
-        np.testing.assert_allclose(boxes[0] * 100, [ys.min(), xs.min(), ys.max() + 1, xs.max() + 1], atol=2.5)
+        np.testing.assert_allclose(
+            boxes[0] * 100, [ys.min(), xs.min(), ys.max() + 1, xs.max() + 1], atol=2.5
+        )
 
 
 # Colours
@@ -202,7 +224,10 @@ def test_saturation_equals_opencv(colours, factor):
     def change(hsv):
         hsv[..., 1] = np.minimum(hsv[..., 1] * factor, 1)
         return hsv
-    np.testing.assert_allclose(tf.image.adjust_saturation(colours, factor), through_hsv(colours, change), atol=.02)
+
+    np.testing.assert_allclose(
+        tf.image.adjust_saturation(colours, factor), through_hsv(colours, change), atol=0.02
+    )
 
 
 @pytest.mark.parametrize('turns', [-.1, 0., .1])
@@ -210,7 +235,10 @@ def test_hue_equals_opencv(colours, turns):
     def change(hsv):
         hsv[..., 0] = (hsv[..., 0] + 360 * turns) % 360
         return hsv
-    np.testing.assert_allclose(tf.image.adjust_hue(colours, turns), through_hsv(colours, change), atol=.02)
+
+    np.testing.assert_allclose(
+        tf.image.adjust_hue(colours, turns), through_hsv(colours, change), atol=0.02
+    )
 
 
 def test_brightness_and_contrast():
@@ -226,7 +254,9 @@ def test_distorted_colours_stay_in_range_and_sometimes_unchanged(colours):
     found = np.array([distort(colours, seed) for seed in seeds(100)])
     assert found.min() >= 0 and found.max() <= 255
     assert np.isfinite(found).all()
-    assert 1 <= sum((one == colours).all() for one in found) <= 14  # one of 16 gets none of the four
+    assert (
+        1 <= sum((one == colours).all() for one in found) <= 14
+    )  # one of 16 gets none of the four
 
 
 # The whole
@@ -244,9 +274,19 @@ def test_same_seed_same_bits_eager_or_traced():
 
 def test_everything_off_is_plain_resizing():
     image = np.random.RandomState(0).randint(0, 256, [70, 90, 3]).astype(np.uint8)
-    found, boxes, labels = run(image, [[.1, .1, .5, .6]], seeds(1)[0], distort=False, zoom_out=False, crop=False, flip=False)
+    found, boxes, labels = run(
+        image,
+        [[0.1, 0.1, 0.5, 0.6]],
+        seeds(1)[0],
+        distort=False,
+        zoom_out=False,
+        crop=False,
+        flip=False,
+    )
     assert found.dtype == tf.uint8 and found.shape == [60, 60, 3] and boxes.dtype == tf.float32
-    np.testing.assert_allclose(found.numpy().astype(int), pipeline.resize_image(image, 60).numpy().astype(int), atol=1)
+    np.testing.assert_allclose(
+        found.numpy().astype(int), pipeline.resize_image(image, 60).numpy().astype(int), atol=1
+    )
     np.testing.assert_allclose(boxes, [[.1, .1, .5, .6]])
     assert labels.numpy().tolist() == [1]
 

@@ -28,7 +28,10 @@ def test_every_level_comes_back(normalization):
 
 
 def test_denormalize_clips():
-    np.testing.assert_array_equal(normalize.denormalize(np.array([[-2., 0., 2.]], np.float32), 'inception'), [[0, 128, 255]])
+    np.testing.assert_array_equal(
+        normalize.denormalize(np.array([[-2.0, 0.0, 2.0]], np.float32), 'inception'),
+        [[0, 128, 255]],
+    )
 
 
 @pytest.mark.parametrize('normalization', normalize.NORMALIZATIONS)

@@ -1,4 +1,5 @@
-"""Pipelines over record folders that the tests write: order, resumption, sharing among workers, damage."""
+"""Pipelines over record folders that the tests write: order, resumption, several workers."""
+
 import itertools
 
 import cv2
@@ -19,7 +20,9 @@ def index(tmp_path_factory):
 
 
 def training(index, batch_size=4, **options):
-    return pipeline.training_batches(index, 32, batch_size, **{'fill': (0., 0., 0.), 'seed': 1} | options)
+    return pipeline.training_batches(
+        index, 32, batch_size, **{'fill': (0.0, 0.0, 0.0), 'seed': 1} | options
+    )
 
 
 def take(batches, count):
@@ -57,7 +60,9 @@ def test_every_epoch_holds_every_image_in_another_order(index):
 @pytest.mark.parametrize('start', [1, 3, 7, 25])
 def test_resumed_equals_uninterrupted(index, start):
     # 4 images of 10: batches lie across the ends of epochs.
-    assert_same(take(training(index, start_step=start), 3), take(training(index), start + 3)[start:])
+    assert_same(
+        take(training(index, start_step=start), 3), take(training(index), start + 3)[start:]
+    )
 
 
 def test_neither_threads_nor_the_global_seed_matter(index):
@@ -71,14 +76,19 @@ def test_fewer_images_than_a_batch(tmp_path):
     index = write(tmp_path / 'three', 3)
     batches = take(training(index, 8), 3)
     assert sorted(ids(batches)) == [0] * 8 + [1] * 8 + [2] * 8
-    assert len({image.tobytes() for image in batches[0]['images']}) > 3  # the same image is augmented anew
+    assert (
+        len({image.tobytes() for image in batches[0]['images']}) > 3
+    )  # the same image is augmented anew
     assert_same(take(training(index, 8, start_step=2), 1), batches[2:])
 
 
 def test_workers_share_the_batch(index):
     whole = take(training(index), 6)
     shares = [take(training(index, worker=worker, workers=2), 6) for worker in range(2)]
-    joined = [{name: np.concatenate([one[name], other[name]]) for name in KEYS} for one, other in zip(*shares, strict=True)]
+    joined = [
+        {name: np.concatenate([one[name], other[name]]) for name in KEYS}
+        for one, other in zip(*shares, strict=True)
+    ]
     assert_same(joined, whole)
     assert_same(take(training(index, worker=1, workers=2, start_step=4), 2), shares[1][4:])
 
@@ -88,7 +98,9 @@ def test_difficult_objects_can_be_left_out(index):
     first, second = (1, .1, .1, .5, .6), (2, .3, .2, .9, 1.)
     for use, expected in ((True, {first, second}), (False, {first})):
         batches = take(training(index, 5, use_difficult=use, **parts), 2)
-        rows = np.concatenate([np.concatenate([b['labels'][..., None], b['boxes']], axis=-1) for b in batches]).reshape(-1, 5)
+        rows = np.concatenate(
+            [np.concatenate([b['labels'][..., None], b['boxes']], axis=-1) for b in batches]
+        ).reshape(-1, 5)
         assert {tuple(row.round(5)) for row in rows if row[0]} == expected
 
 
@@ -126,7 +138,9 @@ def test_evaluation_is_ordered_and_whole(index):
     assert first['images'].mean(axis=(1, 2, 3)).tolist() == pytest.approx([0, 10, 20, 30], abs=1)
     assert first['heights'].tolist() == [20, 30, 40, 20] and first['widths'].tolist() == [40] * 4
     assert first['labels'].tolist() == [[0, 0], [1, 0], [1, 2], [0, 0]]
-    assert first['difficult'].tolist() == [[False, False], [False, False], [False, True], [False, False]]
+    assert first['difficult'].tolist() == [
+        [False, False], [False, False], [False, True], [False, False]
+    ]
     np.testing.assert_allclose(first['boxes'][2], [[.1, .1, .5, .6], [.3, .2, .9, 1]])
     assert ids(take(pipeline.evaluation_batches(index, 32, 4, max_images=5), -1)) == list(range(5))
 
@@ -145,29 +159,36 @@ def test_resize_equals_opencv(height, width):
     np.testing.assert_allclose(found.numpy().astype(int), expected.astype(int), atol=1)
 
 
-def test_resize_averages_large_pictures():
+def test_resize_averages_large_images():
     image = np.zeros([256, 256, 3], np.uint8)
     image[::4, ::4] = 160  # one pixel of 16, and none of the four in the middle of each cell
     np.testing.assert_allclose(pipeline.resize_image(image, 64), np.full([64, 64, 3], 10))
 
 
-def test_pictures_of_some_images(tmp_path):
-    index = write(tmp_path / 'records', 6)
-    found = pipeline.pictures(index, ['4', '1', 'nowhere'])
-    assert {name: picture.shape for name, picture in found.items()} == {'1': (30, 40, 3), '4': (30, 40, 3)}
-    assert found['4'].dtype == np.uint8 and abs(found['4'].mean() - 40) < 1
-    assert pipeline.pictures(index, []) == {}
+def test_crowd_regions_are_no_training_objects(tmp_path):
+    index = write(tmp_path / 'crowds', 5, crowd=True)  # every second object
+    for use in (True, False):
+        batch, = take(training(index, 5, use_difficult=use, crop=False, zoom_out=False), 1)
+        assert sorted(batch['labels'].max(axis=1)) == [0, 0, 1, 1, 1] and batch['labels'].max() == 1
+    batch, = take(pipeline.evaluation_batches(index, 32, 5), 1)
+    assert batch['crowd'].tolist() == [[False, label == 2] for _, label in batch['labels']]
+    assert (batch['labels'] == 2).sum() == 1
 
 
-@pytest.mark.parametrize('ending, channels', [('.jpg', 3), ('.jpg', 1), ('.png', 3), ('.png', 4), ('.png', 1), ('.bmp', 3)])
-def test_decoded_pictures_have_the_pixels_of_opencv(ending, channels):
+@pytest.mark.parametrize(
+    'ending, channels',
+    [('.jpg', 3), ('.jpg', 1), ('.png', 3), ('.png', 4), ('.png', 1), ('.bmp', 3)],
+)
+def test_decoded_images_have_the_pixels_of_opencv(ending, channels):
     random = np.random.default_rng(0).integers(0, 256, [12, 16, channels]).astype(np.uint8)
     encoded = cv2.imencode(ending, cv2.resize(random, (75, 50)))[1].tobytes()
-    expected = cv2.cvtColor(cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
-    np.testing.assert_array_equal(pipeline.decode_picture(encoded), expected)
+    expected = cv2.cvtColor(
+        cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB
+    )
+    np.testing.assert_array_equal(pipeline.decode_image(encoded), expected)
 
 
 @pytest.mark.parametrize('encoded', [b'', b'hello', b'\xff\xd8\xff and no more'])
-def test_other_bytes_are_no_picture(encoded):
+def test_other_bytes_are_no_image(encoded):
     with pytest.raises(tf.errors.InvalidArgumentError):
-        pipeline.decode_picture(encoded)
+        pipeline.decode_image(encoded)
