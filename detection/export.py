@@ -122,7 +122,7 @@ def signatures(detector: Detector) -> dict[str, tf.types.experimental.Polymorphi
         return pipeline.resize_image(image, size)
 
     def decode(encoded):
-        return resize(pipeline.decode_picture(encoded))
+        return resize(pipeline.decode_image(encoded))
 
     def of_one(prepare):
         return lambda image: {name: values[0] for name, values

@@ -48,5 +48,5 @@ def default_boxes(spec: BackboneSpec) -> np.ndarray:
     Order: layer, row, column, box of the cell.
     """
     layers = [layer_boxes(grid, step, first, shapes, spec.image_size) for grid, step, first, shapes
-              in zip(spec.grids, spec.steps, spec.first_centers, layer_shapes(spec), strict=True)]
+              in zip(spec.grids, spec.steps, spec.centers, layer_shapes(spec), strict=True)]
     return np.concatenate(layers).astype(np.float32)

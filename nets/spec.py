@@ -100,18 +100,16 @@ class BackboneSpec:
     def __post_init__(self):
         if not self.steps:
             object.__setattr__(self, 'steps', tuple(self.image_size / grid for grid in self.grids))
-        if not self.first_centers:
-            object.__setattr__(self, 'first_centers', tuple(step / 2 for step in self.steps))
         self._check()
 
     def _check(self):
         heads = len(self.feature_layers) + len(self.extra_layers)
         lengths = {'grids': len(self.grids), 'aspect_ratios': len(self.aspect_ratios), 'steps': len(self.steps),
-                   'first_centers': len(self.first_centers), 'box sizes': len(self.sizes) - 1}
+                   'first_centers': len(self.centers), 'box sizes': len(self.sizes) - 1}
         for what, length in lengths.items():
             if length != heads:
                 raise ValueError(f'{self.name}: {heads} heads, but {length} {what}')
-        for grid, step, first in zip(self.grids, self.steps, self.first_centers, strict=True):
+        for grid, step, first in zip(self.grids, self.steps, self.centers, strict=True):
             low, high = first - step / 2, first + (grid - 0.5) * step
             if max(abs(low), abs(high - self.image_size)) > 0.1 * self.image_size:
                 raise ValueError(f'{self.name}: {grid} cells of {step:g} pixels, the first at {first:g}, do not cover '
@@ -125,6 +123,11 @@ class BackboneSpec:
         if self.box_set not in self.box_sets:
             raise ValueError(f"{self.name}: unknown default box set '{self.box_set}'; known: {', '.join(self.box_sets)}")
         return self.box_sets[self.box_set]
+
+    @property
+    def centers(self) -> tuple[float, ...]:
+        """Centre of each head's first cell, pixels; the next ones follow at the head's step."""
+        return self.first_centers or tuple(step / 2 for step in self.steps)
 
     @property
     def box_facts(self) -> dict[str, list]:

@@ -163,7 +163,7 @@ def test_default_boxes_are_centred_near_what_the_cells_see(head_fields):
     """To the pixel where a spec says so (first_centers). An even grid, as published, is off by less than half its smallest box."""
     spec, fields = head_fields
     for field, grid, step, first, shapes in zip(
-            fields, spec.grids, spec.steps, spec.first_centers, anchors.layer_shapes(spec), strict=True):
+            fields, spec.grids, spec.steps, spec.centers, anchors.layer_shapes(spec), strict=True):
         cells = np.arange(grid)
         off = np.abs(first + cells * step - (field.center + cells * field.jump)).max()
         assert off == 0 if first != step / 2 else off < shapes.min() / 2
