@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from benchmarks import make_golden
+from utils.errors import UserError
 
 NETWORK = {'variables': {'net/conv1/weights': [3, 3, 3, 8]}, 'input': [1, 5, 5, 3], 'endpoints': {
     'net/block1': {'shape': [1, 3, 3, 8], 'mean': 0.123456789, 'std': 2.0, 'samples': [1.0, -0.000012345678]},
@@ -28,7 +29,7 @@ def test_pack_keeps_blocks_and_seven_digits():
 
 @pytest.mark.parametrize('variables', [{}, {'net/conv1/weights': [3, 3, 3, 9]}])
 def test_networks_that_are_not_the_published_ones_are_refused(variables):
-    with pytest.raises(ValueError, match=r"^not so in the published checkpoint: \['net/conv1/weights'\]$"):
+    with pytest.raises(UserError, match=r"^not so in the published checkpoint: \['net/conv1/weights'\]$"):
         make_golden.pack(NETWORK, variables, ())
 
 
