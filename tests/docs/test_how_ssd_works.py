@@ -20,14 +20,16 @@ def test_functions_exist():
 
 def test_figures_exist_and_are_small():
     shown = re.findall(r'\]\((figures/\w+\.jpg)\)', TEXT)
-    shown += re.findall(r'\]\(docs/(figures/\w+\.jpg)\)', (ROOT / 'README.md').read_text(encoding='utf-8'))
+    readme = (ROOT / 'README.md').read_text(encoding='utf-8')
+    shown += re.findall(r'\]\(docs/(figures/\w+\.jpg)\)', readme)
     sizes = [(ROOT / 'docs' / name).stat().st_size for name in shown]
     assert len(shown) == len(set(shown)) == len(list((ROOT / 'docs/figures').iterdir())) == 9
     assert max(sizes) < 150_000 and sum(sizes) < 800_000
 
 
 def test_script_draws_all_figures(tmp_path):
-    subprocess.run([sys.executable, '-m', 'docs.figures', f'--output={tmp_path}'], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run([sys.executable, '-m', 'docs.figures', f'--output={tmp_path}'], cwd=ROOT,
+                   check=True, capture_output=True)
     committed = sorted((ROOT / 'docs/figures').iterdir())
     assert sorted(path.name for path in tmp_path.iterdir()) == [path.name for path in committed]
     for path in committed:
