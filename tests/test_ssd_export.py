@@ -131,7 +131,7 @@ def test_tflite_finds_more_than_a_hundred_of_one_class(room):
 
 
 def test_the_readme_loads_it_without_this_repository(room, expected):
-    code = re.search(r'```python\n(import tensorflow.*?)```', (ROOT / 'README.md').read_text(), re.DOTALL)[1]
+    code = re.search(r'```python\n(import tensorflow.*?)```', (ROOT / 'docs/export.md').read_text(), re.DOTALL)[1]
     assert code.count('\n') == 5
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=room)
     score, box = expected['picture.jpg']['scores'][0], expected['picture.jpg']['boxes'][0]
