@@ -1,38 +1,39 @@
-# Two commands for a newcomer: make demo, make test. Both make the virtual environment first, where it is missing.
+# For a newcomer: make demo, make test. Every target creates the virtual environment first if it is missing.
+# VENV=FOLDER chooses another folder for it, PYTHON=python3.12 another Python.
 VENV ?= .venv
 PYTHON ?= python3
 RUN := $(VENV)/bin/python3
-ROOM := quickstart
+FOLDER := quickstart
 
 .PHONY: help demo quickstart test test-slow lint clean
 
-help:          ## this list
-	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:.*##/:/'
+help:   ## this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 14
 
-demo: $(VENV)/ready   ## the detector that ships with the repository, on a photograph
+demo: $(VENV)/ready   ## run the shipped detector on a photograph
 	$(RUN) ssd_demo.py --show=false
 
-quickstart: $(VENV)/ready   ## draw shapes, convert, train, evaluate, detect; everything lands in quickstart/
-	rm -rf $(ROOM)
-	$(RUN) -m datasets.shapes --output $(ROOM)/shapes --train 200 --test 40
-	$(RUN) ssd_image_to_tf.py --voc=$(ROOM)/shapes --image_set=train --classes_file=$(ROOM)/shapes/classes.txt \
-	    --output=$(ROOM)/tfrecords_train
-	$(RUN) ssd_image_to_tf.py --voc=$(ROOM)/shapes --image_set=test --classes_file=$(ROOM)/shapes/classes.txt \
-	    --output=$(ROOM)/tfrecords_test
-	$(RUN) ssd_train.py --backbone_network=ssd_mobilenet_v1 --training_mode=from_scratch --output=$(ROOM)/ssd \
-	    --train_records=$(ROOM)/tfrecords_train --batch_size=8 --max_steps=400 --learning_rate=0.04 --schedule=cosine \
+quickstart: $(VENV)/ready   ## draw shapes, convert, train, evaluate, detect, in quickstart/ (4 minutes)
+	rm -rf $(FOLDER)
+	$(RUN) -m datasets.shapes --output $(FOLDER)/shapes --train 200 --test 40
+	$(RUN) ssd_image_to_tf.py --voc=$(FOLDER)/shapes --image_set=train --classes_file=$(FOLDER)/shapes/classes.txt \
+	    --output=$(FOLDER)/tfrecords_train
+	$(RUN) ssd_image_to_tf.py --voc=$(FOLDER)/shapes --image_set=test --classes_file=$(FOLDER)/shapes/classes.txt \
+	    --output=$(FOLDER)/tfrecords_test
+	$(RUN) ssd_train.py --backbone_network=ssd_mobilenet_v1 --training_mode=from_scratch --output=$(FOLDER)/ssd \
+	    --train_records=$(FOLDER)/tfrecords_train --batch_size=8 --max_steps=400 --learning_rate=0.04 --schedule=cosine \
 	    --warmup_steps=50 --batch_norm_decay=0.9 --clip_gradients=10 --augment_crop=false --augment_zoom_out=false
-	$(RUN) ssd_test.py --backbone_network=ssd_mobilenet_v1 --checkpoint=$(ROOM)/ssd --test_records=$(ROOM)/tfrecords_test
-	$(RUN) ssd_demo.py $(ROOM)/shapes/JPEGImages/000203.jpg --backbone_network=ssd_mobilenet_v1 --checkpoint=$(ROOM)/ssd \
-	    --output=$(ROOM)/detections.png --threshold=0.4
+	$(RUN) ssd_test.py --backbone_network=ssd_mobilenet_v1 --checkpoint=$(FOLDER)/ssd --test_records=$(FOLDER)/tfrecords_test
+	$(RUN) ssd_demo.py $(FOLDER)/shapes/JPEGImages/000203.jpg --backbone_network=ssd_mobilenet_v1 --checkpoint=$(FOLDER)/ssd \
+	    --output=$(FOLDER)/detections.png --score_threshold=0.4
 
-test: $(VENV)/ready   ## all tests but the slow ones
+test: $(VENV)/ready   ## run all tests except the slow ones (7 minutes)
 	$(RUN) -m pytest -m "not slow"
 
-test-slow: $(VENV)/ready   ## what takes minutes: every depth of the ResNets
+test-slow: $(VENV)/ready   ## run the slow tests: every depth of the ResNets
 	$(RUN) -m pytest -m slow
 
-lint: $(VENV)/ready
+lint: $(VENV)/ready   ## check the code
 	$(RUN) -m ruff check .
 
 $(VENV)/ready: requirements.txt requirements-dev.txt
@@ -41,5 +42,5 @@ $(VENV)/ready: requirements.txt requirements-dev.txt
 	$(RUN) -m pip install --quiet -r requirements-dev.txt
 	touch $@
 
-clean:
-	rm -rf $(VENV) $(ROOM) .pytest_cache .ruff_cache
+clean:   ## remove the virtual environment, quickstart/ and caches
+	rm -rf $(VENV) $(FOLDER) .pytest_cache .ruff_cache

@@ -1,1 +1,1 @@
-"""What is measured or takes long: python3 -m benchmarks.NAME --help."""
+"""Measurements and long checks: python3 -m benchmarks.NAME --help."""

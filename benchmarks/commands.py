@@ -1,4 +1,4 @@
-"""What the commands of this folder share: lists behind commas, and measuring in a process of its own."""
+"""Shared by the command lines of this folder: options that take lists, work in processes."""
 import argparse
 import subprocess
 import sys
@@ -7,21 +7,30 @@ from collections.abc import Callable, Sequence
 from utils.errors import UserError, nearest
 
 
-def add_list(parser: argparse.ArgumentParser, option: str, what: str, known: Sequence[str], default: Sequence[str] = ()) -> None:
-    """Adds an option that takes one or several known words. what: as for `some_of`.  default: of them, () for all."""
-    parser.add_argument(option, default=','.join(default or known), type=some_of(what, known), help='Comma-separated.')
+def add_list(parser: argparse.ArgumentParser, option: str, what: str, known: Sequence[str],
+             default: Sequence[str] = ()) -> None:
+    """Adds an option that takes one or several known words.
+
+    Args:
+        what: such a word in error messages, e.g. 'backbone'.
+        known: all words.
+        default: some of them; (): all.
+    """
+    parser.add_argument(option, default=','.join(default or known), type=some_of(what, known),
+                        help='Comma-separated.')
 
 
 def some_of(what: str, known: Sequence[str]) -> Callable[[str], list[str]]:
-    """For argparse's `type`: comma-separated words, all of them known. what: one such word is, e.g. 'backbone'.
+    """Parser of comma-separated words for argparse's `type`. Arguments: see add_list.
 
-    The function raises UserError for a word that is not known, and where there is none.
+    The function that it returns raises UserError if a word is not known or there is none.
     """
     def words(text: str) -> list[str]:
         found = [word.strip() for word in text.split(',') if word.strip()]
         for word in found:
             if word not in known:
-                raise UserError(f"unknown {what} '{word}'{nearest(word, known)}; known: {', '.join(known)}")
+                raise UserError(f"unknown {what} '{word}'{nearest(word, known)}; "
+                                f'known: {", ".join(known)}')
         if not found:
             raise UserError(f'no {what} is named; known: {", ".join(known)}')
         return found
@@ -30,11 +39,15 @@ def some_of(what: str, known: Sequence[str]) -> Callable[[str], list[str]]:
 
 
 def last_line(module: str, *arguments: str) -> str:
-    """Runs a module, such as one of this folder, in a process of its own -> the last line that it prints, its result.
+    """Runs a Python module in a process of its own and returns the last line that it prints.
 
-    UserError where it fails; why stands on stderr then, which is not held back.
+    Its stderr is shown.
+
+    Raises:
+        UserError: the process fails or prints nothing.
     """
-    done = subprocess.run([sys.executable, '-m', module, *arguments], stdout=subprocess.PIPE, text=True)
+    done = subprocess.run([sys.executable, '-m', module, *arguments], stdout=subprocess.PIPE,
+                          text=True)
     if done.returncode or not done.stdout.strip():
         raise UserError(f'{" ".join([module, *arguments])} failed, exit code {done.returncode}')
     return done.stdout.splitlines()[-1]

@@ -1,4 +1,4 @@
-"""What all cases of fuzz.py are made with: random choices and random faults."""
+"""Random choices and random faults, from which the cases of fuzz.py are made."""
 import struct
 import typing
 from collections.abc import Callable, Sequence
@@ -6,18 +6,18 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 Random = np.random.Generator
-# Names, and what uses the input: see fuzz_cases.
+# Names, and the function that uses the input: see fuzz_cases.
 Case = tuple[tuple[str, ...], Callable[[], bool]]
 _Value = typing.TypeVar('_Value')
 
 
 def pick(random: Random, values: Sequence[_Value]) -> _Value:
-    """One of several, each as likely."""
+    """Chooses one of the values, all equally likely."""
     return values[random.integers(len(values))]
 
 
 def mutated(random: Random, data: bytes) -> bytes:
-    """Bytes with a few random faults: flipped, cut, doubled, overwritten."""
+    """Copy of the bytes with a few random faults: flipped, cut, doubled, overwritten."""
     data = bytearray(data)
     for _ in range(random.integers(1, 4)):
         if not data:
@@ -39,6 +39,6 @@ def mutated(random: Random, data: bytes) -> bytes:
 
 
 def with_size(jpeg: bytes, height: int, width: int) -> bytes:
-    """A baseline JPEG whose header claims another size."""
+    """Copy of a baseline JPEG whose header states another size in pixels."""
     at = jpeg.find(b'\xff\xc0') + 5
     return jpeg[:at] + struct.pack('>HH', height, width) + jpeg[at + 4:]

@@ -1,12 +1,14 @@
-"""Bad input by the thousand: none may end in a traceback, a hang, a crash of the interpreter, or much memory.
+"""Feeds the scripts' code with thousands of damaged files.
 
     python3 -m benchmarks.fuzz --cases=500
 
-For each kind (annotations of VOC and COCO, images for conversion and demo, records, class lists, configurations, checkpoints,
-archives, videos) so many cases are made from sound files, the same ones for the same seed, and given to the scripts' own code in
-a process of its own. A case may be accepted or refused; a refusal is one line, and what is printed names the file. Reported are
-the counts, the largest memory beyond the start, and every case that did neither: `--kinds=xml --first=17 --cases=1` repeats that
-one, with `--keep=FOLDER` its files stay.
+The cases of each kind (such as annotations, images, records, checkpoints, videos) are made from
+valid files, the same ones for the same seed, and run in a process of their own. Each must be
+accepted, or refused with one line that names the file: a traceback, a hang, a crash of the
+interpreter or too much memory is a failure. Prints the counts, the largest memory beyond that at
+the start, and the failures.
+
+`--kinds=xml --first=17 --cases=1` repeats case 17; with `--keep=FOLDER` its files stay.
 """
 import argparse
 import collections
@@ -33,7 +35,7 @@ with quiet():
     from benchmarks.faults import Case, Random
     from utils import command_line
 
-# Seconds that one case may take, and MiB of memory that it may add.
+# Largest time of a case, and largest memory in MiB beyond that of the first case.
 SECONDS, MEBIBYTES = 30, 1024
 
 
@@ -43,12 +45,13 @@ def main() -> int:
         _run_cases(options)
         return 0
     failures = 0
-    print(f'{"kind":12}{"cases":>7}{"accepted":>10}{"refused":>9}{"failed":>8}{"MiB":>6}{"seconds":>9}')
+    print(f'{"kind":12}{"cases":>7}{"accepted":>10}{"refused":>9}{"failed":>8}{"MiB":>6}'
+          f'{"seconds":>9}')
     for kind in options.kinds:
         start = time.monotonic()
-        counts, peak, failed = _kind(kind, options)
-        print(f'{kind:12}{options.cases:7d}{counts["accepted"]:10d}{counts["refused"]:9d}{len(failed):8d}{peak:6.0f}'
-              f'{time.monotonic() - start:9.0f}', flush=True)
+        counts, peak, failed = _run_kind(kind, options)
+        print(f'{kind:12}{options.cases:7d}{counts["accepted"]:10d}{counts["refused"]:9d}'
+              f'{len(failed):8d}{peak:6.0f}{time.monotonic() - start:9.0f}', flush=True)
         for case, text in failed[:options.show]:
             print(f'  {kind} {case}: {text}', flush=True)
         failures += len(failed)
@@ -58,17 +61,21 @@ def main() -> int:
 def _options():
     parser = command_line.parser('python3 -m benchmarks.fuzz', __doc__)
     commands.add_list(parser, '--kinds', 'kind', tuple(fuzz_cases.KINDS))
-    parser.add_argument('--cases', type=int, default=500, help='of each kind')
-    parser.add_argument('--first', type=int, default=0, help='number of the first case')
-    parser.add_argument('--seed', type=int, default=0)
-    parser.add_argument('--show', type=int, default=10, help='failures shown of each kind')
-    parser.add_argument('--keep', default='', help='folder in which the files of the cases stay')
+    parser.add_argument('--cases', type=int, default=500, help='Cases of each kind.')
+    parser.add_argument('--first', type=int, default=0, help='Number of the first case.')
+    parser.add_argument('--seed', type=int, default=0, help='Seed of all cases.')
+    parser.add_argument('--show', type=int, default=10, help='Failures printed of each kind.')
+    parser.add_argument('--keep', default='', help='Folder in which the files of the cases stay.')
     parser.add_argument('--child', help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
-def _kind(kind, options):
-    """All cases of a kind -> (counts by outcome, MiB, [(case, what went wrong)]). A process that dies is started again."""
+def _run_kind(kind, options):
+    """Runs all cases of a kind. A process that ends early is started again behind its last case.
+
+    Returns:
+        counts by outcome, largest memory in MiB, [(case, what went wrong)].
+    """
     counts, peak, failed = collections.Counter(), 0., []
     case, last = options.first, options.first + options.cases
     with tempfile.TemporaryDirectory() as folder:
@@ -83,16 +90,17 @@ def _kind(kind, options):
                 else:
                     counts[outcome] += 1
             case = results[-1][0] + 1 if results else case
-            if case < last:  # the process ended inside of this case
+            if case < last:  # the process ended within this case
                 failed.append((case, ending))
                 case += 1
     return counts, peak, failed
 
 
 def _child(kind, first, last, folder, options):
-    """-> ([(case, outcome, text, MiB)], how the process ended)."""
-    command = [sys.executable, '-m', 'benchmarks.fuzz', f'--child={folder}', f'--kinds={kind}', f'--first={first}',
-               f'--cases={last - first}', f'--seed={options.seed}', f'--keep={options.keep}']
+    """Runs cases in one process: ([(case, outcome, text, MiB)], how the process ended)."""
+    command = [sys.executable, '-m', 'benchmarks.fuzz', f'--child={folder}', f'--kinds={kind}',
+               f'--first={first}', f'--cases={last - first}', f'--seed={options.seed}',
+               f'--keep={options.keep}']
     log = pathlib.Path(folder, 'results.jsonl')
     log.unlink(missing_ok=True)
     with open(f'{folder}/stderr', 'w+b') as stderr:
@@ -103,17 +111,20 @@ def _child(kind, first, last, folder, options):
             now = log.stat().st_size if log.exists() else -1
             if now != size:
                 size, since = now, time.monotonic()
-            if time.monotonic() - since > SECONDS * (4 if size < 0 else 1):  # the first one waits for TensorFlow
+            # The first case waits for the import of TensorFlow.
+            if time.monotonic() - since > SECONDS * (4 if size < 0 else 1):
                 process.kill()
                 process.wait()
                 return _read(log), f'hangs for more than {SECONDS} s'
         stderr.seek(0)
         lines = stderr.read().decode(errors='replace').strip().splitlines()
-    return _read(log), f'the process ended with {process.returncode}: {lines[-1] if lines else ""}'
+    last_line = lines[-1] if lines else ''
+    return _read(log), f'the process ended with {process.returncode}: {last_line}'
 
 
 def _read(log):
-    return [json.loads(line) for line in log.read_text(encoding='utf-8').splitlines()] if log.exists() else []
+    lines = log.read_text(encoding='utf-8').splitlines() if log.exists() else []
+    return [json.loads(line) for line in lines]
 
 
 def _run_cases(options):
@@ -133,10 +144,18 @@ def _run_cases(options):
             log.flush()
 
 
-def one(kind: Callable[[Random, pathlib.Path], Case], folder: pathlib.Path, seed: int, case: int) -> tuple[str, str]:
-    """Makes one case in a folder and tries it -> ('accepted', 'refused' or 'failed', text).
+def one(kind: Callable[[Random, pathlib.Path], Case], folder: pathlib.Path, seed: int,
+        case: int) -> tuple[str, str]:
+    """Makes and runs one case.
 
-    kind: an entry of fuzz_cases.KINDS.
+    Args:
+        kind: a value of fuzz_cases.KINDS.
+        folder: receives the case's files.
+        seed: of all cases.
+        case: number of this one.
+
+    Returns:
+        'accepted', 'refused' or 'failed', and why.
     """
     printed, here = io.StringIO(), os.getcwd()
     os.chdir(folder)
@@ -146,22 +165,24 @@ def one(kind: Callable[[Random, pathlib.Path], Case], folder: pathlib.Path, seed
             accepted = use()
     except fuzz_cases.REFUSALS as error:
         return _refusal(str(error), printed.getvalue(), named)
-    except Exception as error:  # whatever else comes is what this looks for
+    except Exception as error:  # any other exception is what this program looks for
         where = traceback.extract_tb(error.__traceback__)[-1]
-        return 'failed', f'{type(error).__name__}: {error} ({os.path.basename(where.filename)}:{where.lineno})'[:300]
+        place = f'{os.path.basename(where.filename)}:{where.lineno}'
+        return 'failed', f'{type(error).__name__}: {error} ({place})'[:300]
     finally:
         os.chdir(here)
     return ('accepted', '') if accepted else _refusal('', printed.getvalue(), named)
 
 
 def _refusal(error, printed, named):
-    """error: the line that ends the script.  printed: all that it printed before."""
+    """Outcome of a refused case. error: the line that ends the script. printed: all before it."""
     if '\n' in error:
         return 'failed', f'refused in several lines: {error!r}'[:300]
-    if named and not any(name in printed + error for name in named):
-        return 'failed', f'refused without the name of {named[0]}: {(printed + error)[-250:]!r}'
-    return 'refused', (printed + error)[-200:]
+    text = printed + error
+    if named and not any(name in text for name in named):
+        return 'failed', f'refused without the name of {named[0]}: {text[-250:]!r}'
+    return 'refused', text[-200:]
 
 
 if __name__ == '__main__':
-    run(main, ValueError)
+    run(main)

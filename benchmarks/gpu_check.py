@@ -1,11 +1,21 @@
-"""Whether a GPU computes what a CPU computes: one command that proves a machine before a long training.
+"""Checks that a GPU computes what a CPU computes. Run it on a new machine before a long training.
 
-    python3 -m benchmarks.gpu_check                    # all backbones and checks; writes gpu_check.json and gpu_check.md
+    python3 -m benchmarks.gpu_check                      # every check
     python3 -m benchmarks.gpu_check --backbones=vgg_300 --minutes=5
-    python3 -m benchmarks.gpu_check --device=cpu       # without a GPU: the same checks in small, of the CPU against itself
+    python3 -m benchmarks.gpu_check --device=cpu         # without a GPU: small checks of the CPU
 
-Every check is a process of its own, and most compare with a process that sees no GPU. Errors of gradients are the norm of the
-difference over the norm of the CPU's, over all variables.
+Writes gpu_check.json and gpu_check.md. The exit code is 0 if every check passed. Each check runs in
+a process of its own. Most of them start a second process that sees no GPU, the reference, and
+compare their results with it.
+
+    numbers      one training step of each backbone in each precision: loss and gradients
+    detections   the shipped detector on a photograph
+    resume       a training that was saved and restored continues equally to the last bit
+    xla          a training step that XLA compiled
+    mirrored     a training step over all GPUs
+    halves       a training step over two halves of one GPU
+    heart        a network learns eight drawn images by heart
+    export       a SavedModel that was exported on the GPU, used on the CPU
 """
 import argparse
 import concurrent.futures
@@ -25,41 +35,51 @@ with quiet():
     import matplotlib
     import numpy as np
 
-    from benchmarks import commands, measures, overfit
+    from benchmarks import commands, models, overfit
     from checkpoints import io as checkpoint
     from detection import detector
     from nets import backbones, ssd
     from nets.slim_compat import prepare_devices, tf
-    from preprocessing import normalize, pipeline
+    from preprocessing import pipeline
     from training import distribution
-    from training.trainer import Schedule, Trainer
+    from training.trainer import Schedule
     from utils import command_line
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
-# Largest relative errors of the loss and of the gradients. float32 differs by the order of sums; TF32 and bfloat16 round to 11
-# and 8 bits, which a network of random weights multiplies layer by layer.
-LIMITS = {'float32': (1e-4, 2e-2), 'TF32': (1e-2, 0.3), 'bfloat16': (5e-2, 0.6), 'float16': (1e-2, 0.3)}
-_IMAGES = {'gpu': 8, 'cpu': 4}
-_SURE = 0.1  # detections that score less come and go with rounding
+# Precision -> largest relative errors of the loss and of the gradients, against float32 on a CPU.
+# In float32 only the order of additions differs. TF32, bfloat16 and float16 round to 11, 8 and 11
+# bits, and a network with random weights multiplies such errors from layer to layer.
+LIMITS = {'float32': (1e-4, 2e-2), 'TF32': (1e-2, 0.3), 'bfloat16': (5e-2, 0.6),
+          'float16': (1e-2, 0.3)}
+_BATCH_SIZE = {'gpu': 8, 'cpu': 4}
+_LEAST_SCORE = 0.1  # rounding adds or removes detections below it
 
 
 def main() -> int:
     options = _options()
+    if options.reference:
+        kind, _, backbone = options.reference.partition(':')
+        np.savez(_reference_file(options), **_REFERENCES[kind](options, backbone))
+        return 0
     if options.check:
-        found = _CHECKS[options.check.split(':')[0]](options)
-        print(json.dumps(found))
+        kind, _, backbone = options.check.partition(':')
+        print(json.dumps(_CHECKS[kind](options, backbone)))
         return 0
     if options.device == 'gpu' and not tf.config.list_physical_devices('GPU'):
-        raise UserError('TensorFlow finds no GPU (docs/gpu.md tells why that may be); --device=cpu tries the checks without one')
-    facts = _machine()
-    print('\n'.join(f'{name}: {value}' for name, value in facts.items()), flush=True)
+        raise UserError('TensorFlow finds no GPU (docs/gpu.md tells why that may be); --device=cpu '
+                        'tries the checks without one')
+    os.makedirs(options.output, exist_ok=True)
+    machine = _machine()
+    for name, value in machine.items():
+        print(f'{name}: {value}', flush=True)
     rows = _run_all(options)
-    text = _table(rows)
-    pathlib.Path(options.output, 'gpu_check.json').write_text(json.dumps({'machine': facts, 'rows': rows}, indent=1) + '\n')
-    head = ''.join(f'* {name}: {value}\n' for name, value in facts.items())
-    pathlib.Path(options.output, 'gpu_check.md').write_text(f'{head}\n{text}\n')
-    failed = [row for row in rows if not row['passed']]
-    print(f'{text}\n{len(rows) - len(failed)} passed, {len(failed)} failed or left out')
+    failed = sum(not row['passed'] for row in rows)
+    table = _table(rows)
+    print(f'{table}\n{len(rows) - failed} passed, {failed} failed or left out')
+    path = pathlib.Path(options.output, 'gpu_check')
+    result = json.dumps({'machine': machine, 'rows': rows}, indent=1)
+    path.with_suffix('.json').write_text(f'{result}\n')
+    facts = ''.join(f'* {name}: {value}\n' for name, value in machine.items())
+    path.with_suffix('.md').write_text(f'{facts}\n{table}\n')
     return 1 if failed else 0
 
 
@@ -68,61 +88,96 @@ def _options():
     parser.add_argument('--device', default='gpu', choices=('gpu', 'cpu'), help='What is checked.')
     commands.add_list(parser, '--backbones', 'backbone', backbones.names())
     commands.add_list(parser, '--checks', 'check', tuple(_CHECKS))
-    parser.add_argument('--minutes', type=float, default=30, help='No check begins later; those left out are listed.')
-    parser.add_argument('--jobs', type=int, default=1, help='Processes at once.')
+    parser.add_argument('--minutes', type=float, default=30,
+                        help='No check runs longer than this after the start; the others fail.')
+    parser.add_argument('--jobs', type=int, default=1, help='Checks that run at the same time.')
     parser.add_argument('--output', default='.', help='Folder of gpu_check.json and gpu_check.md.')
+    # Of the processes that this one starts: what they compute, and a folder for their files.
     parser.add_argument('--check', default='', help=argparse.SUPPRESS)
     parser.add_argument('--reference', default='', help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    os.makedirs(options.output, exist_ok=True)
-    return options
+    parser.add_argument('--folder', default='', help=argparse.SUPPRESS)
+    return parser.parse_args()
 
 
 def _machine():
-    """What computes, and with what."""
-    build = tf.sysconfig.get_build_info()
-    gpus = tf.config.list_physical_devices('GPU')
-    facts = {'device': ', '.join(tf.config.experimental.get_device_details(gpu).get('device_name', gpu.name) for gpu in gpus)
-             or 'CPU', 'cores': os.cpu_count(), 'TensorFlow': tf.__version__, 'CUDA': build.get('cuda_version', 'none'),
-             'cuDNN': build.get('cudnn_version', 'none')}
+    """Name -> value of the device and the versions of its software."""
+    gpus, build = tf.config.list_physical_devices('GPU'), tf.sysconfig.get_build_info()
+    details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+    facts = {'device': ', '.join(each.get('device_name', 'GPU') for each in details) or 'CPU',
+             'cores': os.cpu_count(), 'TensorFlow': tf.__version__,
+             'CUDA': build.get('cuda_version', 'none'), 'cuDNN': build.get('cudnn_version', 'none')}
     if gpus:
         query = ['nvidia-smi', '--query-gpu=driver_version', '--format=csv,noheader']
-        facts['driver'] = subprocess.run(query, capture_output=True, text=True).stdout.split('\n')[0] or 'unknown'
+        answer = subprocess.run(query, capture_output=True, text=True).stdout
+        facts['driver'] = answer.split('\n')[0] or 'unknown'
     return facts
 
 
 def _run_all(options):
-    """Rows of all checks, in the order of the command."""
-    names = [f'numbers:{name}' for name in options.backbones] if 'numbers' in options.checks else []
-    names += [name for name in options.checks if name != 'numbers']
+    """Rows of the table, in the order of --checks."""
+    names = []
+    for check in options.checks:
+        per_backbone = [f'numbers:{name}' for name in options.backbones]
+        names += per_backbone if check == 'numbers' else [check]
     end = time.monotonic() + 60 * options.minutes
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        return [row for rows in pool.map(functools.partial(_run_one, options, end), names) for row in rows]
+        found = pool.map(functools.partial(_run_check, options, end), names)
+        return [row for rows in found for row in rows]
 
 
-def _run_one(options, end, name):
-    """Rows of one check: name, value, limit, passed, seconds."""
-    start, left = time.monotonic(), end - time.monotonic()
-    if left <= 0:
-        return [_row(name, 'no time left', '', False) | {'seconds': 0}]
+def _run_check(options, end, name):
+    """Runs a check in a process of its own and prints its rows.
+
+    Args:
+        end: time.monotonic() at which the check is stopped.
+        name: a check, for numbers followed by ':' and a backbone.
+    """
+    start = time.monotonic()
     try:
         with tempfile.TemporaryDirectory() as folder:
-            done = subprocess.run(_command(name, options, folder), capture_output=True, text=True, cwd=ROOT, timeout=left)
-        rows = json.loads(done.stdout.splitlines()[-1]) if done.returncode == 0 else \
-            [_row(name, 'failed: ' + (done.stderr.strip().splitlines() or ['?'])[-1][:300], '', False)]
+            done = subprocess.run(_command('check', name, options.device, folder),
+                                  capture_output=True, text=True, timeout=max(0, end - start))
+        if done.returncode:
+            last_line = (done.stderr.strip().splitlines() or ['?'])[-1]
+            rows = [_row(name, f'failed: {last_line[:300]}', '', False)]
+        else:
+            rows = json.loads(done.stdout.splitlines()[-1])
     except subprocess.TimeoutExpired:
         rows = [_row(name, 'not done in time', '', False)]
     seconds = round(time.monotonic() - start, 1)
     for row in rows:
         row['seconds'] = seconds
         verdict = 'ok' if row['passed'] else 'FAILED'
-        print(f'{row["name"]}: {row["value"]} (limit {row["limit"]}) {verdict}, {seconds} s', flush=True)
+        print(f'{row["name"]}: {row["value"]} (limit {row["limit"]}) {verdict}, {seconds} s',
+              flush=True)
     return rows
 
 
-def _command(name, options, folder):
-    return [sys.executable, '-m', 'benchmarks.gpu_check', f'--check={name}', f'--device={options.device}',
-            f'--reference={folder}']
+def _command(role, name, device, folder):
+    """Command line of a process. role: 'check' or 'reference'."""
+    return [sys.executable, '-m', 'benchmarks.gpu_check', f'--{role}={name}', f'--device={device}',
+            f'--folder={folder}']
+
+
+def _without_gpu(name, options):
+    """Results of a reference, from a process that sees no GPU.
+
+    Args:
+        name: a key of _REFERENCES, for a training step followed by ':' and a backbone.
+
+    Returns:
+        {name: array}, as np.load gives it.
+    """
+    done = subprocess.run(_command('reference', name, options.device, options.folder),
+                          env=os.environ | {'CUDA_VISIBLE_DEVICES': '-1'}, capture_output=True,
+                          text=True)
+    if done.returncode:
+        raise RuntimeError(f'on the CPU: {done.stderr}')
+    return np.load(_reference_file(options))
+
+
+def _reference_file(options):
+    return os.path.join(options.folder, 'reference.npz')
 
 
 def _row(name, value, limit, passed):
@@ -130,161 +185,199 @@ def _row(name, value, limit, passed):
 
 
 def _table(rows):
-    lines = [f'| {row["name"]} | {row["value"]} | {row["limit"]} | {"yes" if row["passed"] else "**no**"} | {row["seconds"]} |'
-             for row in rows]
-    return '\n'.join(['| check | found | limit | passed | seconds |', '|---|---|---|---|---|', *lines])
+    lines = ['| check | found | limit | passed | seconds |', '|---|---|---|---|---|']
+    lines += [f'| {row["name"]} | {row["value"]} | {row["limit"]} '
+              f'| {"yes" if row["passed"] else "**no**"} | {row["seconds"]} |' for row in rows]
+    return '\n'.join(lines)
 
 
-# 1 numbers: one training step
+# Checks that compare one training step: numbers, xla, mirrored, halves
 
-def _numbers(options):
-    """One step of SGD from the same weights and batch: loss, and gradients as the change of the weights."""
-    backbone = options.check.split(':')[1]
-    if options.reference == '-':  # the process that sees no GPU
-        loss, gradients = _step(backbone, 'float32', options)
-        np.savez(os.environ['RESULT'], loss=loss, **gradients)
-        return []
-    expected = _on_cpu(options)
+def _numbers(options, backbone):
+    expected = _without_gpu(f'step:{backbone}', options)
     prepare_devices()
     rows = []
     for precision in LIMITS if options.device == 'gpu' else ('float32', 'bfloat16'):
-        tf.config.experimental.enable_tensor_float_32_execution(precision != 'float32')
-        found = _step(backbone, 'float32' if precision == 'TF32' else precision, options)
-        rows += _compared(f'{backbone}, {precision}', found, expected, LIMITS[precision])
+        _allow_tf32(precision != 'float32')
+        found = _train_step(options, backbone, 'float32' if precision == 'TF32' else precision)
+        rows += _compare(f'{backbone}, {precision}', found, expected, precision)
     return rows
 
 
-def _step(backbone, precision, options, strategy=None, **settings):
-    """(loss, {variable: its gradient}) of one step."""
-    spec = backbones.get(backbone)
-    strategy = strategy or tf.distribute.get_strategy()
+def _xla(options, _):
+    # XLA needs minutes to compile for a CPU, and nothing runs faster there.
+    backbone = 'resnet_v1' if options.device == 'gpu' else 'mobilenet_v1'
+    expected = _without_gpu(f'step:{backbone}', options)
+    prepare_devices(xla=options.device == 'gpu')
+    return _compare(f'XLA, {backbone}', _train_step(options, backbone), expected, 'TF32')
+
+
+def _mirrored(options, _):
+    prepare_devices()
+    return _distributed('mirrored', options)
+
+
+def _halves(options, _):
+    kind = options.device.upper()
+    memory = {'memory_limit': 8192} if kind == 'GPU' else {}
+    half = tf.config.LogicalDeviceConfiguration(**memory)
+    tf.config.set_logical_device_configuration(tf.config.list_physical_devices(kind)[0], [half] * 2)
+    return _distributed('two halves', options)
+
+
+def _distributed(name, options):
+    """A step over all logical devices against one on a single CPU, from the same batch."""
+    backbone = 'vgg_300' if options.device == 'gpu' else 'mobilenet_v1'
+    expected = _without_gpu(f'step:{backbone}', options)
+    _allow_tf32(False)
+    strategy = distribution.strategy('mirrored')
+    found = _train_step(options, backbone, strategy=strategy)
+    name = f'{name}, {strategy.num_replicas_in_sync} x {backbone}'
+    return _compare(name, found, expected, 'float32')
+
+
+def _allow_tf32(allowed):
+    tf.config.experimental.enable_tensor_float_32_execution(allowed)
+
+
+def _train_step(options, backbone, precision='float32', strategy=None):
+    """One step of plain SGD, learning rate 1, from fixed weights and a fixed batch.
+
+    Args:
+        strategy: tf.distribute's; None: one device.
+
+    Returns:
+        {variable name: gradient}, and the loss as 'loss'.
+    """
+    spec, strategy = backbones.get(backbone), strategy or tf.distribute.get_strategy()
+    devices = strategy.num_replicas_in_sync
     with strategy.scope():
-        model = ssd.SSD(spec, measures.CLASSES, precision=precision, **settings).build()
+        model = ssd.SSD(spec, models.CLASSES, precision=precision, synchronized=devices > 1).build()
     for variable in model.variables:
         variable.assign(_weights(checkpoint.variable_name(variable), variable.shape))
-    trainer = Trainer(model, Schedule(1., 10), functools.partial(normalize.normalize, normalization=spec.normalization),
-                               momentum=0., weight_decay=0., bias_rate=1., strategy=strategy)
-    before = {checkpoint.variable_name(v): v.numpy() for v in model.trainable_variables}
-    batch = _batch(spec, _IMAGES[options.device])
-    if strategy.num_replicas_in_sync > 1:
-        parts = [{name: part[number] for name, part in _parts(batch, strategy).items()}
-                 for number in range(strategy.num_replicas_in_sync)]
-        batch = {name: strategy.experimental_distribute_values_from_function(
-            lambda context, name=name: parts[context.replica_id_in_sync_group][name]) for name in batch}
+    trainer = models.new_trainer(model, Schedule(1., 10), momentum=0., weight_decay=0.,
+                                 bias_rate=1., strategy=strategy)
+    before = [variable.numpy() for variable in model.trainable_variables]
+    batch = models.random_batch(spec, _BATCH_SIZE[options.device])
+    if devices > 1:
+        batch = {name: _share_out(tf.split(values, devices), strategy)
+                 for name, values in batch.items()}
     loss = float(trainer.train_step(batch)['loss'])
-    return loss, {checkpoint.variable_name(v): before[checkpoint.variable_name(v)] - v.numpy() for v in model.trainable_variables}
+    gradients = {checkpoint.variable_name(variable): old - variable.numpy()
+                 for variable, old in zip(model.trainable_variables, before, strict=True)}
+    return gradients | {'loss': loss}
 
 
-def _parts(batch, strategy):
-    return {name: tf.split(values, strategy.num_replicas_in_sync) for name, values in batch.items()}
-
-
-def _batch(spec, images):
-    size = argparse.Namespace(batch_size=images)
-    return {'images': measures._images(spec, size)} | measures._targets(images, spec.num_default_boxes)
+def _share_out(parts, strategy):
+    return strategy.experimental_distribute_values_from_function(
+        lambda context: parts[context.replica_id_in_sync_group])
 
 
 def _weights(name, shape):
-    """Values that depend on the name alone: kernels as He et al. draw them, batch norm and biases as they begin."""
+    """Values that depend on the name alone.
+
+    Kernels are drawn as He et al. do, those of extra layers and heads at a tenth of that. Batch
+    norm and biases have their initial values.
+    """
     last = name.split('/')[-1]
     if last in ('weights', 'depthwise_weights'):
         fan_in = np.prod(shape[:2] if last == 'depthwise_weights' else shape[:-1])
+        scale = np.sqrt(2 / fan_in) * (0.1 if name.startswith('ssd/') else 1)
         random = np.random.default_rng(np.frombuffer(name.encode(), np.uint8))
-        return (random.standard_normal(shape) * np.sqrt(2 / fan_in) * (0.1 if name.startswith('ssd/') else 1)).astype(np.float32)
-    return np.full(shape, {'gamma': 1., 'moving_variance': 1., 'scale': 20.}.get(last, 0.), np.float32)
+        return (random.standard_normal(shape) * scale).astype(np.float32)
+    initial = {'gamma': 1., 'moving_variance': 1., 'scale': 20.}
+    return np.full(shape, initial.get(last, 0.), np.float32)
 
 
-def _on_cpu(options):
-    """The npz that the same check writes where it sees no GPU."""
-    path = os.path.join(options.reference, 'cpu.npz')
-    environment = os.environ | {'CUDA_VISIBLE_DEVICES': '-1', 'RESULT': path}
-    command = _command(options.check, options, '-')
-    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True)
-    if done.returncode:
-        raise RuntimeError('on the CPU: ' + done.stderr)
-    return np.load(path)
+def _compare(name, found, expected, precision):
+    """Rows of the loss and of the gradients, each with its relative error."""
+    loss_error = abs(found['loss'] - expected['loss']) / abs(expected['loss'])
+    names = set(found) - {'loss'}
+    difference = _norm(found[key] - expected[key] for key in names)
+    errors = loss_error, difference / _norm(expected[key] for key in names)
+    rows = zip(('loss', 'gradients'), errors, LIMITS[precision], strict=True)
+    return [_row(f'{name}: {what}', f'{error:.1e}', f'{limit:g}', error <= limit)
+            for what, error, limit in rows]
 
 
-def _compared(name, found, expected, limits):
-    loss, gradients = found
-    error = abs(loss - expected['loss']) / abs(expected['loss'])
-    total = np.sqrt(sum(np.sum(np.square(expected[key], dtype=np.float64)) for key in gradients))
-    apart = np.sqrt(sum(np.sum(np.square(value - expected[key], dtype=np.float64)) for key, value in gradients.items()))
-    return [_row(f'{name}: loss', f'{error:.1e}', f'{limits[0]:g}', error <= limits[0]),
-            _row(f'{name}: gradients', f'{apart / total:.1e}', f'{limits[1]:g}', apart / total <= limits[1])]
+def _norm(arrays):
+    """Euclidean norm of several arrays together."""
+    return np.sqrt(sum(np.sum(np.square(array, dtype=np.float64)) for array in arrays))
 
 
-# 2 detections, and 7 export
+# Checks that compare detections: detections, export
 
-def _detections(options):
-    """The shipped detector on a photograph: GPU against CPU."""
-    if options.reference == '-':
-        np.savez(os.environ['RESULT'], **_detect_photograph()._asdict())
-        return []
-    expected = _on_cpu(options)
+def _detections(options, _):
+    expected = _without_gpu('detections', options)
     prepare_devices()
-    tf.config.experimental.enable_tensor_float_32_execution(False)
-    return [_same_detections('detections', _detect_photograph()._asdict(), expected)]
+    return [_compare_detections('detections', _detect_photograph(), expected)]
+
+
+def _export(options, _):
+    prepare_devices()
+    here = _detect_photograph()
+    command = [sys.executable, 'ssd_export.py', f'--output={_exported(options)}',
+               '--formats=saved_model', '--score_threshold=0.01']
+    subprocess.run(command, check=True, capture_output=True)
+    found = _without_gpu('exported', options)
+    return [_compare_detections('export, loaded on the CPU', found, here)]
+
+
+def _run_exported(options, _):
+    """Reference of the check export: the exported detector on the photograph."""
+    model = tf.saved_model.load(os.path.join(_exported(options), 'saved_model'))
+    found = model.signatures['bytes'](tf.constant(_photograph()))
+    return {name: values.numpy() for name, values in found.items()}
+
+
+def _exported(options):
+    return os.path.join(options.folder, 'exported')
 
 
 def _photograph():
-    return pathlib.Path(matplotlib.get_data_path(), 'sample_data', 'grace_hopper.jpg')
+    return pathlib.Path(matplotlib.get_data_path(), 'sample_data', 'grace_hopper.jpg').read_bytes()
 
 
 def _detect_photograph():
+    """The shipped detector's boxes [D, 4], scores [D], classes [D] and counts on the photograph."""
+    _allow_tf32(False)
     spec = backbones.get('mobilenet_v1')
-    detect = detector.load(backbone=spec).detect
-    image = pipeline.resize_image(pipeline.decode_image(_photograph().read_bytes()), spec.image_size)
-    found = detect(image[None])
-    return type(found)(*(values.numpy()[0] for values in found))
+    image = pipeline.resize_image(pipeline.decode_image(_photograph()), spec.image_size)
+    found = detector.load(backbone=spec).detect(image[None])
+    return {name: values.numpy()[0] for name, values in found._asdict().items()}
 
 
-def _same_detections(name, found, expected):
-    """Boxes within a pixel of 300, scores within 0.01, of what scores 0.1 or more."""
-    count = int(np.sum(expected['scores'] >= _SURE))
-    pixels = float(np.max(np.abs(found['boxes'][:count] - expected['boxes'][:count]), initial=0)) * 300
-    scores = float(np.max(np.abs(found['scores'][:count] - expected['scores'][:count]), initial=0))
+def _compare_detections(name, found, expected):
+    """Row that passes if boxes agree to a pixel of 300 and scores to 0.01."""
+    count = int(np.sum(expected['scores'] >= _LEAST_SCORE))
+    pixels, score = (float(np.max(np.abs(found[key][:count] - expected[key][:count]), initial=0))
+                     for key in ('boxes', 'scores'))
+    pixels *= 300
     same = np.array_equal(found['classes'][:count], expected['classes'][:count])
-    return _row(name, f'{count} objects, boxes {pixels:.3f} pixels, scores {scores:.1e}' + ('' if same else ', other classes'),
-                '1 pixel, 0.01', count and same and pixels <= 1 and scores <= 0.01)
+    value = f'{count} objects, boxes {pixels:.3f} pixels, scores {score:.1e}'
+    return _row(name, value + ('' if same else ', other classes'), '1 pixel, 0.01',
+                count and same and pixels <= 1 and score <= 0.01)
 
 
-def _export(options):
-    """A SavedModel written on the GPU, loaded where there is none."""
-    if options.reference == '-':
-        model = tf.saved_model.load(os.environ['SAVED_MODEL'])
-        found = model.signatures['bytes'](tf.constant(_photograph().read_bytes()))
-        np.savez(os.environ['RESULT'], **{name: values.numpy() for name, values in found.items()})
-        return []
-    prepare_devices()
-    tf.config.experimental.enable_tensor_float_32_execution(False)
-    here = _detect_photograph()._asdict()
-    folder = os.path.join(options.reference, 'exported')
-    subprocess.run([sys.executable, 'ssd_export.py', f'--output={folder}', '--formats=saved_model', '--score_threshold=0.01'],
-                   cwd=ROOT, check=True, capture_output=True)
-    os.environ['SAVED_MODEL'] = os.path.join(folder, 'saved_model')
-    return [_same_detections('export, loaded on the CPU', _on_cpu(options), here)]
+# Checks without a reference: resume, heart
 
-
-# 3 save and resume
-
-def _resume(options):
-    """Two steps, saved; two more, and the same two by one that resumed: equal to the bit."""
+def _resume(options, _):
+    """Compares a training of four steps with one that was restored after two of them."""
     prepare_devices(deterministic=True)
-    backbone = 'vgg_300' if options.device == 'gpu' else 'mobilenet_v1'  # depth-wise gradients have no deterministic GPU kernel
+    # The gradient of a depth-wise convolution has no deterministic GPU kernel.
+    backbone = 'vgg_300' if options.device == 'gpu' else 'mobilenet_v1'
     spec = backbones.get(backbone)
-    batch = _batch(spec, 2)
+    batch = models.random_batch(spec, 2)
 
     def new_trainer():
         tf.keras.utils.set_random_seed(1)
-        model = ssd.SSD(spec, measures.CLASSES, precision='bfloat16').build()
-        return Trainer(model, Schedule(1e-3, 100), functools.partial(normalize.normalize, normalization=spec.normalization),
-                                average=0.9)
+        model = ssd.SSD(spec, models.CLASSES, precision='bfloat16').build()
+        return models.new_trainer(model, Schedule(1e-3, 100), average=0.9)
 
     straight, resumed = new_trainer(), new_trainer()
     for _ in range(2):
         straight.train_step(batch)
-    resumed.resume(straight.save(options.reference))
+    resumed.resume(straight.save(options.folder))
     for trainer in (straight, resumed):
         for _ in range(2):
             trainer.train_step(batch)
@@ -293,65 +386,19 @@ def _resume(options):
     return [_row(f'resume, {backbone}', f'{different} tensors differ', '0', different == 0)]
 
 
-# 4 XLA
-
-def _xla(options):
-    """A step that XLA compiled, against the CPU without it; and both paces."""
-    backbone = 'resnet_v1' if options.device == 'gpu' else 'mobilenet_v1'
-    options.check = f'numbers:{backbone}'
-    expected = _on_cpu(options)
-    prepare_devices(xla=options.device == 'gpu')  # on CPUs XLA takes minutes to compile, and nothing is gained
-    return _compared(f'XLA, {backbone}', _step(backbone, 'float32', options), expected, LIMITS['TF32'])
-
-
-# 5 several devices
-
-def _mirrored(options):
-    """tf.distribute over all GPUs, one perhaps."""
-    return _distributed(options, 'mirrored')
-
-
-def _halves(options):
-    """tf.distribute over two halves of one device."""
-    kind = options.device.upper()
-    device = tf.config.list_physical_devices(kind)[0]
-    half = tf.config.LogicalDeviceConfiguration(memory_limit=8192) if kind == 'GPU' else tf.config.LogicalDeviceConfiguration()
-    tf.config.set_logical_device_configuration(device, [half, half])
-    return _distributed(options, 'two halves')
-
-
-def _distributed(options, name):
-    backbone = 'vgg_300' if options.device == 'gpu' else 'mobilenet_v1'
-    options.check = f'numbers:{backbone}'
-    expected = _on_cpu(options)
-    if name == 'mirrored':
-        prepare_devices()
-    tf.config.experimental.enable_tensor_float_32_execution(False)
-    strategy = distribution.strategy('mirrored')
-    found = _step(backbone, 'float32', options, strategy, synchronized=backbone != 'vgg_300')
-    return _compared(f'{name}, {strategy.num_replicas_in_sync} x {backbone}', found, expected, LIMITS['float32'])
-
-
-# 6 learning by heart
-
-def _heart(options):
-    """Eight drawn pictures by heart, from random weights."""
+def _heart(options, _):
     prepare_devices()
-    tf.keras.utils.set_random_seed(1)
-    spec = backbones.get('mobilenet_v1')
-    batch, truths = overfit._eight(spec)
-    trainer = overfit._trainer(spec, 'bfloat16', argparse.Namespace(learning_rate=0.03))
-    detect = detector.Detector(trainer.model).detect
-    best, wanted, most = 0., 1. if options.device == 'gpu' else 0., 400 if options.device == 'gpu' else 2
-    while best < 1 and trainer.step < most:
-        for _ in range(min(10, most)):
-            trainer.train_step(batch)
-        best = max(best, overfit._mean_ap(detect(batch['images']), truths))
-    return [_row('by heart, mobilenet_v1', f'mAP {best:.2f} after {trainer.step} steps', f'mAP {wanted:g}', best >= wanted)]
+    least, steps, every = (1., 400, 10) if options.device == 'gpu' else (0., 2, 2)
+    found = overfit.learn(backbones.get('mobilenet_v1'), 'bfloat16', 0.03, steps, every)
+    value = f'mAP {found.mean_ap:.2f} after {found.trainer.step} steps'
+    return [_row('by heart, mobilenet_v1', value, f'mAP {least:g}', found.mean_ap >= least)]
 
 
-_CHECKS = {'numbers': _numbers, 'detections': _detections, 'resume': _resume, 'xla': _xla, 'mirrored': _mirrored,
-           'halves': _halves, 'heart': _heart, 'export': _export}
+# Each is called with the options and a backbone ('' but for a training step).
+_CHECKS = {'numbers': _numbers, 'detections': _detections, 'resume': _resume, 'xla': _xla,
+           'mirrored': _mirrored, 'halves': _halves, 'heart': _heart, 'export': _export}
+_REFERENCES = {'step': _train_step, 'detections': lambda *_: _detect_photograph(),
+               'exported': _run_exported}
 
 
 if __name__ == '__main__':

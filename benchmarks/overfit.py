@@ -1,78 +1,111 @@
-"""Whether every backbone can learn: eight drawn pictures by heart, from random weights; then saved, restored and resumed.
+"""Checks that every backbone can learn: eight drawn images by heart, from random weights.
 
     python3 -m benchmarks.overfit --backbones=mobilenet_v1,resnet_v1 --precision=bfloat16
 
-Prints for each backbone the step at which its mAP on the eight reaches 1 (or the best that it came to), the seconds that took,
-and the largest difference of any logit between the training and one that resumed from its checkpoint: at once, and after two
-more steps of both. Beside it stands the same between two that resumed, since TensorFlow's threads add numbers in no fixed order:
-in float32 that alone changes last digits, which these steps, at a high learning rate, multiply.
+Prints for each backbone
+
+    steps, mAP    the step at which the mAP on the eight images reaches 1, or the best mAP
+    loss          at that step, without the L2 penalty
+    restored      largest difference of a logit between the training and one that was restored from
+                  its checkpoint
+    resumed       the same after two more steps of both
+    twins         the same between two trainings that were restored from that checkpoint
+
+The order in which TensorFlow's threads add numbers varies. In float32 this alone changes the last
+digits, and steps at a high learning rate amplify that: compare `resumed` with `twins`.
 """
 import functools
 import tempfile
 import time
+import typing
 
 from utils.script import quiet, run
 
 with quiet():
     import numpy as np
 
-    from benchmarks import commands
+    from benchmarks import commands, models
     from datasets import shapes
-    from detection import detector
+    from detection.detector import Detector
     from evaluation import voc as voc_eval
     from nets import anchors, backbones, ssd, targets
     from nets.slim_compat import tf
-    from nets.spec import PRECISIONS
-    from preprocessing import normalize, pipeline
+    from nets.spec import PRECISIONS, BackboneSpec
+    from preprocessing import pipeline
     from training.trainer import Schedule, Trainer
     from utils import command_line
 
 IMAGES = 8
 
 
+class Learned(typing.NamedTuple):
+    """A trainer, its batch, the best mAP on it, and the last loss without L2 penalty."""
+    trainer: Trainer
+    batch: dict[str, tf.Tensor]
+    mean_ap: float
+    loss: float
+
+
 def main() -> None:
     options = _options()
-    print(f'{"backbone":22}{"precision":>10}{"steps":>7}{"mAP":>7}{"loss":>8}{"seconds":>9}{"restored":>10}{"resumed":>10}{"twins":>10}')
+    print(f'{"backbone":22}{"precision":>10}{"steps":>7}{"mAP":>7}{"loss":>8}{"seconds":>9}'
+          f'{"restored":>10}{"resumed":>10}{"twins":>10}')
     for name in options.backbones:
         for precision in options.precision:
-            _report(name, precision, options)
+            tf.keras.backend.clear_session()
+            arguments = backbones.get(name), precision, options.learning_rate
+            start = time.monotonic()
+            found = learn(*arguments, options.max_steps, options.every)
+            seconds, steps = time.monotonic() - start, found.trainer.step
+            differences = _save_and_restore(found, functools.partial(_new_trainer, *arguments))
+            columns = ''.join(f'{value:10.1g}' for value in differences)
+            print(f'{name:22}{precision:>10}{steps:7d}{found.mean_ap:7.3f}{found.loss:8.3f}'
+                  f'{seconds:9.0f}{columns}', flush=True)
 
 
 def _options():
     parser = command_line.parser('python3 -m benchmarks.overfit', __doc__)
     commands.add_list(parser, '--backbones', 'backbone', backbones.names())
-    commands.add_list(parser, '--precision', 'precision', PRECISIONS, default=('bfloat16', 'float32'))
-    parser.add_argument('--max_steps', type=int, default=400, help='Steps after which a backbone is given up.')
+    commands.add_list(parser, '--precision', 'precision', PRECISIONS, ('bfloat16', 'float32'))
+    parser.add_argument('--max_steps', type=int, default=400, help='Largest number of steps.')
     parser.add_argument('--every', type=int, default=10, help='Steps between evaluations.')
-    parser.add_argument('--learning_rate', type=float, default=0.03, help='After 20 steps of warm-up.')
+    parser.add_argument('--learning_rate', type=float, default=0.03, help='After 20 warm-up steps.')
     return parser.parse_args()
 
 
-def _report(name, precision, options):
-    tf.keras.backend.clear_session()
+def learn(spec: BackboneSpec, precision: str, learning_rate: float, max_steps: int,
+          every: int) -> Learned:
+    """Trains on the eight images until the mAP on them is 1, or for max_steps.
+
+    Args:
+        precision: one of nets.spec.PRECISIONS.
+        learning_rate: after 20 warm-up steps.
+        every: steps between evaluations.
+    """
     tf.keras.utils.set_random_seed(1)
-    spec = backbones.get(name)
-    batch, truths = _eight(spec)
-    trainer = _trainer(spec, precision, options)
-    detect = detector.Detector(trainer.model).detect
-    start, best, scalars = time.monotonic(), 0., {}
-    while trainer.step < options.max_steps and best < 1:
-        for _ in range(options.every):
+    batch, truths = _eight_images(spec)
+    trainer = _new_trainer(spec, precision, learning_rate)
+    detect = Detector(trainer.model).detect
+    best, scalars = 0., {}
+    while trainer.step < max_steps and best < 1:
+        for _ in range(every):
             scalars = trainer.train_step(batch)
         best = max(best, _mean_ap(detect(batch['images']), truths))
-    seconds, steps = time.monotonic() - start, trainer.step
-    differences = _saved_and_restored(trainer, lambda: _trainer(spec, precision, options), batch)
-    print(f'{name:22}{precision:>10}{steps:7d}{best:7.3f}{scalars["loss"] - scalars["l2"]:8.3f}{seconds:9.0f}'
-          + ''.join(f'{difference:10.1g}' for difference in differences), flush=True)
+    return Learned(trainer, batch, best, float(scalars['loss'] - scalars['l2']))
 
 
-def _eight(spec):
-    """(a training batch, {image id: ground truth in pixels}) of drawn pictures that all hold objects."""
-    pictures = (shapes.draw(np.random.default_rng([2, number])) for number in range(100))
-    pictures = [picture for picture in pictures if picture[1]][:IMAGES]
+def _new_trainer(spec, precision, learning_rate):
+    model = ssd.SSD(spec, len(shapes.SHAPES) + 1, precision=precision, batch_norm_decay=0.8).build()
+    return models.new_trainer(model, Schedule(learning_rate, 10**6, warmup=20), clip=10.)
+
+
+def _eight_images(spec):
+    """Eight drawn images, each with objects: (training batch, {image id: GroundTruth})."""
+    drawn = (shapes.draw(np.random.default_rng([2, number])) for number in range(100))
+    drawn = [(image, objects) for image, objects in drawn if objects][:IMAGES]
     match = functools.partial(targets.match, defaults=anchors.default_boxes(spec))
     images, classes, offsets, truths = [], [], [], {}
-    for number, (image, objects) in enumerate(pictures):
+    for number, (image, objects) in enumerate(drawn):
         edges = np.array([item[1:5] for item in objects], float)
         labels = np.array([shapes.SHAPES.index(item[0]) + 1 for item in objects])
         boxes = (edges / np.tile(image.shape[:2], 2)).astype(np.float32)
@@ -80,39 +113,39 @@ def _eight(spec):
         images.append(pipeline.resize_image(image, spec.image_size))
         for values, target in zip((classes, offsets), match(boxes, labels), strict=True):
             values.append(target)
-    return {'images': tf.stack(images), 'classes': tf.stack(classes), 'offsets': tf.stack(offsets)}, truths
-
-
-def _trainer(spec, precision, options):
-    model = ssd.SSD(spec, len(shapes.SHAPES) + 1, precision=precision, batch_norm_decay=0.8).build()
-    return Trainer(model, Schedule(options.learning_rate, 10**6, warmup=20),
-                   functools.partial(normalize.normalize, normalization=spec.normalization), clip=10.)
+    batch = {'images': images, 'classes': classes, 'offsets': offsets}
+    return {name: tf.stack(values) for name, values in batch.items()}, truths
 
 
 def _mean_ap(found, truths):
     detections = {}
-    for number, (boxes, scores, classes, count) in enumerate(zip(*(values.numpy() for values in found), strict=True)):
-        detections[str(number)] = voc_eval.Detection(boxes[:count] * 300, classes[:count], scores[:count])
+    arrays = (values.numpy() for values in found)
+    for number, (boxes, scores, classes, count) in enumerate(zip(*arrays, strict=True)):
+        detections[str(number)] = voc_eval.Detection(
+            boxes[:count] * 300, classes[:count], scores[:count])
     return voc_eval.evaluate(detections, truths, shapes.SHAPES, 'area').mean_ap
 
 
-def _saved_and_restored(trainer, new_trainer, batch):
-    """Largest difference of any logit: resumed, two steps later, and then between two that resumed."""
-    twins = new_trainer(), new_trainer()
+def _save_and_restore(learned, new_trainer):
+    """The columns restored, resumed and twins."""
+    trainer, twins = learned.trainer, (new_trainer(), new_trainer())
     with tempfile.TemporaryDirectory() as folder:
         prefix = trainer.save(folder)
         for twin in twins:
             twin.resume(prefix)
-    restored = _difference(trainer, twins[0], batch)
+    restored = _difference(trainer, twins[0], learned.batch)
     for _ in range(2):
         for one in (trainer, *twins):
-            one.train_step(batch)
-    return restored, _difference(trainer, twins[0], batch), _difference(*twins, batch)
+            one.train_step(learned.batch)
+    return (restored, _difference(trainer, twins[0], learned.batch),
+            _difference(*twins, learned.batch))
 
 
 def _difference(one, other, batch):
-    outputs = [tf.function(trainer.model)(trainer.normalize(batch['images']), False)[0] for trainer in (one, other)]
-    return float(tf.reduce_max(tf.abs(outputs[0] - outputs[1])))
+    """Largest difference of a logit between two trainings."""
+    logits = [tf.function(Detector(trainer.model).network)(batch['images'])[0]
+              for trainer in (one, other)]
+    return float(tf.reduce_max(tf.abs(logits[0] - logits[1])))
 
 
 if __name__ == '__main__':

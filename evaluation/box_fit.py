@@ -64,13 +64,14 @@ def best_overlaps(boxes: npt.ArrayLike, spec: BackboneSpec) -> np.ndarray:
     counts = [len(part) for part in shapes]
     sides = np.concatenate(shapes) / spec.image_size  # [M, 2]
     steps = np.repeat(spec.steps, counts)[:, None] / spec.image_size  # [M, 1]
+    first = np.repeat(spec.centers, counts)[:, None] / spec.image_size  # [M, 1]
     grids = np.repeat(spec.grids, counts)[:, None]  # [M, 1]
 
     def best(part):
         centers = box_ops.corners_to_centers(part)[:, None]  # [N, 1, 4]
         middles, objects = centers[..., :2], centers[..., 2:]
-        cells = np.clip(np.round(middles / steps - 0.5), 0, grids - 1)  # [N, M, 2]
-        apart = np.abs(middles - (cells + 0.5) * steps)
+        cells = np.clip(np.round((middles - first) / steps), 0, grids - 1)  # [N, M, 2]
+        apart = np.abs(middles - (first + cells * steps))
         common = np.minimum((objects + sides) / 2 - apart, np.minimum(objects, sides))
         common = np.clip(common, 0, None).prod(axis=-1)
         return (common / (objects.prod(axis=-1) + sides.prod(axis=-1) - common)).max(axis=1)

@@ -10,7 +10,8 @@ from utils.errors import UserError
 def test_lists_behind_commas():
     words = commands.some_of('fruit', ('apple', 'pear'))
     assert words('pear') == ['pear'] and words(' pear, apple,') == ['pear', 'apple']
-    with pytest.raises(UserError, match="^unknown fruit 'aple'; nearest: apple, pear; known: apple, pear$"):
+    message = "^unknown fruit 'aple'; nearest: apple, pear; known: apple, pear$"
+    with pytest.raises(UserError, match=message):
         words('pear,aple')
     for text in ('', ' ,'):
         with pytest.raises(UserError, match='^no fruit is named; known: apple, pear$'):
@@ -28,7 +29,8 @@ def test_option_of_a_list():
 def test_last_line_of_a_process(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     script = tmp_path / 'script.py'
-    script.write_text('import sys; print("first", sys.argv[1], sep="\\n"); sys.exit(len(sys.argv) - 2)')
+    script.write_text('import sys; print("first", sys.argv[1], sep="\\n")\n'
+                      'sys.exit(len(sys.argv) - 2)')
     assert commands.last_line('script', 'found') == 'found'
     with pytest.raises(UserError, match='script found more failed, exit code 1$'):
         commands.last_line('script', 'found', 'more')

@@ -1,4 +1,4 @@
-"""A training that is killed goes on as if nothing had been; `benchmarks/kill_resume.py` is the long form."""
+"""A killed and resumed training equals an undisturbed one; benchmarks.kill_resume kills more."""
 from benchmarks import kill_resume
 
 

@@ -1,4 +1,4 @@
-"""What the documents tell a user to type is what the scripts understand, and their links lead somewhere."""
+"""Commands and links of the documents: scripts understand them, files and headings exist."""
 import pathlib
 import re
 import shlex
@@ -13,7 +13,7 @@ POSITIONAL = {'ssd_demo': 'image'}
 
 
 def _commands(text):
-    """Commands of the code blocks and of code in sentences that name a Python file or module, as words."""
+    """Yields the words of each command in code blocks and in code within sentences."""
     blocks = re.findall(r'```\n(.*?)```', text, re.DOTALL)
     for block in blocks:
         block = block.replace('\\\n', ' ')
@@ -30,10 +30,13 @@ def _sentences(text):
 
 
 def _python(line, alone=False):
-    """Words from the file or module on, behind python3; alone: a file may also begin the line."""
-    words = shlex.split(line.replace('<name>', 'mobilenet_v1'), comments=True) if line.count("'") % 2 == 0 else []
+    """Yields the words from the Python file or module on. alone: python3 may be left out."""
+    if line.count("'") % 2:
+        return
+    words = shlex.split(line.replace('<name>', 'mobilenet_v1'), comments=True)
     for number, word in enumerate(words):
-        if re.fullmatch(r'[\w/]+\.py', word) and (words[number - 1] == 'python3' if number else alone):
+        begins = words[number - 1] == 'python3' if number else alone
+        if begins and re.fullmatch(r'[\w/]+\.py', word):
             yield words[number:]
         elif word == '-m' and words[number - 1] == 'python3' and number + 1 < len(words):
             yield words[number + 1:]
@@ -58,10 +61,11 @@ def test_commands_name_files_and_keys_that_exist(path):
 
 
 def _source(name):
-    """The text of a file and of the modules that it imports from evaluation, where commands share their arguments."""
+    """Text of a file and of the modules of evaluation that it imports: they share arguments."""
     text = (ROOT / name).read_text()
     shared = re.findall(r'from evaluation\.(\w+) import', text)
-    shared += [word.split()[0] for names in re.findall(r'from evaluation import ([\w, ]+)', text) for word in names.split(', ')]
+    for names in re.findall(r'from evaluation import ([\w, ]+)', text):
+        shared += [word.split()[0] for word in names.split(', ')]
     return text + ''.join((ROOT / f'evaluation/{word}.py').read_text() for word in shared)
 
 
@@ -74,18 +78,20 @@ def test_links_lead_to_files_and_headings(path):
         target = path if not name else path.parent / name
         assert target.exists(), link
         if heading:
-            headings = [re.sub(r'[^\w -]', '', line.lstrip('# ').lower()).replace(' ', '-')
-                        for line in target.read_text().splitlines() if line.startswith('#')]
-            assert heading in headings, link
+            lines = [line for line in target.read_text().splitlines() if line.startswith('#')]
+            words = [re.sub(r'[^\w -]', '', line.lstrip('# ').lower()) for line in lines]
+            assert heading in [text.replace(' ', '-') for text in words], link
 
 
 def test_readme_leads_to_every_page():
     readme = (ROOT / 'README.md').read_text()
-    assert [path.name for path in DOCUMENTS if path.parent.name == 'docs' and f'(docs/{path.name})' not in readme] == []
+    pages = [path.name for path in DOCUMENTS if path.parent.name == 'docs']
+    assert [name for name in pages if f'(docs/{name})' not in readme] == []
 
 
 @pytest.mark.parametrize('path', DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_of_the_repository_that_are_named_exist(path):
-    folders = 'configs|datasets|preprocessing|nets|training|detection|evaluation|utils|benchmarks|tests|docs'
-    for name in re.findall(rf'`((?:{folders})/[\w/]+\.\w+)', path.read_text()):
+    folders = ('configs', 'datasets', 'preprocessing', 'nets', 'training', 'detection',
+               'evaluation', 'utils', 'benchmarks', 'tests', 'docs')
+    for name in re.findall(rf'`((?:{"|".join(folders)})/[\w/]+\.\w+)', path.read_text()):
         assert (ROOT / name).exists(), name

@@ -1,4 +1,4 @@
-"""The page names functions that exist, and shows figures that exist and are small."""
+"""The page names functions that exist; the figures of the documents exist and are small."""
 import pathlib
 import re
 import subprocess
@@ -20,13 +20,16 @@ def test_functions_exist():
 
 def test_figures_exist_and_are_small():
     shown = re.findall(r'\]\((figures/\w+\.jpg)\)', TEXT)
+    readme = (ROOT / 'README.md').read_text(encoding='utf-8')
+    shown += re.findall(r'\]\(docs/(figures/\w+\.jpg)\)', readme)
     sizes = [(ROOT / 'docs' / name).stat().st_size for name in shown]
-    assert len(shown) == len(set(shown)) == len(list((ROOT / 'docs/figures').iterdir())) == 7
+    assert len(shown) == len(set(shown)) == len(list((ROOT / 'docs/figures').iterdir())) == 9
     assert max(sizes) < 150_000 and sum(sizes) < 800_000
 
 
 def test_script_draws_all_figures(tmp_path):
-    subprocess.run([sys.executable, '-m', 'docs.figures', f'--output={tmp_path}'], cwd=ROOT, check=True, capture_output=True)
+    subprocess.run([sys.executable, '-m', 'docs.figures', f'--output={tmp_path}'], cwd=ROOT,
+                   check=True, capture_output=True)
     committed = sorted((ROOT / 'docs/figures').iterdir())
     assert sorted(path.name for path in tmp_path.iterdir()) == [path.name for path in committed]
     for path in committed:
