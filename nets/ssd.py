@@ -70,6 +70,14 @@ class SSD(tf.Module):
         """The variables that training changes: all trainable ones but the frozen ones."""
         return [v for v in self.trainable_variables if self._learns(v.name)]
 
+    @property
+    def learns_statistics(self) -> bool:
+        """Whether batch norm takes statistics from the images, in some layer, while training."""
+        return any(
+            v.name.startswith(SCOPE + '/')
+            or not self.freeze_batch_norm and self._learns(v.name.replace('moving_mean:0', 'gamma'))
+            for v in self.variables if v.name.endswith('/moving_mean:0'))
+
     def _learns(self, name):
         return not any(fnmatch.fnmatchcase(name, pattern) for pattern in self.frozen)
 

@@ -26,8 +26,9 @@ def _write(folder, scope, without=()):
 
 def _restore(spec, prefix):
     model = ssd.SSD(spec, 4).build()
-    start = starting_point.Start(prefix, imagenet=True)
-    return model, starting_point.apply(start, types.SimpleNamespace(model=model, start_average=lambda: None), spec)
+    start = starting_point.Start(spec, prefix, imagenet=True)
+    trainer = types.SimpleNamespace(model=model, start_average=lambda: None)
+    return model, starting_point.restore(start, trainer)
 
 
 @pytest.mark.parametrize(('name', 'depth'), [
