@@ -10,6 +10,7 @@ import fnmatch
 import functools
 
 from configs import detection_settings, load
+from utils.choices import STEP1
 from utils.errors import UserError
 from utils.script import quiet, run
 from utils.signals import StopRequest
@@ -48,7 +49,7 @@ def main() -> int:
         config.training_mode, spec, folder, config.checkpoint, config.restart, index.classes))
     spec = start.spec
 
-    # 2 preprocessing: augmented batches with their targets, from the step that training goes on with
+    # 2 preprocessing: augmented batches with their targets, from the step where training goes on
     defaults = anchors.default_boxes(spec)
 
     def matched(boxes, labels):
@@ -63,7 +64,7 @@ def main() -> int:
         zoom_out_max=config.zoom_out_max, **part))
 
     # 3 SSD model; step 1 freezes the whole backbone
-    frozen = ('*',) if config.training_mode == starting_point.STEP1 else tuple(
+    frozen = ('*',) if config.training_mode == STEP1 else tuple(
         pattern.strip() for pattern in config.frozen_layers.split(',') if pattern.strip())
     with strategy.scope():
         model = ssd.SSD(spec, len(index.classes) + 1, precision=config.precision, frozen=frozen,
@@ -83,8 +84,8 @@ def main() -> int:
     distribution.say(strategy, starting_point.restore(start, trainer))
     distribution.say(strategy, f'ssd_{spec.name}: {checkpoint.parameters(model.variables):,} '
                                f'parameters, {checkpoint.parameters(trainer.variables):,} learn; '
-                               f'{spec.num_default_boxes} default boxes; {distribution.devices(strategy)}, '
-                               f'{share} images each')
+                               f'{spec.num_default_boxes} default boxes; '
+                               f'{distribution.devices(strategy)}, {share} images each')
     detect = distribution.shared(detector.Detector(
         model, functools.partial(normalize.normalize, normalization=spec.normalization),
         score_threshold=config.score_threshold, nms_threshold=config.nms_threshold,
@@ -149,8 +150,8 @@ def _refuse_idle(frozen, model):
     for pattern in frozen:
         if not fnmatch.filter(names, pattern):
             layers = dict.fromkeys(name.split('/')[0] for name in names)
-            raise UserError(f"frozen_layers: '{pattern}' fits no variable of {model.spec.name}; its "
-                            f'layers are {", ".join(layers)} (write LAYER/*)')
+            raise UserError(f"frozen_layers: '{pattern}' fits no variable of {model.spec.name}; "
+                            f'its layers are {", ".join(layers)} (write LAYER/*)')
 
 
 def _evaluate(detect, trainer, held_out, config):

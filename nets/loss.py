@@ -1,4 +1,4 @@
-"""The multibox loss: softmax over classes plus smooth L1 over offsets, with hard negatives per image.
+"""The multibox loss: softmax over classes, smooth L1 over offsets, hard negatives per image.
 
 Source: SSD paper equations (1) to (3) and "Hard negative mining"; weiliu89/caffe, branch ssd,
 src/caffe/layers/multibox_loss_layer.cpp and examples/ssd/ssd_pascal.py (neg_pos_ratio 3,
@@ -9,8 +9,9 @@ import tensorflow as tf
 TensorLike = tf.types.experimental.TensorLike
 
 
-def multibox_loss(logits: TensorLike, offsets: TensorLike, classes: TensorLike, targets: TensorLike,
-                  negative_ratio: float = 3.0, matched: TensorLike | None = None) -> dict[str, tf.Tensor]:
+def multibox_loss(logits: TensorLike, offsets: TensorLike, classes: TensorLike,
+                  targets: TensorLike, negative_ratio: float = 3.0,
+                  matched: TensorLike | None = None) -> dict[str, tf.Tensor]:
     """The terms of the loss, by name; their sum is what training minimizes.
 
     Training, its progress line, its log and its curves take every term of the result.

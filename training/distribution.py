@@ -22,7 +22,7 @@ _EXAMPLE = ('{"cluster": {"worker": ["host1:2222", "host2:2222"]}, '
 
 
 class DistributionError(UserError, ValueError):
-    """The machines or devices that a distribution asks for are not there, or a batch does not fit."""
+    """A distribution's machines or devices are not there, or a batch does not fit them."""
 
 
 def strategy(kind: str) -> tf.distribute.Strategy:

@@ -22,7 +22,7 @@ class Keeper:
         self.best = best.get('mean_ap', 0.)
 
     def save(self) -> None:
-        """Writes the present state as the last checkpoint; CheckpointError where the disk refuses."""
+        """Writes the present state as the last checkpoint; CheckpointError if the disk is full."""
         checkpoint.write_description(self.folder, **self.facts)
         print(f'saved {self.trainer.save(self.folder, self.keep)}', flush=True)
 

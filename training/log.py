@@ -21,8 +21,8 @@ EVENTS, SCALARS, CURVES = 'logs', 'scalars.jsonl', 'training_curves.png'
 # What a log writes into a training's folder.
 NAMES = (EVENTS, SCALARS, CURVES)
 # Curves have the names of their scalars, but for these; and these scalars have none.
-_TITLES = {'loss': 'loss, L2 penalty included', 'l2': 'L2 penalty', 'learning_rate': 'learning rate',
-           'mean_ap': 'mAP on held-out images'}
+_TITLES = {'loss': 'loss, L2 penalty included', 'l2': 'L2 penalty',
+           'learning_rate': 'learning rate', 'mean_ap': 'mAP on held-out images'}
 _WITHOUT_CURVE = ('step', 'matched', 'images_per_second')
 # The first lines of a run come with augmented images for TensorBoard: so many lines, and images.
 _LINES_WITH_IMAGES, _IMAGES = 3, 4
@@ -63,8 +63,8 @@ class Log:
             self._writer = _event_writer(self._path(EVENTS), step + 1)
 
     def settings(self, values: Mapping[str, object]) -> None:
-        """Shows the settings of a run as a table, and beside other runs' (TensorBoard's HPARAMS)."""
-        from tensorboard.plugins.hparams import api  # chooses a Keras, which slim_compat does first
+        """Shows the settings of a run as a table, and in TensorBoard's HPARAMS."""
+        from tensorboard.plugins.hparams import api  # after slim_compat has chosen a Keras
         with self._events(self.first_step):
             tf.summary.text('configuration', table(values))
             api.hparams(dict(values))
@@ -96,7 +96,8 @@ class Log:
             batch: the step's, of preprocessing.pipeline.training_batches.
         """
         losses = {name: float(value) for name, value in scalars['losses'].items()}
-        loss, rate, matched = (float(scalars[name]) for name in ('loss', 'learning_rate', 'matched'))
+        loss, rate = float(scalars['loss']), float(scalars['learning_rate'])
+        matched = float(scalars['matched'])
         pace, left = self._pace(step)
         print(f'step {step}/{self.max_steps}  loss {loss:.3f} '
               f'({", ".join(f"{name} {value:.3f}" for name, value in losses.items())})  '
@@ -128,8 +129,8 @@ class Log:
             best: prefix of the checkpoint, if this is the best so far.
             facts: what evaluations.jsonl says of it, 'images' (their number) among them.
         """
-        print(f'step {step}: mAP 07 {voc_eval.number(result.mean_ap)}, over classes with 20+ objects '
-              f'{voc_eval.number(result.mean_over(20))}, {facts["images"]} held-out images'
+        print(f'step {step}: mAP 07 {voc_eval.number(result.mean_ap)}, over classes with 20+ '
+              f'objects {voc_eval.number(result.mean_over(20))}, {facts["images"]} held-out images'
               + (f'; best so far, kept in {os.path.dirname(best)}' if best else ''), flush=True)
         self.scalars(step, {'mean_ap': result.mean_ap})
         with self._guarded(collect.LOG):

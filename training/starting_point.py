@@ -1,4 +1,4 @@
-"""Where a training starts: from its own last checkpoint, an SSD, an ImageNet classifier, or nothing.
+"""Where a training starts: its own last checkpoint, an SSD, an ImageNet classifier, or nothing.
 
 One rule per training mode, and one for a folder that holds a training already. No checkpoint is
 taken or passed over in silence: `restore` says which one it is and what fitted.
@@ -14,7 +14,7 @@ from nets import backbones
 from nets.spec import BackboneSpec
 from training import log
 from training.trainer import Trainer
-from utils.choices import EXISTING, SCRATCH, STEP1, STEP2
+from utils.choices import EXISTING, SCRATCH, STEP1
 from utils.errors import CheckpointError, UserError
 
 _WAY_OUT = 'choose another --output, or move that training aside with --restart=True'
@@ -32,7 +32,6 @@ class Start:
         imagenet: the checkpoint is a classifier's, for the backbone alone.
         origin: the checkpoint that the training started from when it was new.
         facts: what model.json says of the training.
-        text: what there is to say of the choice; '' for nothing.
     """
     spec: BackboneSpec
     prefix: str | None
@@ -41,7 +40,6 @@ class Start:
     imagenet: bool = False
     origin: str | None = None
     facts: dict[str, object] = dataclasses.field(default_factory=dict)
-    text: str = ''
 
 
 def choose(mode: str, spec: BackboneSpec, folder: str, given: str, restart: bool,
@@ -95,18 +93,19 @@ def _choose(mode, spec, folder, given, restart, classes):
 
 def _resumed(mode, spec, own, given, found, classes):
     """This training's own checkpoint, if `found`, its description, agrees."""
-    spec, text = checkpoint.record_of(own, spec)
+    spec, _ = checkpoint.record_of(own, spec)
     facts = checkpoint.describe(spec, mode, classes)
     origin = found.get('started_from')
     for key, value in facts.items():
         if key in found and found[key] != value:
             raise CheckpointError(f'{own} was trained with {key} {_short(found[key])}, now it is '
                                   f'{_short(value)}; {_WAY_OUT}')
-    if given and os.path.dirname(given) != os.path.dirname(own) and os.path.abspath(given) != origin:
+    elsewhere = given and os.path.dirname(given) != os.path.dirname(own)
+    if elsewhere and os.path.abspath(given) != origin:
         raise CheckpointError(f'{own} is a training that started from {origin}, not from {given}; '
                               f'{_WAY_OUT}')
     return Start(spec, own, checkpoint.step_of(own), resumed=True, origin=origin,
-                 facts=facts | {'started_from': origin}, text=text)
+                 facts=facts | {'started_from': origin})
 
 
 def _short(value):
@@ -117,16 +116,16 @@ def _short(value):
 def _new(mode, spec, folder, given, classes):
     """A training that begins at step 0."""
     if mode == SCRATCH and given:
-        raise CheckpointError(f'from_scratch starts from nothing, but checkpoint is {given}; choose '
-                              'another training_mode')
-    prefix, origin, text = None, None, ''
+        raise CheckpointError(f'from_scratch starts from nothing, but checkpoint is {given}; '
+                              'choose another training_mode')
+    prefix, origin = None, None
     if mode != SCRATCH:
         prefix = given or (imagenet_checkpoint(spec) if mode == STEP1
                            else _trained_before(mode, spec, folder))
         origin = os.path.abspath(prefix)
-        spec, text = checkpoint.record_of(prefix, spec)
+        spec, _ = checkpoint.record_of(prefix, spec)
     facts = checkpoint.describe(spec, mode, classes) | {'started_from': origin}
-    return Start(spec, prefix, imagenet=mode == STEP1, origin=origin, facts=facts, text=text)
+    return Start(spec, prefix, imagenet=mode == STEP1, origin=origin, facts=facts)
 
 
 def imagenet_checkpoint(spec: BackboneSpec) -> str:
@@ -188,8 +187,8 @@ def restore(start: Start, trainer: Trainer) -> str:
         return 'all variables start fresh'
     if start.resumed:
         trainer.resume(start.prefix)
-        return _lines(start.text, f'resumed {start.prefix} at step {trainer.step} '
-                                  f'(it started from {start.origin or "nothing"})')
+        return (f'resumed {start.prefix} at step {trainer.step} '
+                f'(it started from {start.origin or "nothing"})')
     imagenet = start.spec.imagenet
     result = checkpoint.restore(
         trainer.model.variables, start.prefix, imagenet.derive,
@@ -201,8 +200,4 @@ def restore(start: Start, trainer: Trainer) -> str:
     if start.imagenet and (result.fresh or result.mismatched):
         raise CheckpointError(f'{start.prefix} does not fill the backbone, which step 1 freezes.\n'
                               f'{result.summary()}')
-    return _lines(start.text, result.summary())
-
-
-def _lines(*texts):
-    return '\n'.join(filter(None, texts))
+    return result.summary()

@@ -237,7 +237,7 @@ class Trainer:
         return checkpoint.save(folder, self.step, self.tensors(), keep)
 
     def resume(self, prefix: str) -> None:
-        """Takes everything from one of its own checkpoints; CheckpointError where some is missing."""
+        """Takes all from one of its own checkpoints; CheckpointError where some is missing."""
         reader = checkpoint.read(prefix)
         shapes = reader.get_variable_to_shape_map()
         for name, variable in self.tensors().items():

@@ -8,7 +8,7 @@ from checkpoints import io as checkpoint
 from detection import detector
 from nets import backbones
 from training import log, starting_point
-from training.starting_point import EXISTING, SCRATCH, STEP1, STEP2
+from utils.choices import EXISTING, SCRATCH, STEP1, STEP2
 from utils.errors import CheckpointError
 
 SPEC = backbones.get('mobilenet_v1')
