@@ -33,7 +33,8 @@ def test_hard_negatives_end_at_the_unmatched():
 
 
 def test_loss_by_hand():
-    # One matched box with even logits over 3 classes; one unmatched one, which is kept as negative: 2 log 3 in all.
+    # One matched box with even logits over 3 classes; one unmatched one, which is kept as
+    # negative: 2 log 3 in all.
     logits, offsets = tf.zeros([1, 2, 3]), tf.constant([[[.5, 0, 0, 0], [9., 9, 9, 9]]])
     inputs = logits, offsets, tf.constant([[2, 0]]), tf.zeros([1, 2, 4])
     terms = loss.multibox_loss(*inputs)
@@ -49,13 +50,18 @@ def test_loss_by_hand():
 def test_loss_equals_numpy():
     random = np.random.RandomState(0)
     logits, offsets = random.randn(3, 50, 4).astype('f'), random.randn(3, 50, 4).astype('f')
-    targets, classes = random.randn(3, 50, 4).astype('f'), random.randint(0, 4, (3, 50)) * (random.rand(3, 50) < .1)
+    targets, classes = random.randn(3, 50, 4).astype('f'), random.randint(0, 4, (3, 50)) * (
+        random.rand(3, 50) < 0.1
+    )
     log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
     cross = -np.take_along_axis(log_p, classes[..., None], -1)[..., 0]
     confidence = localization = 0.
     for image in range(3):
         positive = classes[image] > 0
-        confidence += cross[image][positive].sum() + np.sort(cross[image][~positive])[::-1][:3 * positive.sum()].sum()
+        confidence += (
+            cross[image][positive].sum()
+            + np.sort(cross[image][~positive])[::-1][: 3 * positive.sum()].sum()
+        )
         x = np.abs(offsets[image] - targets[image])[positive]
         localization += np.where(x < 1, x * x / 2, x - .5).sum()
     found = loss.multibox_loss(logits, offsets, classes.astype('i'), targets)

@@ -1,4 +1,6 @@
-"""Scenes that strain the maths: none, one and hundreds of objects, one pixel, all alike; finite, and equal to numpy."""
+"""Scenes that strain the maths: none, one and hundreds of objects, one pixel, all alike; finite,
+and equal to numpy.
+"""
 import functools
 
 import numpy as np
@@ -53,7 +55,9 @@ def test_matching_is_finite_and_equals_numpy(scene):
     np.testing.assert_allclose(offsets, expected.offsets, atol=1e-3)
     assert np.isfinite(offsets).all()
     found = set(expected.objects[expected.objects >= 0])
-    assert len(found) == len(boxes)  # every object has a default box, even the 50th of identical ones
+    assert len(found) == len(
+        boxes
+    )  # every object has a default box, even the 50th of identical ones
 
 
 @pytest.mark.parametrize('scene', SCENES)

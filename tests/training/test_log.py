@@ -51,8 +51,9 @@ def test_steps_that_are_done_again_show_once(tmp_path):
     second = training_log.Log(str(tmp_path), 2)
     for step in (3, 4):
         second.scalars(step, {'loss': 10 * step})
-    assert [(row['step'], row['loss']) for row in training_log.read_scalars(tmp_path / 'scalars.jsonl')] == [
-        (1, 1), (2, 2), (3, 30), (4, 40)]
+    assert [
+        (row['step'], row['loss']) for row in training_log.read_scalars(tmp_path / 'scalars.jsonl')
+    ] == [(1, 1), (2, 2), (3, 30), (4, 40)]
     assert _shown(tmp_path)['logs']['loss'] == [1, 2, 3, 4]
 
 
@@ -105,7 +106,9 @@ def test_a_folder_that_cannot_be_written_ends_no_training(tmp_path, capsys):
     for _ in range(2):
         log.evaluation(1, voc_eval.evaluate({}, {}, ('cat',)), None, images=0)
     log.curves()
-    told = [line for line in capsys.readouterr().out.splitlines() if line.startswith('cannot write')]
+    told = [
+        line for line in capsys.readouterr().out.splitlines() if line.startswith('cannot write')
+    ]
     assert [line.split('file/')[1].split(':')[0] for line in told] == [
         'scalars.jsonl', 'logs', 'evaluations.jsonl', 'training_curves.png']
 
@@ -122,7 +125,9 @@ def test_a_term_of_the_loss_is_in_line_log_and_curves(tmp_path, capsys):
     log.step(3, {'loss': 3., 'losses': {'confidence': 2., 'another': 1.}, 'learning_rate': .1,
                  'matched': 8.}, batch)
     line = capsys.readouterr().out
-    assert line.startswith('step 3/9  loss 3.000 (confidence 2.000, another 1.000)  lr 0.1  matched 8.0')
+    assert line.startswith(
+        'step 3/9  loss 3.000 (confidence 2.000, another 1.000)  lr 0.1  matched 8.0'
+    )
     assert log.rows[0] | {'images_per_second': 0} == {
         'step': 3, 'loss': 3, 'confidence': 2, 'another': 1, 'learning_rate': .1, 'matched': 8,
         'images_per_second': 0}
@@ -133,17 +138,36 @@ def test_nothing_logged_is_no_row(tmp_path):
     assert training_log.read_scalars(tmp_path / 'scalars.jsonl') == []
 
 
-@pytest.mark.parametrize('rows, panels', [
-    ([], 0),
-    ([{'step': 20, 'loss': 3., 'matched': 8.}], 1),
-    ([{'step': step, 'loss': 3., 'confidence': 2., 'localization': 1., 'learning_rate': .1} for step in range(100)], 4),
-    ([{'step': 20, 'loss': 3.}, {'step': 20, 'mean_ap': .5}], 2),
-])
+@pytest.mark.parametrize(
+    'rows, panels',
+    [
+        ([], 0),
+        ([{'step': 20, 'loss': 3.0, 'matched': 8.0}], 1),
+        (
+            [
+                {
+                    'step': step,
+                    'loss': 3.0,
+                    'confidence': 2.0,
+                    'localization': 1.0,
+                    'learning_rate': 0.1,
+                }
+                for step in range(100)
+            ],
+            4,
+        ),
+        ([{'step': 20, 'loss': 3.0}, {'step': 20, 'mean_ap': 0.5}], 2),
+    ],
+)
 def test_plot_training(rows, panels, tmp_path):
     training_log.plot_training(rows, tmp_path / 'curves.png')
     picture = cv2.imread(str(tmp_path / 'curves.png'))
     assert picture.shape == (330, 352 * max(1, panels), 3)
-    blue = (picture[..., 0] > picture[..., 2].astype(int) + 40).reshape(330, max(1, panels), 352).any(axis=(0, 2))
+    blue = (
+        (picture[..., 0] > picture[..., 2].astype(int) + 40)
+        .reshape(330, max(1, panels), 352)
+        .any(axis=(0, 2))
+    )
     assert blue.sum() == panels
 
 

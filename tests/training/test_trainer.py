@@ -31,15 +31,22 @@ class TinyModel(tf.Module):
 
 
 def _batch(images=2):
-    return {'images': tf.zeros([images, 4, 4, 3], tf.uint8), 'classes': tf.constant([[1, 0]] * images),
-            'offsets': tf.zeros([images, 2, 4]), 'ids': tf.constant([[97, 0], [98, 0]], tf.uint8)[:images]}
+    return {
+        'images': tf.zeros([images, 4, 4, 3], tf.uint8),
+        'classes': tf.constant([[1, 0]] * images),
+        'offsets': tf.zeros([images, 2, 4]),
+        'ids': tf.constant([[97, 0], [98, 0]], tf.uint8)[:images],
+    }
 
 
 def _trainer(rate=.1, **options):
     return Trainer(TinyModel(), Schedule(rate, 100), **options)
 
 
-@pytest.mark.parametrize('step, rate', [(0, .001), (79_999, .001), (80_000, .0001), (99_999, .0001), (100_000, .00001)])
+@pytest.mark.parametrize(
+    'step, rate',
+    [(0, 0.001), (79_999, 0.001), (80_000, 0.0001), (99_999, 0.0001), (100_000, 0.00001)],
+)
 def test_published_schedule(step, rate):
     assert float(Schedule(.001, 120_000)(step)) == pytest.approx(rate)
 
@@ -68,7 +75,9 @@ def test_clipping():
     trainer = _trainer(weight_decay=0., clip=.001, bias_rate=1.)
     before = [v.numpy().copy() for v in trainer.variables]
     trainer.train_step(_batch())
-    moved = np.sqrt(sum(((v.numpy() - b) ** 2).sum() for v, b in zip(trainer.variables, before, strict=True)))
+    moved = np.sqrt(
+        sum(((v.numpy() - b) ** 2).sum() for v, b in zip(trainer.variables, before, strict=True))
+    )
     assert moved == pytest.approx(.1 * .001, rel=1e-3)
 
 
@@ -109,7 +118,9 @@ def test_the_first_loss_that_is_not_finite_is_named():
             trainer.model.w.assign(np.full((2, 3), np.nan))
         steps.append((step, trainer.train_step(_batch()), _batch()['ids']))
     check_finite(steps[:1], trainer.strategy)
-    with pytest.raises(NotFinite, match='step 2 .confidence nan, localization .*, loss nan.; images: a, b'):
+    with pytest.raises(
+        NotFinite, match='step 2 .confidence nan, localization .*, loss nan.; images: a, b'
+    ):
         check_finite(steps, trainer.strategy)
 
 

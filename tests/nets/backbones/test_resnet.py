@@ -14,7 +14,9 @@ def test_a_strided_convolution_is_the_dense_one_at_each_second_pixel(side, kerne
     class Convolution(tf.Module):
         @tf.compat.v1.keras.utils.track_tf1_style_variables
         def __call__(self, images, stride):
-            return resnet_common.conv2d_same(images, 4, kernel, stride, scope='conv', activation_fn=None)
+            return resnet_common.conv2d_same(
+                images, 4, kernel, stride, scope='conv', activation_fn=None
+            )
 
     convolution = Convolution()
     images = tf.constant(golden_input([1, side, side, 3]))
@@ -25,7 +27,17 @@ def test_a_strided_convolution_is_the_dense_one_at_each_second_pixel(side, kerne
 
 def test_subsample_takes_each_second_pixel():
     image = np.arange(25, dtype='f').reshape(1, 5, 5, 1)
-    assert resnet_common.subsample(tf.constant(image), 2).numpy().ravel().tolist() == [0, 2, 4, 10, 12, 14, 20, 22, 24]
+    assert resnet_common.subsample(tf.constant(image), 2).numpy().ravel().tolist() == [
+        0,
+        2,
+        4,
+        10,
+        12,
+        14,
+        20,
+        22,
+        24,
+    ]
 
 
 def test_the_stride_stands_at_the_end_of_a_block():
@@ -54,13 +66,18 @@ def test_heads_of_v2_see_the_sums_after_batch_norm_and_relu():
     variables = body.by_name()
     for name, variable in variables.items():
         variable.assign(golden_value(name, variable.shape.as_list()))
-    points = {name: point.numpy() for name, point in run(tf.constant(golden_input([1, 64, 64, 3]))).items()}
+    points = {
+        name: point.numpy()
+        for name, point in run(tf.constant(golden_input([1, 64, 64, 3]))).items()
+    }
     readers = {'block2': ('block2_preact', 'block3/unit_1/bottleneck_v2/preact'),
                'block3': ('block3_preact', 'block4/unit_1/bottleneck_v2/preact'),
                'block4': ('postnorm', 'postnorm')}
     assert spec.feature_layers == tuple(tap for tap, _ in readers.values())
     for block, (tap, scope) in readers.items():
-        gamma, beta, mean, variance = (variables[f'resnet_v2_50/{scope}/{name}'].numpy()
-                                       for name in ('gamma', 'beta', 'moving_mean', 'moving_variance'))
+        gamma, beta, mean, variance = (
+            variables[f'resnet_v2_50/{scope}/{name}'].numpy()
+            for name in ('gamma', 'beta', 'moving_mean', 'moving_variance')
+        )
         expected = np.maximum(0, (points[block] - mean) / np.sqrt(variance + 1e-5) * gamma + beta)
         np.testing.assert_allclose(points[tap], expected, atol=1e-4 * expected.std())
