@@ -231,7 +231,7 @@ def plot_training(rows: Sequence[Mapping[str, float]], path: str | os.PathLike) 
         axis.set_title(_TITLES.get(name, name), fontsize=9)
         axis.set_xlabel('step', fontsize=8)
         axis.tick_params(labelsize=7)
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(bottom=min(0, values.min()))
         axis.grid(alpha=0.3)
     figure.savefig(path, dpi=110, format='png')
 

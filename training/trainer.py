@@ -1,4 +1,4 @@
-"""Learning rate schedule and training step. Knows no record files and no configuration."""
+"""Learning rate schedule and training step; independent of TFRecords and configurations."""
 import contextlib
 import math
 import typing
