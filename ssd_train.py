@@ -3,16 +3,16 @@
     python3 ssd_train.py --training_mode=finetune_new_ssd_step1 --max_steps=1000
     python3 ssd_train.py --training_mode=finetune_new_ssd_step2 --max_steps=120000
 
-Reads configs/config_general.py, config_common.py and config_train.py. Interrupted, it saves; started again, it goes on.
+Reads configs/config_general.py, config_common.py and config_train.py. Interrupted, it saves;
+started again, it goes on.
 """
 import fnmatch
-import functools
-import os
 
 from configs import detection_settings, load
-from configs.schema import RULES
+from utils.choices import STEP1
 from utils.errors import UserError
 from utils.script import quiet, run
+from utils.signals import StopRequest
 
 with quiet():
     from checkpoints import io as checkpoint
@@ -24,149 +24,142 @@ with quiet():
     from nets.slim_compat import prepare_devices, tf
     from preprocessing import damage, normalize, pipeline
     from training import distribution, starting_point
-    from training.log import Keeper, Log
-    from training.trainer import Schedule, Trainer, train
+    from training.keeper import Keeper
+    from training.log import Log
+    from training.trainer import Schedule, Trainer, check_finite
 
 
 def main() -> int:
     config = load('ssd_train', description=__doc__)
-    spec = backbones.from_config_name(config.backbone_network, config.resnet_depth, config.default_box_set)
-    spec = starting_point.record(config.training_mode, spec, config.output, config.checkpoint, config.restart)
+    spec = backbones.from_config_name(config.backbone_network, config.resnet_depth,
+                                      config.default_box_set)
     folder = config.output or checkpoint.default_folder(spec)
     tf.keras.utils.set_random_seed(config.seed)
     prepare_devices(config.deterministic, config.xla)
     strategy = distribution.strategy(config.distribution)
     share = distribution.share(strategy, config.batch_size, config.accumulate)
-    say = print if distribution.is_chief(strategy) else _silent
 
     # 1 data preparation: what the records hold, and where the weights come from
     index = tfrecord.read_index(config.train_records)
     held_out = _held_out(config.eval_records, index)
-    say(f'{index.images} training images, {len(index.classes)} classes, from {config.train_records}')
-    facts = checkpoint.describe(spec, config.training_mode, index.classes)
+    distribution.say(strategy, f'{index.images} training images, {len(index.classes)} classes, '
+                               f'from {config.train_records}')
     start = distribution.chief_first(strategy, lambda: starting_point.choose(
-        config.training_mode, spec, folder, config.checkpoint, config.restart, facts))
-    _make(folder)
+        config.training_mode, spec, folder, config.checkpoint, config.restart, index.classes))
+    spec = start.spec
 
-    # 2 preprocessing: augmented batches with their matched default boxes, from the step that training goes on with
-    match = functools.partial(targets.match, defaults=anchors.default_boxes(spec), threshold=config.match_threshold)
-    training_batches = functools.partial(
-        pipeline.training_batches, index, spec.image_size, config.batch_size,
-        fill=normalize.mean_colour(spec.normalization), seed=config.seed,
-        start_step=start.step, threads=config.data_threads, use_difficult=config.use_difficult,
-        target_fn=lambda boxes, labels: dict(zip(('classes', 'offsets'), match(boxes, labels), strict=True)),
-        distort=config.augment_distort, zoom_out=config.augment_zoom_out, crop=config.augment_crop, flip=config.augment_flip,
-        zoom_out_max=config.zoom_out_max)
-    batches = distribution.batches(strategy, training_batches)
+    # 2 preprocessing: augmented batches with their targets, from the step where training goes on
+    defaults = anchors.default_boxes(spec)
+
+    def matched(boxes, labels):
+        classes, offsets = targets.match(boxes, labels, defaults, config.match_threshold)
+        return {'classes': classes, 'offsets': offsets}
+
+    batches = distribution.batches(strategy, lambda **part: pipeline.training_batches(
+        index, spec.image_size, config.batch_size, fill=normalize.mean_colour(spec.normalization),
+        seed=config.seed, start_step=start.step, threads=config.data_threads,
+        use_difficult=config.use_difficult, target_fn=matched, distort=config.augment_distort,
+        zoom_out=config.augment_zoom_out, crop=config.augment_crop, flip=config.augment_flip,
+        zoom_out_max=config.zoom_out_max, **part))
 
     # 3 SSD model; step 1 freezes the whole backbone
-    frozen = ('*',) if config.training_mode == starting_point.STEP1 else _patterns(config.frozen_layers)
+    frozen = ('*',) if config.training_mode == STEP1 else tuple(
+        pattern.strip() for pattern in config.frozen_layers.split(',') if pattern.strip())
     with strategy.scope():
         model = ssd.SSD(spec, len(index.classes) + 1, precision=config.precision, frozen=frozen,
-                        freeze_batch_norm=config.freeze_batch_norm, batch_norm_decay=config.batch_norm_decay or None,
+                        freeze_batch_norm=config.freeze_batch_norm,
+                        batch_norm_decay=config.batch_norm_decay or None,
                         synchronized=config.sync_batch_norm).build()
-    trainer = Trainer(
-        model, Schedule(config.learning_rate * config.batch_size / 32, config.max_steps, config.schedule,
-                        config.warmup_steps),
-        functools.partial(normalize.normalize, normalization=spec.normalization), momentum=config.momentum,
-        weight_decay=config.weight_decay, bias_rate=config.bias_rate, clip=config.clip_gradients,
-        accumulate=config.accumulate, average=config.weight_average, negative_ratio=config.negative_ratio, strategy=strategy)
     _refuse_idle(frozen, model)
-    say(starting_point.apply(start, trainer, spec))
-    say(f'ssd_{spec.name}: {checkpoint.parameters(model.variables):,} parameters, '
-        f'{checkpoint.parameters(trainer.variables):,} learn; {spec.num_default_boxes} default boxes; '
-        f'{_devices(strategy)}, {share} images each')
+    if model.learns_statistics:
+        distribution.check_batch_norm(strategy, config.batch_size, config.accumulate,
+                                      config.sync_batch_norm)
+    schedule = Schedule(config.learning_rate * config.batch_size / 32, config.max_steps,
+                        config.schedule, config.warmup_steps)
+    trainer = Trainer(model, schedule, momentum=config.momentum, weight_decay=config.weight_decay,
+                      bias_rate=config.bias_rate, clip=config.clip_gradients,
+                      accumulate=config.accumulate, average=config.weight_average,
+                      negative_ratio=config.negative_ratio, strategy=strategy)
+    distribution.say(strategy, starting_point.restore(start, trainer))
+    distribution.say(strategy, f'ssd_{spec.name}: {checkpoint.parameters(model.variables):,} '
+                               f'parameters, {checkpoint.parameters(trainer.variables):,} learn; '
+                               f'{spec.num_default_boxes} default boxes; '
+                               f'{distribution.devices(strategy)}, {share} images each')
+    limits = postprocess.Limits(config.score_threshold, config.nms_threshold, config.nms_top_k,
+                                config.keep_top_k)
+    detect = distribution.shared(detector.Detector(model, limits=limits).detect, strategy, model)
 
-    # 4 training
-    chief = distribution.is_chief(strategy)  # the others compute, and write nothing
-    log = Log(folder, index.classes, trainer, start.origin, vars(config), _compared(config),
-              detection_settings(config)) if chief else None
-    keeper = Keeper(trainer, folder, config.keep_checkpoints, facts | {'started_from': start.origin})
-    limits = postprocess.Limits(config.score_threshold, config.nms_threshold, config.nms_top_k, config.keep_top_k)
-    detect = detector.Detector(model, limits=limits).detect
-    evaluate = held_out and functools.partial(_evaluate, distribution.shared(detect, strategy, model), trainer, held_out, config,
-                                              functools.partial(_note, keeper, log))
-    with damage.named(index), distribution.loss_named(strategy):
-        stopped = train(
-            trainer, batches, config.max_steps, log_every=config.log_every, save_every=config.save_every,
-            save=keeper.save if chief else _silent, report=log.report if chief else _silent, evaluate=evaluate,
-            eval_every=config.eval_every)
-    if log:
-        log.draw()
-    say(f'stopped by {stopped} at step {trainer.step}, saved in {folder}; the same command goes on from there' if stopped
-        else f'finished at step {trainer.step}; checkpoints are in {folder}')
+    # 4 training: next batch, step, log, save, evaluate
+    chief = distribution.is_chief(strategy)  # the other workers compute, and write nothing
+    keeper = Keeper(trainer, folder, config.keep_checkpoints, start.facts)
+    if chief:
+        log = Log(folder, start.step, max_steps=config.max_steps, batch_size=config.batch_size,
+                  classes=index.classes, strategy=strategy)
+        log.settings({'started_from': start.origin or 'nothing', 'first_step': start.step}
+                     | vars(config))
+    unchecked, stopped = [], ''  # steps whose loss nobody has looked at; why the training stops
+    with StopRequest() as request, damage.named(index), distribution.loss_named(strategy):
+        for step, batch in zip(range(start.step + 1, config.max_steps + 1), batches, strict=False):
+            scalars = trainer.train_step(batch, stop=bool(request.name))
+            unchecked.append((step, scalars, batch['ids']))
+            stopped = distribution.stop_reason(strategy, request.name, scalars['stop'])
+            last = step == config.max_steps or bool(stopped)
+            log_now, save_now, evaluate_now = (
+                last or step % every == 0
+                for every in (config.log_every, config.save_every, config.eval_every))
+            if log_now or save_now or evaluate_now:  # other steps need not wait for the device
+                check_finite(unchecked, strategy)
+                unchecked.clear()
+            if log_now and chief:
+                log.step(step, scalars, batch)
+            if save_now and chief:
+                keeper.save()
+            if evaluate_now and held_out and not stopped:
+                result, images = _evaluate(detect, trainer, held_out, config)
+                if chief:
+                    log.evaluation(step, result, keeper.offer(result.mean_ap),
+                                   records=config.eval_records, images=images,
+                                   **detection_settings(config), iou=0.5)
+            if stopped:
+                break
+    if chief:
+        log.curves()
+    distribution.say(strategy, f'stopped by {stopped} at step {trainer.step}, saved in {folder}; '
+                               'the same command goes on from there' if stopped else
+                     f'finished at step {trainer.step}; checkpoints are in {folder}')
     return 130 if stopped else 0
 
 
-def _make(folder):
-    """The output folder, before what takes long."""
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise UserError(f'folder {folder} cannot be made: {error.strerror}; choose another --output') from None
-
-
-def _patterns(text):
-    return tuple(pattern.strip() for pattern in text.split(',') if pattern.strip())
-
-
-def _refuse_idle(frozen, model):
-    """A pattern of frozen layers that fits no variable is a slip."""
-    scope = model.spec.imagenet.scope + '/'
-    names = [v.name[len(scope):] for v in model.trainable_variables if v.name.startswith(scope)]
-    for pattern in frozen:
-        if not fnmatch.filter(names, pattern):
-            layers = list(dict.fromkeys(name.split('/')[0] for name in names))
-            raise UserError(f"frozen_layers: '{pattern}' fits no variable of {model.spec.name}; its layers are "
-                            f'{", ".join(layers)} (write LAYER/*)')
-
-
 def _held_out(folder, index):
-    """The held-out records, which must have the training records' classes; None where none are configured."""
+    """The held-out records, which must have the training records' classes; None for no folder."""
     if not folder:
         return None
     held_out = tfrecord.read_index(folder)
     if held_out.classes != index.classes:
-        raise UserError(f'{folder} has the classes {", ".join(held_out.classes)}; the training records have '
-                        f'{", ".join(index.classes)}')
+        raise UserError(f'{folder} has the classes {", ".join(held_out.classes)}; the training '
+                        f'records have {", ".join(index.classes)}')
     return held_out
 
 
-def _devices(strategy):
-    """What computes, in words."""
-    kind = 'GPU' if tf.config.list_physical_devices('GPU') else f'CPU (no GPU found; {os.cpu_count()} cores)'
-    return f'{strategy.num_replicas_in_sync} x {kind}'
+def _refuse_idle(frozen, model):
+    """A pattern of frozen layers that fits no variable is a mistake."""
+    scope = model.spec.imagenet.scope + '/'
+    names = [v.name[len(scope):] for v in model.trainable_variables if v.name.startswith(scope)]
+    for pattern in frozen:
+        if not fnmatch.filter(names, pattern):
+            layers = dict.fromkeys(name.split('/')[0] for name in names)
+            raise UserError(f"frozen_layers: '{pattern}' fits no variable of {model.spec.name}; "
+                            f'its layers are {", ".join(layers)} (write LAYER/*)')
 
 
-def _silent(*_, **__):
-    """In place of print where another worker writes."""
-
-
-def _compared(config):
-    """The settings that are numbers, switches or words of a list: those that runs are compared by."""
-    return {key: value for key, value in vars(config).items() if not isinstance(value, str) or RULES[key].choices}
-
-
-def _evaluate(detect, trainer, held_out, config, note):
-    """VOC mAP of the weights, or of their moving average, on the held-out records. detect: of a detection.detector.Detector of the
-    model that is trained, perhaps shared between devices.  note: (step, result, number of images) -> None.
-    """
-    batches = pipeline.evaluation_batches(held_out, trainer.model.spec.image_size, config.batch_size,
-                                          max_images=config.eval_images)
+def _evaluate(detect, trainer, held_out, config):
+    """-> (evaluation.voc.VocResult of the weights or of their average, number of images)."""
+    batches = pipeline.evaluation_batches(held_out, trainer.model.spec.image_size,
+                                          config.batch_size, max_images=config.eval_images)
     with damage.named(held_out), trainer.averaged():
         found = collect.detect_all(detect, batches)
-    note(trainer.step, voc_eval.evaluate(found.detections, found.ground_truths, held_out.classes), len(found.ground_truths))
-
-
-def _note(keeper, log, step, result, images):
-    """Keeps the checkpoint if it is the best, and logs the evaluation. log: None on workers that do not write."""
-    if log is None:
-        return
-    best = keeper.offer(result.mean_ap)
-    log.evaluation(step, result, best, images)
-    print(f'step {step}: mAP 07 {voc_eval.number(result.mean_ap)}, over classes with 20+ objects '
-          f'{voc_eval.number(result.mean_over(20))}, {images} held-out images'
-          + (f'; best so far, kept in {keeper.best_folder}' if best else ''), flush=True)
+    result = voc_eval.evaluate(found.detections, found.ground_truths, held_out.classes)
+    return result, len(found.ground_truths)
 
 
 if __name__ == '__main__':

@@ -42,7 +42,7 @@ with quiet():
     from nets.slim_compat import prepare_devices, tf
     from preprocessing import pipeline
     from training import distribution
-    from training.trainer import Schedule
+    from training.trainer import Schedule, Trainer
     from utils import command_line
 
 # Precision -> largest relative errors of the loss and of the gradients, against float32 on a CPU.
@@ -50,6 +50,7 @@ with quiet():
 # bits, and a network with random weights multiplies such errors from layer to layer.
 LIMITS = {'float32': (1e-4, 2e-2), 'TF32': (1e-2, 0.3), 'bfloat16': (5e-2, 0.6),
           'float16': (1e-2, 0.3)}
+_OVERFLOWS = 20  # of float16 at most, each of which halves the loss scale
 _BATCH_SIZE = {'gpu': 8, 'cpu': 4}
 _LEAST_SCORE = 0.1  # rounding adds or removes detections below it
 
@@ -57,6 +58,7 @@ _LEAST_SCORE = 0.1  # rounding adds or removes detections below it
 def main() -> int:
     options = _options()
     if options.reference:
+        prepare_devices()
         kind, _, backbone = options.reference.partition(':')
         np.savez(_reference_file(options), **_REFERENCES[kind](options, backbone))
         return 0
@@ -160,20 +162,25 @@ def _command(role, name, device, folder):
 
 
 def _without_gpu(name, options):
-    """Results of a reference, from a process that sees no GPU.
+    """Results of a reference, from a process that sees no GPU; see `_elsewhere`."""
+    return _elsewhere(name, options, {'CUDA_VISIBLE_DEVICES': '-1'})
+
+
+def _elsewhere(name, options, environment):
+    """Results of a reference, from a process of its own.
 
     Args:
         name: a key of _REFERENCES, for a training step followed by ':' and a backbone.
+        environment: variables that the process gets beside the present ones.
 
     Returns:
-        {name: array}, as np.load gives it.
+        {name: array}.
     """
     done = subprocess.run(_command('reference', name, options.device, options.folder),
-                          env=os.environ | {'CUDA_VISIBLE_DEVICES': '-1'}, capture_output=True,
-                          text=True)
+                          env=os.environ | environment, capture_output=True, text=True)
     if done.returncode:
-        raise RuntimeError(f'on the CPU: {done.stderr}')
-    return np.load(_reference_file(options))
+        raise RuntimeError(f'with {environment}: {done.stderr}')
+    return dict(np.load(_reference_file(options)))
 
 
 def _reference_file(options):
@@ -198,8 +205,10 @@ def _numbers(options, backbone):
     prepare_devices()
     rows = []
     for precision in LIMITS if options.device == 'gpu' else ('float32', 'bfloat16'):
-        _allow_tf32(precision != 'float32')
-        found = _train_step(options, backbone, 'float32' if precision == 'TF32' else precision)
+        if precision == 'float32':  # what a process has computed in TF32 it goes on to compute so
+            found = _elsewhere(f'step:{backbone}', options, {'NVIDIA_TF32_OVERRIDE': '0'})
+        else:
+            found = _train_step(options, backbone, 'float32' if precision == 'TF32' else precision)
         rows += _compare(f'{backbone}, {precision}', found, expected, precision)
     return rows
 
@@ -255,17 +264,21 @@ def _train_step(options, backbone, precision='float32', strategy=None):
         model = ssd.SSD(spec, models.CLASSES, precision=precision, synchronized=devices > 1).build()
     for variable in model.variables:
         variable.assign(_weights(checkpoint.variable_name(variable), variable.shape))
-    trainer = models.new_trainer(model, Schedule(1., 10), momentum=0., weight_decay=0.,
-                                 bias_rate=1., strategy=strategy)
+    trainer = Trainer(model, Schedule(1., 10), momentum=0., weight_decay=0., bias_rate=1.,
+                      strategy=strategy)
     before = [variable.numpy() for variable in model.trainable_variables]
     batch = models.random_batch(spec, _BATCH_SIZE[options.device])
     if devices > 1:
         batch = {name: _share_out(tf.split(values, devices), strategy)
                  for name, values in batch.items()}
-    loss = float(trainer.train_step(batch)['loss'])
-    gradients = {checkpoint.variable_name(variable): old - variable.numpy()
-                 for variable, old in zip(model.trainable_variables, before, strict=True)}
-    return gradients | {'loss': loss}
+    for _ in range(_OVERFLOWS):
+        loss = float(trainer.train_step(batch)['loss'])
+        changes = [old - variable.numpy()
+                   for variable, old in zip(model.trainable_variables, before, strict=True)]
+        if any(change.any() for change in changes):
+            break  # float16: no overflow any more, which would have left the weights as they were
+    names = [checkpoint.variable_name(variable) for variable in model.trainable_variables]
+    return dict(zip(names, changes, strict=True)) | {'loss': loss}
 
 
 def _share_out(parts, strategy):
@@ -372,7 +385,7 @@ def _resume(options, _):
     def new_trainer():
         tf.keras.utils.set_random_seed(1)
         model = ssd.SSD(spec, models.CLASSES, precision='bfloat16').build()
-        return models.new_trainer(model, Schedule(1e-3, 100), average=0.9)
+        return Trainer(model, Schedule(1e-3, 100), average=0.9)
 
     straight, resumed = new_trainer(), new_trainer()
     for _ in range(2):

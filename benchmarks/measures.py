@@ -31,7 +31,7 @@ with quiet():
     from nets.slim_compat import tf
     from nets.spec import BackboneSpec
     from preprocessing import normalize, pipeline
-    from training.trainer import Schedule
+    from training.trainer import Schedule, Trainer
     from utils.errors import UserError
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -118,7 +118,7 @@ def _read_batches(spec, setting, threads):
 
 def training(spec: BackboneSpec, setting: Setting) -> dict[str, float]:
     """Training steps on a fixed batch: forward, loss, gradients, update."""
-    trainer = models.new_trainer(_model(spec, setting), Schedule(1e-3, 1000))
+    trainer = Trainer(_model(spec, setting), Schedule(1e-3, 1000))
     batch = models.random_batch(spec, setting.batch_size)
     return _rate(functools.partial(trainer.train_step, batch), setting,
                  lambda scalars: float(scalars['loss']))

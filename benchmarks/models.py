@@ -1,25 +1,11 @@
-"""Trainers and random batches that several benchmarks share."""
-import functools
-
+"""Random batches that several benchmarks share."""
 import numpy as np
 
-from nets import ssd
 from nets.slim_compat import tf
 from nets.spec import BackboneSpec
-from preprocessing import normalize
-from training.trainer import Schedule, Trainer
 
 CLASSES = 21  # VOC's 20 and background
 _MATCHED = 10  # default boxes per image, about as many as VOC has
-
-
-def new_trainer(model: ssd.SSD, schedule: Schedule, **settings: float) -> Trainer:
-    """Trainer of a model on images in the model's own normalization. settings: as of Trainer."""
-    return Trainer(model, schedule, _normalize(model), **settings)
-
-
-def _normalize(model):
-    return functools.partial(normalize.normalize, normalization=model.spec.normalization)
 
 
 def random_images(spec: BackboneSpec, batch_size: int) -> tf.Tensor:

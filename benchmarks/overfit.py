@@ -24,7 +24,7 @@ from utils.script import quiet, run
 with quiet():
     import numpy as np
 
-    from benchmarks import commands, models
+    from benchmarks import commands
     from datasets import shapes
     from detection.detector import Detector
     from evaluation import voc as voc_eval
@@ -91,12 +91,12 @@ def learn(spec: BackboneSpec, precision: str, learning_rate: float, max_steps: i
         for _ in range(every):
             scalars = trainer.train_step(batch)
         best = max(best, _mean_ap(detect(batch['images']), truths))
-    return Learned(trainer, batch, best, float(scalars['loss'] - scalars['l2']))
+    return Learned(trainer, batch, best, float(scalars['loss'] - scalars['losses']['l2']))
 
 
 def _new_trainer(spec, precision, learning_rate):
     model = ssd.SSD(spec, len(shapes.SHAPES) + 1, precision=precision, batch_norm_decay=0.8).build()
-    return models.new_trainer(model, Schedule(learning_rate, 10**6, warmup=20), clip=10.)
+    return Trainer(model, Schedule(learning_rate, 10**6, warmup=20), clip=10.)
 
 
 def _eight_images(spec):

@@ -1,10 +1,13 @@
-"""Box arithmetic in numpy. Boxes are [ymin, xmin, ymax, xmax] in [0, 1] unless the name says centers: [cy, cx, h, w]."""
+"""Box arithmetic in numpy.
+
+Boxes are [ymin, xmin, ymax, xmax] in [0, 1], or where the name says centers: [cy, cx, h, w].
+"""
 from collections.abc import Sequence
 
 import numpy as np
 
-# Offsets are divided by these, so that all four have similar spread (ssd_pascal.py: prior_variance .1 .1 .2 .2).
-# Order of this project: cy, cx, h, w.
+# Offsets are divided by these, so that all four have similar spread (ssd_pascal.py: prior_variance
+# .1 .1 .2 .2). In the order cy, cx, h, w.
 VARIANCES = (0.1, 0.1, 0.2, 0.2)
 
 
@@ -26,7 +29,7 @@ def areas(boxes: np.ndarray) -> np.ndarray:
 
 
 def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Intersection over union (Jaccard overlap): first [M, 4], second [N, 4], corners -> [M, N] in [0, 1]."""
+    """Intersection over union: first [M, 4], second [N, 4], corners -> [M, N] in [0, 1]."""
     first, second = first[:, None], second[None]
     low = np.maximum(first[..., :2], second[..., :2])
     high = np.minimum(first[..., 2:], second[..., 2:])
@@ -35,10 +38,17 @@ def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.where(union > 0, intersection / np.where(union > 0, union, 1), 0)
 
 
-def encode(boxes: np.ndarray, defaults: np.ndarray, variances: Sequence[float] = VARIANCES) -> np.ndarray:
+def encode(boxes: np.ndarray, defaults: np.ndarray,
+           variances: Sequence[float] = VARIANCES) -> np.ndarray:
     """Offsets of boxes from their default boxes, SSD paper equation (2).
 
-    boxes: [K, 4] corners.  defaults: [K, 4] centers.  -> float32 [K, 4] cy, cx, h, w.
+    Args:
+        boxes: [K, 4] corners.
+        defaults: [K, 4] centers.
+        variances: divisors of the four offsets.
+
+    Returns:
+        float32 [K, 4] cy, cx, h, w.
     """
     centers = corners_to_centers(boxes)
     offsets = np.concatenate([(centers[..., :2] - defaults[..., :2]) / defaults[..., 2:],
@@ -46,8 +56,9 @@ def encode(boxes: np.ndarray, defaults: np.ndarray, variances: Sequence[float] =
     return (offsets / np.asarray(variances)).astype(np.float32)
 
 
-def decode(offsets: np.ndarray, defaults: np.ndarray, variances: Sequence[float] = VARIANCES) -> np.ndarray:
-    """The inverse of `encode`: offsets [..., K, 4], defaults [K, 4] centers -> [..., K, 4] corners, not clipped."""
+def decode(offsets: np.ndarray, defaults: np.ndarray,
+           variances: Sequence[float] = VARIANCES) -> np.ndarray:
+    """The inverse of `encode`: offsets [..., K, 4] -> [..., K, 4] corners, not clipped."""
     offsets = offsets * np.asarray(variances, offsets.dtype)
     centers = np.concatenate([offsets[..., :2] * defaults[..., 2:] + defaults[..., :2],
                               np.exp(offsets[..., 2:]) * defaults[..., 2:]], axis=-1)

@@ -1,7 +1,8 @@
-"""One record per backbone: everything that must agree, in one place, checked when it is built. No TensorFlow here.
+"""One spec per backbone: all facts that must agree, in one place, checked when it is made.
 
-Codebases that keep a backbone's facts in several files end up with VGG's box steps on another network's grid, or with the
-pixel range of one network fed to another. A `BackboneSpec` is written once, in the backbone's own file.
+Codebases that keep a backbone's facts in several files end up with VGG's box steps on another
+network's grid, or with the pixel range of one network fed to another. A `BackboneSpec` is written
+once, in the backbone's own file. No TensorFlow here.
 """
 import dataclasses
 import typing
@@ -15,14 +16,15 @@ RESNET_DEPTHS = (50, 101, 152)
 # Number formats of activations (nets.ssd).
 PRECISIONS = ('float32', 'bfloat16', 'float16')
 
-# Default box sizes in pixels of a 300 x 300 image, smallest layer first: min sizes, and one more for the last max size.
-# weiliu89/caffe (branch ssd): 'coco' = examples/ssd/ssd_coco.py, 'voc' = examples/ssd/ssd_pascal.py.
+# Default box sizes in pixels of a 300 x 300 image, smallest layer first: min sizes, and one more
+# for the last max size. weiliu89/caffe (branch ssd): 'coco' = examples/ssd/ssd_coco.py,
+# 'voc' = examples/ssd/ssd_pascal.py.
 BOX_SETS_300 = {
     'coco': (21., 45., 99., 153., 207., 261., 315.),
     'voc': (30., 60., 111., 162., 213., 264., 315.),
 }
-# The same for 512 x 512 and seven layers. Caffe reads sizes into an int, so its 35.84 acts as 35 (prior_box_layer.cpp);
-# here the published fractions are kept.
+# The same for 512 x 512 and seven layers. Caffe reads sizes into an int, so its 35.84 acts as 35
+# (prior_box_layer.cpp); here the published fractions are kept.
 BOX_SETS_512 = {
     'coco': (20.48, 51.2, 133.12, 215.04, 296.96, 378.88, 460.8, 542.72),
     'voc': (35.84, 76.8, 153.6, 230.4, 307.2, 384., 460.8, 537.6),
@@ -33,9 +35,15 @@ RATIOS_512 = ((2.,), (2., 3.), (2., 3.), (2., 3.), (2., 3.), (2.,), (2.,))
 
 @dataclasses.dataclass(frozen=True)
 class ExtraLayer:
-    """A pair of convolutions after the body: 1x1 to `squeeze` channels, then `kernel` x `kernel` to `depth`.
+    """A pair of convolutions after the body: 1x1, then `kernel` x `kernel`.
 
-    `padding` is 'SAME' as TensorFlow pads, 'VALID', or 'EXPLICIT' for Caffe's symmetric `pad` pixels on each side.
+    Attributes:
+        squeeze: output channels of the first.
+        depth: output channels of the second.
+        stride: of the second.
+        padding: 'SAME' as TensorFlow pads, 'VALID', or 'EXPLICIT' for Caffe's symmetric one.
+        kernel: side of the second.
+        pad: pixels on each side, for 'EXPLICIT'.
     """
     squeeze: int
     depth: int
@@ -49,8 +57,12 @@ class ExtraLayer:
 class ImageNetCheckpoint:
     """Where the backbone's published ImageNet weights are, and how its variables map on them.
 
-    file: name inside checkpoints/<backbone>/.  scope: the variables' scope there.  url: where to get it.
-    derive: variable name -> (name in the checkpoint, function of its array), for variables without a namesake.
+    Attributes:
+        file: name inside checkpoints/<backbone>/.
+        scope: the variables' scope there.
+        url: where to get it.
+        derive: variable name -> (name in the checkpoint, function of its array), for variables
+            whose name the checkpoint does not have.
     """
     file: str
     scope: str
@@ -62,21 +74,27 @@ class ImageNetCheckpoint:
 class BackboneSpec:
     """All facts of one backbone.
 
-    name: as in `nets.backbones.names()`.
-    builder: (images [B, S, S, 3], is_training, **batch norm options) -> dict of end point name -> tensor.
-    image_size: S, pixels.
-    feature_layers: the end points that get heads, finest first.  extra_from: the end point that the extra layers follow.
-    grids: rows (= columns) of every head's feature map, extra layers included.
-    extra_layers: what is built on top; their names are 'extra_1', 'extra_2', ...
-    extra_batch_norm: extra layers use batch norm (backbones that have it) instead of biases.
-    box_sets, aspect_ratios, steps: default boxes per head, in pixels (see nets.anchors). `steps` empty: image_size / grid.
-    first_centers: centre of each head's first cell, pixels. Empty: steps / 2.
-    box_set: the chosen entry of box_sets.
-    normalization: pixel convention, a word of preprocessing.normalize.
-    l2_norm: feature layer -> initial scale, for layers that are L2-normalised over channels.
-    imagenet: the published classifier.
-    parameters: exact number of backbone parameters that the SSD uses, moving statistics included.
-    overrides: fields that differ from the backbone's own, as JSON has them (see `overridden`).
+    Attributes:
+        name: as in `nets.backbones.names()`.
+        builder: (images [B, S, S, 3], is_training, **batch norm options) -> dict of end point name
+            -> tensor.
+        image_size: S, pixels.
+        feature_layers: the end points that get heads, finest first.
+        extra_from: the end point that the extra layers follow.
+        grids: rows (= columns) of every head's feature map, extra layers included.
+        extra_layers: what is built on top; their names are 'extra_1', 'extra_2', ...
+        normalization: a word of preprocessing.normalize.
+        imagenet: the published classifier.
+        parameters: exact number of backbone parameters that the SSD uses, moving statistics
+            included.
+        extra_batch_norm: extra layers use batch norm (backbones that have it) instead of biases.
+        box_sets: sets of default box sizes by name, pixels (see nets.anchors).
+        aspect_ratios: of the default boxes, per head.
+        steps: distance of default boxes' centers per head, pixels; empty: image_size / grid.
+        first_centers: center of each head's first cell, pixels; empty: steps / 2.
+        box_set: the chosen entry of box_sets.
+        l2_norm: feature layer -> initial scale, for layers that are L2-normalized over channels.
+        overrides: fields that differ from the backbone's own, as JSON has them (see `overridden`).
     """
     name: str
     builder: Callable[..., dict[str, 'tf.Tensor']]
@@ -89,7 +107,8 @@ class BackboneSpec:
     imagenet: ImageNetCheckpoint
     parameters: int
     extra_batch_norm: bool = True
-    box_sets: Mapping[str, tuple[float, ...]] = dataclasses.field(default_factory=lambda: BOX_SETS_300)
+    box_sets: Mapping[str, tuple[float, ...]] = dataclasses.field(
+        default_factory=lambda: BOX_SETS_300)
     aspect_ratios: tuple[tuple[float, ...], ...] = RATIOS_300
     steps: tuple[float, ...] = ()
     first_centers: tuple[float, ...] = ()
@@ -104,35 +123,39 @@ class BackboneSpec:
 
     def _check(self):
         heads = len(self.feature_layers) + len(self.extra_layers)
-        lengths = {'grids': len(self.grids), 'aspect_ratios': len(self.aspect_ratios), 'steps': len(self.steps),
-                   'first_centers': len(self.centers), 'box sizes': len(self.sizes) - 1}
+        lengths = {'grids': len(self.grids), 'aspect_ratios': len(self.aspect_ratios),
+                   'steps': len(self.steps), 'first_centers': len(self.centers),
+                   'box sizes': len(self.sizes) - 1}
         for what, length in lengths.items():
             if length != heads:
                 raise ValueError(f'{self.name}: {heads} heads, but {length} {what}')
         for grid, step, first in zip(self.grids, self.steps, self.centers, strict=True):
             low, high = first - step / 2, first + (grid - 0.5) * step
             if max(abs(low), abs(high - self.image_size)) > 0.1 * self.image_size:
-                raise ValueError(f'{self.name}: {grid} cells of {step:g} pixels, the first at {first:g}, do not cover '
-                                 f'{self.image_size} pixels')
+                raise ValueError(f'{self.name}: {grid} cells of {step:g} pixels, the first at '
+                                 f'{first:g}, do not cover {self.image_size} pixels')
         if unknown := set(self.l2_norm) - set(self.feature_layers):
-            raise ValueError(f'{self.name}: L2 norm of {sorted(unknown)}, which is no feature layer')
+            raise ValueError(f'{self.name}: L2 norm of {sorted(unknown)}, '
+                             'which is no feature layer')
 
     @property
     def sizes(self) -> tuple[float, ...]:
         """Sizes of the chosen set, pixels: layer i has min size i and max size i + 1."""
         if self.box_set not in self.box_sets:
-            raise ValueError(f"{self.name}: unknown default box set '{self.box_set}'; known: {', '.join(self.box_sets)}")
+            raise ValueError(f"{self.name}: unknown default box set '{self.box_set}'; known: "
+                             f'{", ".join(self.box_sets)}')
         return self.box_sets[self.box_set]
 
     @property
     def centers(self) -> tuple[float, ...]:
-        """Centre of each head's first cell, pixels; the next ones follow at the head's step."""
+        """Center of each head's first cell, pixels; the next ones follow at the head's step."""
         return self.first_centers or tuple(step / 2 for step in self.steps)
 
     @property
     def box_facts(self) -> dict[str, list]:
-        """What a checkpoint says of the default boxes that it was trained for; see detection.detector.load. Plain lists."""
-        return {'sizes': list(self.sizes), 'aspect_ratios': [list(ratios) for ratios in self.aspect_ratios]}
+        """The default boxes as a checkpoint's description has them: plain lists."""
+        return {'sizes': list(self.sizes),
+                'aspect_ratios': [list(ratios) for ratios in self.aspect_ratios]}
 
     @property
     def boxes_per_cell(self) -> tuple[int, ...]:
@@ -142,23 +165,30 @@ class BackboneSpec:
     @property
     def num_default_boxes(self) -> int:
         """K, e.g. 38*38*4 + 19*19*6 + 10*10*6 + 5*5*6 + 3*3*4 + 1*1*4 = 8732."""
-        return sum(grid * grid * boxes for grid, boxes in zip(self.grids, self.boxes_per_cell, strict=True))
+        heads = zip(self.grids, self.boxes_per_cell, strict=True)
+        return sum(grid * grid * boxes for grid, boxes in heads)
 
     @property
     def head_layers(self) -> tuple[str, ...]:
         """Names of the layers with heads: feature layers, then extra layers."""
         return self.feature_layers + tuple(f'extra_{i + 1}' for i in range(len(self.extra_layers)))
 
-    def build(self, images: 'tf.Tensor', is_training: bool, **options: float | None) -> dict[str, 'tf.Tensor']:
-        """Builds the body: images [B, S, S, 3] in the record's pixel convention -> dict of end point -> tensor.
+    def build(self, images: 'tf.Tensor', is_training: bool,
+              **options: float | None) -> dict[str, 'tf.Tensor']:
+        """Builds the body; its variables have the names of the published ImageNet checkpoint.
 
-        Variables carry the names of the published ImageNet checkpoint. The dict holds `feature_layers` and `extra_from`.
-        options: the builder's, of batch norm.
+        Args:
+            images: [B, S, S, 3], normalized.
+            is_training: Python bool.
+            **options: the builder's, of batch norm.
+
+        Returns:
+            {end point: tensor}, `feature_layers` and `extra_from` among them.
         """
         return self.builder(images, is_training, **options)
 
     def with_box_set(self, box_set: str) -> 'BackboneSpec':
-        """The same record with another set of default box sizes; ValueError lists the known sets."""
+        """This spec with another set of default box sizes; ValueError lists the known sets."""
         return dataclasses.replace(self, box_set=box_set)
 
     def overridden(self, overrides: Mapping[str, typing.Any]) -> 'BackboneSpec':
@@ -177,11 +207,10 @@ class BackboneSpec:
                 values['box_sets'] = dict(self.box_sets) | {
                     name: tuple(map(float, sizes)) for name, sizes in values['box_sets'].items()}
             if 'extra_layers' in values:
-                values['extra_layers'] = tuple(ExtraLayer(**layer) for layer in values['extra_layers'])
+                values['extra_layers'] = tuple(
+                    ExtraLayer(**layer) for layer in values['extra_layers'])
             if unknown := set(values) - {'normalization', 'box_set', 'box_sets', 'extra_layers'}:
                 raise ValueError(f'{min(unknown)} cannot be overridden')
             return dataclasses.replace(self, **values, overrides=overrides)
         except (TypeError, AttributeError, ValueError) as error:
             raise ValueError(f'{self.name}: overrides do not fit: {error}') from None
-
-

@@ -1,7 +1,7 @@
-"""The SSD network: a backbone's body, extra layers on top, and a multibox head on each of the chosen layers.
+"""The SSD network: a backbone's body, extra layers on top, and a multibox head on several layers.
 
-Source: SSD paper section 2.1; weiliu89/caffe, branch ssd, examples/ssd/ssd_pascal.py (AddExtraLayers) and
-python/caffe/model_libs.py (CreateMultiBoxHead, VGGNetBody).
+Source: SSD paper section 2.1; weiliu89/caffe, branch ssd, examples/ssd/ssd_pascal.py
+(AddExtraLayers) and python/caffe/model_libs.py (CreateMultiBoxHead, VGGNetBody).
 """
 import fnmatch
 
@@ -10,8 +10,8 @@ from nets.slim_compat import slim, tf
 from nets.spec import BackboneSpec, ExtraLayer
 
 SCOPE = 'ssd'
-# Parameters that stay float32 in mixed precision: batch norm's, depth-wise kernels (see backbones.common.depthwise), and the
-# L2 norm's scale.
+# Parameters that stay float32 in mixed precision: batch norm's, depth-wise kernels (see
+# backbones.common.depthwise), and the L2 norm's scale.
 FLOAT32_NAMES = ('gamma', 'beta', 'moving_mean', 'moving_variance', 'depthwise_weights', 'scale')
 # Batch norm of the extra layers, where the backbone has batch norm.
 _EXTRA_DECAY = 0.997
@@ -21,37 +21,42 @@ _EXTRA_EPSILON = 1e-3
 class SSD(tf.Module):
     """model(images, is_training) -> (logits [B, K, C], offsets [B, K, 4]), both float32.
 
-    images: float32 [B, S, S, 3] in the record's pixel convention.  is_training: Python bool.
-    Offsets are cy, cx, h, w. Backbone variables carry the names of the ImageNet checkpoint, all others start with 'ssd/'.
+    images: float32 [B, S, S, 3] in the spec's normalization.  is_training: Python bool.
+    Offsets are cy, cx, h, w. Backbone variables have the names of the ImageNet checkpoint, all
+    others start with 'ssd/'.
 
     Args:
+        spec: the backbone's.
         num_classes: C, background included.
-        precision: 'float32', 'bfloat16' or 'float16' of activations and of the copies of kernels that touch them.
-        frozen: patterns of backbone variables, as of `fnmatch`, behind the backbone's scope: ('Conv2d_0/*', ...). These layers
-            neither learn nor move their batch norm statistics. ('*',): the whole backbone.
-        synchronized: batch norm in training takes the statistics of all devices' images together.
-        freeze_batch_norm: the whole backbone keeps its batch norm statistics and computes with them; gamma and beta learn.
+        precision: 'float32', 'bfloat16' or 'float16', of activations and kernels in use.
+        frozen: patterns of backbone variables, as of `fnmatch`, without the backbone's scope:
+            ('Conv2d_0/*', ...). These layers neither learn nor update their batch norm statistics.
+            ('*',): the whole backbone.
+        freeze_batch_norm: the whole backbone keeps its batch norm statistics and computes with
+            them; gamma and beta learn.
         batch_norm_decay: of the statistics' moving average; None: the published value.
+        synchronized: batch norm in training takes the statistics of all devices' images together.
     """
 
-    def __init__(self, spec: BackboneSpec, num_classes: int, *, precision: str = 'float32', frozen: tuple[str, ...] = (),
-                 freeze_batch_norm: bool = False, batch_norm_decay: float | None = None, synchronized: bool = False):
+    def __init__(self, spec: BackboneSpec, num_classes: int, *, precision: str = 'float32',
+                 frozen: tuple[str, ...] = (), freeze_batch_norm: bool = False,
+                 batch_norm_decay: float | None = None, synchronized: bool = False):
         super().__init__(name='ssd_' + spec.name)
         if num_classes < 2:
-            raise ValueError(f'num_classes is {num_classes}; background and at least one class make 2')
-        self.spec = spec
-        self.num_classes = num_classes
+            raise ValueError(f'num_classes is {num_classes}; '
+                             'background and at least one class make 2')
+        self.spec, self.num_classes = spec, num_classes
         self.dtype = tf.as_dtype(precision)
         self.frozen = tuple(f'{spec.imagenet.scope}/{pattern}' for pattern in frozen)
-        self.freeze_batch_norm = freeze_batch_norm
+        self.freeze_batch_norm, self.synchronized = freeze_batch_norm, synchronized
         self.batch_norm_decay = batch_norm_decay
-        self.synchronized = synchronized
 
     @tf.compat.v1.keras.utils.track_tf1_style_variables
     def __call__(self, images: tf.Tensor, is_training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.compat.v1.variable_scope('', custom_getter=self._cast_kernels), \
                 slim.arg_scope([batch_norm], learns=self._learns, synchronized=self.synchronized):
-            points = dict(self.spec.build(tf.cast(images, self.dtype), is_training and not self.freeze_batch_norm,
+            points = dict(self.spec.build(tf.cast(images, self.dtype),
+                                          is_training and not self.freeze_batch_norm,
                                           batch_norm_decay=self.batch_norm_decay))
             with tf.compat.v1.variable_scope(SCOPE):
                 self._add_extra_layers(points, is_training)
@@ -60,9 +65,11 @@ class SSD(tf.Module):
     def build(self) -> 'SSD':
         """Creates the variables, without computing anything; returns self."""
         size, gpus = self.spec.image_size, tf.config.list_logical_devices('GPU')
-        # What a traced function creates lands on the CPU, and a GPU would fetch it at every step. Strategies place their own.
+        images = tf.TensorSpec([None, size, size, 3], tf.float32)
+        # A traced function creates variables on the CPU, and a GPU would fetch them at every step.
+        # Strategies place their own.
         with tf.device(gpus[0].name if gpus and not tf.distribute.has_strategy() else None):
-            tf.function(self, autograph=False).get_concrete_function(tf.TensorSpec([None, size, size, 3], tf.float32), False)
+            tf.function(self, autograph=False).get_concrete_function(images, False)
         return self
 
     @property
@@ -70,11 +77,19 @@ class SSD(tf.Module):
         """The variables that training changes: all trainable ones but the frozen ones."""
         return [v for v in self.trainable_variables if self._learns(v.name)]
 
+    @property
+    def learns_statistics(self) -> bool:
+        """Whether batch norm takes statistics from the images, in some layer, while training."""
+        return any(
+            v.name.startswith(SCOPE + '/')
+            or not self.freeze_batch_norm and self._learns(v.name.replace('moving_mean:0', 'gamma'))
+            for v in self.variables if v.name.endswith('/moving_mean:0'))
+
     def _learns(self, name):
         return not any(fnmatch.fnmatchcase(name, pattern) for pattern in self.frozen)
 
     def _cast_kernels(self, getter, name, *args, **kwargs):
-        """Creates every variable as float32 and hands kernels and biases out in the compute type."""
+        """Creates variables as float32, and casts kernels and biases to the compute type."""
         kwargs['dtype'] = tf.float32
         variable = getter(name, *args, **kwargs)
         if self.dtype == tf.float32 or name.split('/')[-1] in FLOAT32_NAMES:
@@ -102,20 +117,23 @@ class SSD(tf.Module):
     def _multibox_head(self, points):
         """3 x 3 convolutions on every head layer: 4 offsets and C logits per default box."""
         logits, offsets = [], []
-        for layer, grid, boxes in zip(self.spec.head_layers, self.spec.grids, self.spec.boxes_per_cell, strict=True):
+        spec = self.spec
+        heads = zip(spec.head_layers, spec.grids, spec.boxes_per_cell, strict=True)
+        for layer, grid, boxes in heads:
             net = points[layer]
             if net.shape[1:3].as_list() != [grid, grid]:
-                raise ValueError(f'{self.spec.name}: {layer} is {net.shape[1]} x {net.shape[2]}, its record says {grid}')
+                raise ValueError(f'{spec.name}: {layer} is {net.shape[1]} x {net.shape[2]}, '
+                                 f'its spec says {grid}')
             with tf.compat.v1.variable_scope(layer.replace('/', '_')):
-                if layer in self.spec.l2_norm:
-                    net = _l2_norm(net, self.spec.l2_norm[layer])
+                if layer in spec.l2_norm:
+                    net = _l2_norm(net, spec.l2_norm[layer])
                 offsets.append(_head(net, boxes, 4, 'offsets'))
                 logits.append(_head(net, boxes, self.num_classes, 'logits'))
         return tf.concat(logits, axis=1), tf.concat(offsets, axis=1)
 
 
 def _xavier():
-    """Caffe's 'xavier' filler as slim has it: uniform, variance 2 / (fan in + fan out) (Glorot and Bengio 2010)."""
+    """slim's 'xavier': uniform, variance 2 / (fan in + fan out) (Glorot and Bengio 2010)."""
     return tf.compat.v1.glorot_uniform_initializer()
 
 
@@ -126,11 +144,12 @@ def _extra_layer(net, layer: ExtraLayer, scope):
         if padding == 'EXPLICIT':
             net = tf.pad(net, [[0, 0], [layer.pad] * 2, [layer.pad] * 2, [0, 0]])
             padding = 'VALID'
-        return slim.conv2d(net, layer.depth, layer.kernel, stride=layer.stride, padding=padding, scope='conv3x3')
+        return slim.conv2d(net, layer.depth, layer.kernel, stride=layer.stride, padding=padding,
+                           scope='conv3x3')
 
 
 def _l2_norm(net, initial_scale: float):
-    """Each pixel's channels to length 1, times a learned scale per channel (ParseNet; Caffe's Normalize layer)."""
+    """Each pixel's channels to length 1, times a learned scale (ParseNet; Caffe's Normalize)."""
     scale = tf.compat.v1.get_variable('l2_norm/scale', [net.shape[-1]],
                                       initializer=tf.compat.v1.constant_initializer(initial_scale))
     normalised = tf.nn.l2_normalize(tf.cast(net, tf.float32), axis=-1, epsilon=1e-10)
@@ -139,6 +158,6 @@ def _l2_norm(net, initial_scale: float):
 
 def _head(net, boxes: int, values: int, scope):
     """[B, grid, grid, D] -> float32 [B, grid * grid * boxes, values]."""
-    net = slim.conv2d(net, boxes * values, 3, activation_fn=None, normalizer_fn=None, weights_initializer=_xavier(),
-                      scope=scope)
+    net = slim.conv2d(net, boxes * values, 3, activation_fn=None, normalizer_fn=None,
+                      weights_initializer=_xavier(), scope=scope)
     return tf.reshape(tf.cast(net, tf.float32), [-1, net.shape[1] * net.shape[2] * boxes, values])

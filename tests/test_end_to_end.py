@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -21,6 +22,7 @@ from datasets import shapes, tfrecord
 from evaluation import voc as voc_eval
 from nets import backbones, ssd
 from tests.checkpoints import published_networks
+from tests.training import tiny
 from training import log
 from training.trainer import NotFinite
 from utils.errors import DataError, UserError
@@ -215,9 +217,63 @@ def test_two_devices_train_evaluate_and_resume(room):
     for steps in (1, 2):
         done = subprocess.run(
             [sys.executable, '-c', program, '--backbone_network=ssd_mobilenet_v1', '--training_mode=from_scratch',
-             '--batch_size=4', '--distribution=mirrored', f'--max_steps={steps}', '--accumulate=2', '--weight_average=0.9',
+             '--batch_size=8', '--distribution=mirrored', f'--max_steps={steps}', '--accumulate=2', '--weight_average=0.9',
              '--output=two', '--eval_records=tfrecords_test', '--log_every=1'], capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
-    assert 'resumed two/model.ckpt-1 at step 1' in done.stdout and '2 x CPU' in done.stdout and '1 images each' in done.stdout
+    assert 'resumed two/model.ckpt-1 at step 1' in done.stdout and '2 x CPU' in done.stdout and '2 images each' in done.stdout
     assert 'step 2: mAP 07' in done.stdout
     assert len(pathlib.Path('two/evaluations.jsonl').read_text().splitlines()) == 2
+
+
+@pytest.fixture
+def tiny_network(room, monkeypatch):
+    """ssd_train.py trains tests.training.tiny instead of the configured backbone."""
+    monkeypatch.setattr(backbones, 'from_config_name', lambda *_: tiny.SPEC)
+
+
+def test_loop_logs_saves_evaluates_and_ends(tiny_network, capsys):
+    arguments = ('from_scratch', 7, '--output=loop', '--log_every=2', '--save_every=3', '--eval_every=4',
+                 '--eval_records=tfrecords_test')
+    assert _train(*arguments) == 0
+    text = capsys.readouterr().out
+    assert re.findall(r'^step (\d+)/7 ', text, re.MULTILINE) == ['2', '4', '6', '7']
+    assert re.findall(r'^saved loop/model.ckpt-(\d+)', text, re.MULTILINE) == ['3', '6', '7']
+    assert re.findall(r'^step (\d+): mAP', text, re.MULTILINE) == ['4', '7']
+    # A finished training does nothing.
+    assert _train(*arguments) == 0
+    text = capsys.readouterr().out
+    assert 'finished at step 7' in text and 'saved' not in text and 'mAP' not in text
+
+
+def test_loop_saves_when_asked_to_stop(tiny_network, capsys, monkeypatch):
+    class Interrupted(ssd_train.Trainer):
+        def train_step(self, batch, stop=False):
+            if self.step == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return super().train_step(batch, stop)
+    monkeypatch.setattr(ssd_train, 'Trainer', Interrupted)
+    assert _train('from_scratch', 100, '--output=interrupted', '--log_every=100') == 130
+    text = capsys.readouterr().out
+    assert re.findall(r'^saved interrupted/model.ckpt-(\d+)', text, re.MULTILINE) == ['2']
+    assert 'stopped by SIGTERM at step 2, saved in interrupted' in text
+    monkeypatch.undo()
+    monkeypatch.setattr(backbones, 'from_config_name', lambda *_: tiny.SPEC)
+    assert _train('from_scratch', 3, '--output=interrupted') == 0
+    assert 'resumed interrupted/model.ckpt-2 at step 2' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize('batch_size, accumulate', [(1, 1), (2, 2)])
+def test_one_image_is_too_few_for_batch_norm(tiny_network, batch_size, accumulate):
+    message = (f'batch_size {batch_size} on 1 device with accumulate {accumulate} gives batch norm 1 image '
+               'at a time, and it needs 2; raise batch_size, or lower accumulate')
+    for more in ('--freeze_batch_norm=True', '--sync_batch_norm=True'):  # extra layers; one device
+        with pytest.raises(UserError, match=message):
+            _train('from_scratch', 1, '--output=one', f'--batch_size={batch_size}',
+                   f'--accumulate={accumulate}', more)
+
+
+def test_all_modes_with_average_accumulation_and_two_devices(room, tmp_path):
+    done = subprocess.run([sys.executable, str(ROOT / 'tests/training/all_modes.py'), str(room / 'tfrecords_train')],
+                          cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count('finished at step 2') == 4 * 2 * 2 * 2

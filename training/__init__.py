@@ -1,1 +1,1 @@
-"""The training of a detector: where it starts, its loop, its devices, its checkpoints and its log."""
+"""Training of a detector: starting point, step, devices, checkpoints and log."""

@@ -1,7 +1,8 @@
 """Training over several devices or machines, all of it `tf.distribute`'s.
 
-Every replica computes the gradients of its share of a batch; they are summed, not averaged, since each share is divided by the
-matched default boxes of the whole batch (training.trainer). So N replicas take the step that one device would take.
+Every replica computes the gradients of its share of a batch. They are summed, not averaged, since
+each share is divided by the matched default boxes of the whole batch (training.trainer). So N
+replicas take the step that one device would take.
 """
 import contextlib
 import json
@@ -16,17 +17,21 @@ from utils.choices import DISTRIBUTIONS
 from utils.errors import UserError
 
 Result = typing.TypeVar('Result')
+_EXAMPLE = ('{"cluster": {"worker": ["host1:2222", "host2:2222"]}, '
+            '"task": {"type": "worker", "index": 0}}')
 
 
 class DistributionError(UserError, ValueError):
-    """The machines or devices that a distribution asks for are not there; the message says what is missing."""
+    """A distribution's machines or devices are not there, or a batch does not fit them."""
 
 
 def strategy(kind: str) -> tf.distribute.Strategy:
-    """'one': the default device. 'mirrored': every GPU of this machine, or without one, every logical CPU device.
-    'multi_worker': every machine that the environment variable TF_CONFIG lists, with its GPUs.
+    """The strategy of a kind. For 'multi_worker', before anything else uses TensorFlow's devices.
 
-    To be called before anything else uses TensorFlow's devices, for 'multi_worker'.
+    Args:
+        kind: 'one': the default device. 'mirrored': every GPU of this machine, or without one,
+            every logical CPU device. 'multi_worker': every machine that the environment variable
+            TF_CONFIG lists, with its GPUs.
     """
     if kind == 'multi_worker':
         _check_cluster(os.environ.get('TF_CONFIG', ''))
@@ -41,16 +46,16 @@ def strategy(kind: str) -> tf.distribute.Strategy:
 
 def _check_cluster(text):
     """TF_CONFIG must name the workers, and which of them this process is."""
-    example = '{"cluster": {"worker": ["host1:2222", "host2:2222"]}, "task": {"type": "worker", "index": 0}}'
     try:
         config = json.loads(text)
         workers, task = config['cluster']['worker'], config['task']
-        sound = isinstance(workers, list | dict) and task['type'] == 'worker' and 0 <= int(task['index']) < len(workers)
+        valid = (isinstance(workers, list | dict) and task['type'] == 'worker'
+                 and 0 <= int(task['index']) < len(workers))
     except (ValueError, KeyError, TypeError):
-        sound = False
-    if not sound:
-        raise DistributionError(f"distribution 'multi_worker' needs the environment variable TF_CONFIG, such as {example}; "
-                                f'it is {text!r}')
+        valid = False
+    if not valid:
+        raise DistributionError("distribution 'multi_worker' needs the environment variable "
+                                f'TF_CONFIG, such as {_EXAMPLE}; it is {text!r}')
 
 
 def worker(strategy: tf.distribute.Strategy) -> tuple[int, int]:
@@ -66,6 +71,129 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     return worker(strategy)[0] == 0
 
 
+def devices(strategy: tf.distribute.Strategy) -> str:
+    """What computes, in words."""
+    kind = ('GPU' if tf.config.list_physical_devices('GPU')
+            else f'CPU (no GPU found; {os.cpu_count()} cores)')
+    return f'{strategy.num_replicas_in_sync} x {kind}'
+
+
+def say(strategy: tf.distribute.Strategy, text: str) -> None:
+    """Prints on the chief alone."""
+    if is_chief(strategy):
+        print(text, flush=True)
+
+
+def chief_first(strategy: tf.distribute.Strategy, function: Callable[[], Result]) -> Result:
+    """function() on the chief, and when it is done on the other workers -> its result on each.
+
+    For what changes files that all workers see: the others find it done.
+    """
+    chief = is_chief(strategy)
+    result = function() if chief else None
+    if worker(strategy)[1] > 1:
+        # A reduction returns when every worker has come here.
+        tf.function(lambda: strategy.reduce('sum', strategy.run(tf.ones, args=([],)), axis=None),
+                    autograph=False)()
+    return result if chief else function()
+
+
+def share(strategy: tf.distribute.Strategy, batch_size: int, accumulate: int = 1) -> int:
+    """Images per replica and gradient accumulation step of a batch.
+
+    Raises:
+        DistributionError: the batch cannot be split evenly.
+    """
+    parts = strategy.num_replicas_in_sync * accumulate
+    if batch_size % parts:
+        raise DistributionError(f'batch_size {batch_size} is not divisible by '
+                                f'{strategy.num_replicas_in_sync} devices times {accumulate} turns '
+                                'of accumulation')
+    return batch_size // parts
+
+
+def check_batch_norm(strategy: tf.distribute.Strategy, batch_size: int, accumulate: int,
+                     synchronized: bool) -> None:
+    """Refuses batches from which batch norm would learn wrong statistics.
+
+    One image on a 1 x 1 feature map has variance 0, and inference with moving averages of it fails.
+
+    Args:
+        strategy: that trains.
+        batch_size: images of a step.
+        accumulate: gradient accumulation steps of a batch.
+        synchronized: batch norm takes its statistics from the images of all devices.
+
+    Raises:
+        DistributionError: batch norm would see fewer than 2 images at a time.
+    """
+    count = strategy.num_replicas_in_sync
+    if share(strategy, batch_size, accumulate) * (count if synchronized else 1) < 2:
+        raise DistributionError(
+            f'batch_size {batch_size} on {count} {"device" if count == 1 else "devices"} with '
+            f'accumulate {accumulate} gives batch norm 1 image at a time, and it needs 2; raise '
+            'batch_size, or lower accumulate')
+
+
+def batches(strategy: tf.distribute.Strategy, training_batches: Callable[..., tf.data.Dataset],
+            ) -> tf.data.Dataset | tf.distribute.DistributedDataset:
+    """Each replica's batches, copied to its GPU ahead of time.
+
+    Args:
+        strategy: that trains.
+        training_batches: preprocessing.pipeline's, of the keywords worker, workers and split alone.
+    """
+    def of_worker(context):
+        replicas, workers = context.num_replicas_in_sync, context.num_input_pipelines
+        return training_batches(worker=context.input_pipeline_id, workers=workers,
+                                split=replicas // workers)
+    # The strategies of several devices copy by themselves.
+    dataset = strategy.distribute_datasets_from_function(of_worker)
+    gpus = tf.config.list_logical_devices('GPU')
+    if isinstance(dataset, tf.data.Dataset) and gpus:
+        return dataset.apply(tf.data.experimental.prefetch_to_device(gpus[0].name))
+    return dataset
+
+
+def on_this_machine(strategy: tf.distribute.Strategy,
+                    batch: Mapping[str, tf.Tensor | tf.distribute.DistributedValues],
+                    ) -> dict[str, np.ndarray]:
+    """A batch as this worker's replicas hold it, as numpy arrays in one."""
+    parts = {name: strategy.experimental_local_results(values) for name, values in batch.items()}
+    return {name: np.concatenate([part.numpy() for part in values])
+            for name, values in parts.items()}
+
+
+def stop_reason(strategy: tf.distribute.Strategy, signal: str, stop: tf.Tensor) -> str:
+    """Why training stops after a step, which is the same one on all workers; '' where it goes on.
+
+    Args:
+        strategy: that trains.
+        signal: name of the signal that this worker got, or ''.
+        stop: the step's scalar of training.trainer.Trainer.train_step. It is read, at the cost of
+            waiting for the step, where there are several workers: they stop when all have heard.
+    """
+    if worker(strategy)[1] == 1:
+        return signal
+    return (signal or 'another worker') if float(stop) else ''
+
+
+@contextlib.contextmanager
+def loss_named(strategy: tf.distribute.Strategy) -> Iterator[None]:
+    """Around training: DistributionError with the way out where TensorFlow misses a worker."""
+    try:
+        yield
+    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError,
+            tf.errors.DeadlineExceededError, tf.errors.InternalError) as error:
+        number, count = worker(strategy)
+        if count == 1:
+            raise
+        raise DistributionError(
+            f'worker {number} of {count} cannot reach another one any more '
+            f'({type(error).__name__}); start all workers again: they go on from the last '
+            'checkpoint') from error
+
+
 def shared(detect: Callable[[tf.Tensor], Result], strategy: tf.distribute.Strategy,
            model: tf.Module | None = None) -> Callable[[tf.Tensor], Result]:
     """A detector that computes each batch on all replicas -> detect itself where there is one.
@@ -73,8 +201,9 @@ def shared(detect: Callable[[tf.Tensor], Result], strategy: tf.distribute.Strate
     Every worker must be given the same batches, and receives all detections.
 
     Args:
-        detect: images -> named tuple of tensors, one row per image, as detection.detector.Detector.detect.
-        model: what it calls.
+        detect: images -> named tuple of tensors, one row per image, as detection.detector.Detector.
+        strategy: that trains.
+        model: what `detect` calls.
     """
     count = strategy.num_replicas_in_sync
     if count == 1:
@@ -94,65 +223,3 @@ def shared(detect: Callable[[tf.Tensor], Result], strategy: tf.distribute.Strate
         return type(found)(*(values[:len(images)] for values in found))
 
     return of_batch
-
-
-@contextlib.contextmanager
-def loss_named(strategy: tf.distribute.Strategy) -> Iterator[None]:
-    """Around training: turns TensorFlow's error on a worker that is gone into a DistributionError with the way out."""
-    try:
-        yield
-    except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.CancelledError, tf.errors.DeadlineExceededError,
-            tf.errors.InternalError) as error:
-        number, count = worker(strategy)
-        if count == 1:
-            raise
-        raise DistributionError(f'worker {number} of {count} cannot reach another one any more ({type(error).__name__}); start '
-                                'all workers again: they go on from the last checkpoint') from error
-
-
-def barrier(strategy: tf.distribute.Strategy) -> None:
-    """Returns when every worker has come here."""
-    tf.function(lambda: strategy.reduce('sum', strategy.run(tf.ones, args=([],)), axis=None), autograph=False)()
-
-
-def share(strategy: tf.distribute.Strategy, batch_size: int, accumulate: int = 1) -> int:
-    """Images per replica and turn of a batch; DistributionError where the batch cannot be split evenly."""
-    parts = strategy.num_replicas_in_sync * accumulate
-    if batch_size % parts:
-        raise DistributionError(f'batch_size {batch_size} is not divisible by {strategy.num_replicas_in_sync} devices times '
-                                f'{accumulate} turns of accumulation')
-    return batch_size // parts
-
-
-def chief_first(strategy: tf.distribute.Strategy, function: Callable[[], Result]) -> Result:
-    """function() on the chief, and when it is done on the other workers -> its result on each.
-
-    For what changes files that all workers see: the others find it done.
-    """
-    chief = is_chief(strategy)
-    result = function() if chief else None
-    if worker(strategy)[1] > 1:
-        barrier(strategy)
-    return result if chief else function()
-
-
-def batches(strategy: tf.distribute.Strategy,
-            training_batches: Callable[..., tf.data.Dataset]) -> tf.data.Dataset | tf.distribute.DistributedDataset:
-    """Each replica's batches, copied to its GPU ahead of time. training_batches: preprocessing.pipeline's, of keywords worker,
-    workers and split alone.
-    """
-    def of_worker(context):
-        return training_batches(worker=context.input_pipeline_id, workers=context.num_input_pipelines,
-                                split=context.num_replicas_in_sync // context.num_input_pipelines)
-    dataset = strategy.distribute_datasets_from_function(of_worker)  # the strategies of several devices copy by themselves
-    gpus = tf.config.list_logical_devices('GPU')
-    if isinstance(dataset, tf.data.Dataset) and gpus:
-        return dataset.apply(tf.data.experimental.prefetch_to_device(gpus[0].name))
-    return dataset
-
-
-def on_this_machine(strategy: tf.distribute.Strategy,
-                    batch: Mapping[str, tf.Tensor | tf.distribute.DistributedValues]) -> dict[str, np.ndarray]:
-    """A batch as this worker's replicas hold it, as numpy arrays in one."""
-    return {name: np.concatenate([part.numpy() for part in strategy.experimental_local_results(values)])
-            for name, values in batch.items()}

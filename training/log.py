@@ -1,12 +1,12 @@
-"""The course of a training: scalars, pictures and settings for TensorBoard, and the scalars again as lines of JSON.
-
-What cannot be written, as on a full disk, is told in one line, and the training goes on; once there is room, the log does too.
-"""
+"""The log of a training: progress lines, TensorBoard's files, lines of JSON, and curves."""
+import collections
 import contextlib
+import datetime
 import json
 import math
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -16,249 +16,229 @@ from evaluation import collect
 from evaluation import voc as voc_eval
 from nets.slim_compat import tf
 from training import distribution
-from training.trainer import Progress, Trainer
 
 EVENTS, SCALARS, CURVES = 'logs', 'scalars.jsonl', 'training_curves.png'
-# What a training's folder holds of its course.
+# What a log writes into a training's folder.
 NAMES = (EVENTS, SCALARS, CURVES)
-# Scalars of a training that are drawn, and what they are called there.
-_CURVES = {'loss': 'loss, L2 penalty included', 'confidence': 'confidence loss', 'localization': 'localization loss',
+# Curves have the names of their scalars, but for these; and these scalars have none.
+_TITLES = {'loss': 'loss, L2 penalty included', 'l2': 'L2 penalty',
            'learning_rate': 'learning rate', 'mean_ap': 'mAP on held-out images'}
+_WITHOUT_CURVE = ('step', 'matched', 'images_per_second')
+# The first lines of a run come with augmented images for TensorBoard: so many lines, and images.
+_LINES_WITH_IMAGES, _IMAGES = 3, 4
 
 
-class TrainingLog:
-    """Writes <folder>/logs and <folder>/scalars.jsonl; one process does.
+class Log:
+    """The log of a training, in its folder: `logs`, `scalars.jsonl`, `training_curves.png`.
 
-    step: that the training goes on from. What is logged of later steps is dropped, as these steps are done again.
-    tell: receives the line about a file that cannot be written.
+    One process writes. A file that cannot be written (for example on a full disk) is named once
+    and not written any more; the training goes on.
+
+    Args:
+        folder: of the training.
+        step: that the training goes on from. What was logged of later steps is dropped, as these
+            steps are done again.
+        max_steps: the step at which the training ends.
+        batch_size: images of a step.
+        classes: names, without background.
+        strategy: that the batches are of; None: the default device.
+
+    Attributes:
+        rows: all scalars, those of earlier runs of this training included:
+            {'step': int, name: float, ...}.
     """
 
-    def __init__(self, folder: str, step: int, tell: Callable[[str], None] = print):
-        self.folder, self.step, self._tell = folder, step, tell
-        self._events = _Events(os.path.join(folder, EVENTS), step)
-        self._file = _Lines(os.path.join(folder, SCALARS), step)
-        self._failing = set()
+    def __init__(self, folder: str, step: int = 0, *, max_steps: int = 0, batch_size: int = 1,
+                 classes: Sequence[str] = (), strategy: tf.distribute.Strategy | None = None):
+        self.folder, self.first_step, self.max_steps = folder, step, max_steps
+        self.batch_size, self.classes = batch_size, classes
+        self.strategy = strategy or tf.distribute.get_strategy()
+        self.rows = [row for row in read_scalars(self._path(SCALARS)) if row['step'] <= step]
+        self._failed, self._lines = set(), 0
+        self._times = collections.deque([(time.monotonic(), step)], maxlen=10)  # of the last lines
+        with self._guarded(SCALARS):
+            self._write_rows()
+        self._writer = tf.summary.create_noop_writer()
+        with self._guarded(EVENTS):
+            self._writer = _event_writer(self._path(EVENTS), step + 1)
 
-    @property
-    def rows(self) -> list[dict]:
-        """All scalars so far, those of earlier runs of this training included: {'step': int, name: float, ...}."""
-        return self._file.rows
+    def settings(self, values: Mapping[str, object]) -> None:
+        """Shows the settings of a run as a table, and in TensorBoard's HPARAMS."""
+        from tensorboard.plugins.hparams import api  # after slim_compat has chosen a Keras
+        with self._events(self.first_step):
+            tf.summary.text('configuration', table(values))
+            api.hparams(dict(values))
 
     def scalars(self, step: int, values: Mapping[str, float | np.floating]) -> None:
         """Logs numbers of a step; those that are not finite are left out."""
         values = {name: float(value) for name, value in values.items() if math.isfinite(value)}
-        with self.guarded(self._file.path):
-            self._file.add({'step': step} | {name: float(f'{value:.6g}') for name, value in values.items()})
-        self._show(step, lambda: [tf.summary.scalar(name, value) for name, value in values.items()])
+        row = {'step': step} | {name: float(f'{value:.6g}') for name, value in values.items()}
+        self.rows.append(row)
+        with self._guarded(SCALARS):
+            if SCALARS not in self._failed:
+                with open(self._path(SCALARS), 'a', encoding='utf-8') as file:
+                    file.write(json.dumps(row) + '\n')
+        with self._events(step):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
 
     def images(self, step: int, name: str, images: np.ndarray) -> None:
         """Shows uint8 images [B, H, W, 3] in TensorBoard."""
-        self._show(step, lambda: tf.summary.image(name, images, max_outputs=len(images)))
+        with self._events(step):
+            tf.summary.image(name, images, max_outputs=len(images))
 
-    def settings(self, values: Mapping[str, object], compared: Mapping[str, object]) -> None:
-        """Shows the settings of a run as a table of text, and those of `compared` beside other runs' (TensorBoard's HPARAMS)."""
-        from tensorboard.plugins.hparams import api  # it chooses a Keras, which slim_compat must do first
-        self._show(self.step, lambda: (tf.summary.text('configuration', table(values)), api.hparams(compared)))
+    def step(self, step: int, scalars: Mapping, batch: Mapping) -> None:
+        """One line, the scalars, and at the start of a run a few augmented images with their boxes.
 
-    def _show(self, step, write):
-        if {self._events.folder, self._file.path} <= self._failing:  # each attempt on a full disk would leave an empty file
-            return
-        with self.guarded(self._events.folder):
-            self._events.write(step, write)
+        Args:
+            step: that was done.
+            scalars: of training.trainer.Trainer.train_step.
+            batch: the step's, of preprocessing.pipeline.training_batches.
+        """
+        losses = {name: float(value) for name, value in scalars['losses'].items()}
+        loss, rate = float(scalars['loss']), float(scalars['learning_rate'])
+        matched = float(scalars['matched'])
+        pace, left = self._pace(step)
+        print(f'step {step}/{self.max_steps}  loss {loss:.3f} '
+              f'({", ".join(f"{name} {value:.3f}" for name, value in losses.items())})  '
+              f'lr {rate:.2g}  matched {matched:.1f}  {pace:.1f} images/s  {left} left', flush=True)
+        self.scalars(step, {'loss': loss} | losses | {
+            'learning_rate': rate, 'matched': matched, 'images_per_second': pace})
+        if self._lines < _LINES_WITH_IMAGES:
+            self._lines += 1
+            shown = {name: batch[name] for name in ('images', 'boxes', 'labels')}
+            shown = distribution.on_this_machine(self.strategy, shown)
+            self.images(step, 'augmented', _with_boxes(shown, self.classes))
+
+    def _pace(self, step):
+        """-> (images/s since the previous line, time left by the pace of the last ten lines)."""
+        now = time.monotonic()
+        (oldest_time, oldest), (last_time, last) = self._times[0], self._times[-1]
+        self._times.append((now, step))
+        left = (self.max_steps - step) * (now - oldest_time) / max(1, step - oldest)
+        return ((step - last) * self.batch_size / max(1e-9, now - last_time),
+                datetime.timedelta(seconds=round(left)))
+
+    def evaluation(self, step: int, result: voc_eval.VocResult, best: str | None,
+                   **facts: object) -> None:
+        """A line, the mAP among the scalars, and a line of evaluations.jsonl.
+
+        Args:
+            step: that was evaluated.
+            result: of the held-out images.
+            best: prefix of the checkpoint, if this is the best so far.
+            facts: what evaluations.jsonl says of it, 'images' (their number) among them.
+        """
+        print(f'step {step}: mAP 07 {voc_eval.number(result.mean_ap)}, over classes with 20+ '
+              f'objects {voc_eval.number(result.mean_over(20))}, {facts["images"]} held-out images'
+              + (f'; best so far, kept in {os.path.dirname(best)}' if best else ''), flush=True)
+        self.scalars(step, {'mean_ap': result.mean_ap})
+        with self._guarded(collect.LOG):
+            if collect.LOG not in self._failed:
+                collect.append_to_log(self.folder, result, checkpoint=best, step=step, **facts)
+
+    def curves(self) -> None:
+        """Draws the curves so far."""
+        with self._guarded(CURVES):
+            plot_training(self.rows, self._path(CURVES))
+            print(f'curves: {self._path(CURVES)}')
+
+    def _path(self, name):
+        return os.path.join(self.folder, name)
 
     @contextlib.contextmanager
-    def guarded(self, path: str) -> Iterator[None]:
-        """Around the writing of a file: an error of the disk is told, once until it works again, and is no error."""
+    def _guarded(self, name):
+        """Around writing a file of the folder: names it where that fails, and goes on."""
         try:
             yield
-            self._failing.discard(path)
         except (OSError, tf.errors.OpError) as error:
-            if path not in self._failing:
-                disk = path if os.path.isdir(path) else self.folder
-                self._tell(f'cannot write {path}: {checkpoint.reason(error)}; {checkpoint.room(disk)}; '
-                           'the training goes on')
-            self._failing.add(path)
+            self._failed.add(name)
+            print(f'cannot write {self._path(name)}: {checkpoint.reason(error)}; '
+                  f'{checkpoint.room(self.folder)}; the training goes on without it', flush=True)
+
+    @contextlib.contextmanager
+    def _events(self, step):
+        """Inside, the functions of tf.summary write TensorBoard's files."""
+        if EVENTS in self._failed:
+            self._writer = tf.summary.create_noop_writer()
+        with self._guarded(EVENTS), self._writer.as_default(step=step):
+            yield
+            self._writer.flush()
+
+    def _write_rows(self):
+        """Writes all rows, in place of what the file held."""
+        os.makedirs(self.folder, exist_ok=True)
+        temporary = self._path(SCALARS) + '.writing'
+        with open(temporary, 'w', encoding='utf-8') as file:
+            file.writelines(json.dumps(row) + '\n' for row in self.rows)
+        os.replace(temporary, self._path(SCALARS))
+
+
+def _event_writer(folder, step):
+    """A writer whose file tells TensorBoard to drop what earlier ones say of `step` and later."""
+    writer = tf.summary.create_file_writer(folder)
+    start = tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START)
+    event = tf.compat.v1.Event(step=step, session_log=start).SerializeToString()
+    tf.raw_ops.ImportEvent(writer=writer._resource, event=event)
+    return writer
+
+
+def _with_boxes(batch, classes):
+    """uint8 [B, S, S, 3]: the batch's first images with their objects drawn."""
+    images, boxes, labels = (batch[name][:_IMAGES] for name in ('images', 'boxes', 'labels'))
+    return np.stack([
+        drawing.draw_detections(image, objects.named(
+            box[label > 0], label[label > 0], None, classes, *image.shape[:2]))
+        for image, box, label in zip(images, boxes, labels, strict=True)])
 
 
 def table(values: Mapping[str, object]) -> str:
     """Settings as a table of Markdown."""
-    return '\n'.join(['| key | value |', '|---|---|', *(f'| {key} | `{value!r}` |' for key, value in values.items())])
-
-
-class _Events:
-    """TensorBoard's files. After an error a new one is begun, as the old one may end within a record."""
-
-    def __init__(self, folder, step):
-        self.folder, self._first, self._writer = folder, step + 1, None
-
-    def write(self, step, function):
-        """Calls tf.summary's functions by calling `function`; tf.errors.OpError where that fails."""
-        try:
-            if self._writer is None:
-                self._writer = tf.summary.create_file_writer(self.folder)
-                _mark_start(self._writer, self._first)
-            with self._writer.as_default(step=step):
-                function()
-            self._writer.flush()
-        except tf.errors.OpError:
-            self._first, self._writer = step, None
-            raise
-
-
-def _mark_start(writer, step):
-    """Tells TensorBoard to drop what earlier files say of `step` and later ones: these steps are done again."""
-    event = tf.compat.v1.Event(step=step, session_log=tf.compat.v1.SessionLog(status=tf.compat.v1.SessionLog.START))
-    tf.raw_ops.ImportEvent(writer=writer._resource, event=event.SerializeToString())
-
-
-class _Lines:
-    """Rows of scalars, in memory and as lines of JSON."""
-
-    def __init__(self, path, step):
-        self.path, self._complete = path, False
-        self.rows = [row for row in read_scalars(path) if row['step'] <= step]
-
-    def add(self, row):
-        """Appends a row; OSError where that fails. The next one is then written with all before it."""
-        self.rows.append(row)
-        complete, self._complete = self._complete, False
-        if complete:
-            with open(self.path, 'a', encoding='utf-8') as file:
-                file.write(_line(row))
-        else:
-            self._rewrite()
-        self._complete = True
-
-    def _rewrite(self):
-        os.makedirs(os.path.dirname(self.path), exist_ok=True)
-        temporary = self.path + '.writing'
-        with open(temporary, 'w', encoding='utf-8') as file:
-            file.writelines(map(_line, self.rows))
-        os.replace(temporary, self.path)
-
-
-def _line(row):
-    return json.dumps(row) + '\n'
+    rows = [f'| {key} | `{value!r}` |' for key, value in values.items()]
+    return '\n'.join(['| key | value |', '|---|---|', *rows])
 
 
 def read_scalars(path: checkpoint.Path) -> list[dict]:
-    """Rows of a scalars.jsonl, [] where there is none. A line that a killed process left half written is passed over."""
-    try:
-        with open(path, encoding='utf-8', errors='replace') as file:
-            return [row for line in file if (row := _row(line))]
-    except FileNotFoundError:
-        return []
+    """Rows of a scalars.jsonl, [] where there is none.
 
-
-def _row(line):
-    with contextlib.suppress(ValueError):
-        row = json.loads(line)
-        if isinstance(row, dict) and isinstance(row.get('step'), int):
-            return row
-    return None
-
-
-class Keeper:
-    """Writes checkpoints with their description, and keeps the best one beside the last ones."""
-
-    def __init__(self, trainer: Trainer, folder: str, keep: int, facts: dict):
-        """keep: how many of the last ones stay.  facts: what their description says."""
-        self.trainer, self.folder, self.keep, self.facts = trainer, folder, keep, facts
-        self.best_folder = os.path.join(folder, 'best')
-        self.best = checkpoint.read_description(os.path.join(self.best_folder, checkpoint.NAME)).get('mean_ap', 0.)
-
-    def save(self) -> None:
-        """Writes the present state as the last checkpoint; CheckpointError where the disk refuses."""
-        checkpoint.write_description(self.folder, **self.facts)
-        print(f'saved {self.trainer.save(self.folder, self.keep)}', flush=True)
-
-    def offer(self, mean_ap: float) -> str | None:
-        """Keeps the present weights in <folder>/best if their mAP is the best so far -> their prefix, else None.
-
-        NaN, the mAP without objects, is never the best.
-        """
-        if not mean_ap > self.best:
-            return None
-        self.best = mean_ap
-        # In this order: killed in between, an old figure stands beside better weights, and the next evaluation mends that.
-        prefix = self.trainer.save(self.best_folder, keep=1)
-        checkpoint.write_description(self.best_folder, **self.facts, mean_ap=mean_ap, step=self.trainer.step)
-        return prefix
-
-
-class Log:
-    """Progress lines on stdout; settings, scalars, pictures and evaluations in the training's log, and at its end its curves."""
-
-    def __init__(self, folder: str, classes: Sequence[str], trainer: Trainer, origin: str | None,
-                 settings: Mapping[str, object], compared: Mapping[str, object], noted: Mapping[str, object]):
-        """origin: the checkpoint that the training started from.  settings: all of the run's, by key.  compared: those that runs
-        are compared by.  noted: what shapes detections, for the log of evaluations.
-        """
-        self.folder, self.classes, self.strategy, self.settings, self.noted = folder, classes, trainer.strategy, settings, noted
-        self.progress = Progress(settings['max_steps'], settings['batch_size'], trainer.step)
-        self.log = TrainingLog(folder, trainer.step)
-        self.curves = os.path.join(folder, CURVES)
-        self.pictures = 0
-        facts = {'started_from': origin or 'nothing', 'first_step': trainer.step}
-        self.log.settings(facts | dict(settings), compared)
-
-    def report(self, step: int, scalars: dict[str, float], batch: dict) -> None:
-        """One line, the scalars, and at the start of a run a few augmented images with their boxes. As training.trainer.train
-        calls it: scalars are those of `Trainer.train_step`, batch is the step's.
-        """
-        pace, left = self.progress.mark(step)
-        print(f'step {step}/{self.settings["max_steps"]}  loss {scalars["loss"]:.3f} (confidence {scalars["confidence"]:.3f}, '
-              f'localization {scalars["localization"]:.3f}, l2 {scalars["l2"]:.3f})  lr {scalars["learning_rate"]:.2g}  '
-              f'matched {scalars["matched"]:.1f}  {pace:.1f} images/s  {left} left', flush=True)
-        self.log.scalars(step, scalars | {'images_per_second': pace})
-        if self.pictures < 3:
-            self.pictures += 1
-            self.log.images(step, 'augmented', _with_boxes(distribution.on_this_machine(self.strategy, batch), self.classes, 4))
-
-    def evaluation(self, step: int, result: voc_eval.VocResult, kept: str | None, images: int) -> None:
-        """The mAP among the scalars, and a line of evaluations.jsonl. kept: as of `Keeper.offer`.  images: their number."""
-        self.log.scalars(step, {'mean_ap': result.mean_ap})
-        with self.log.guarded(os.path.join(self.folder, collect.LOG)):
-            collect.append_to_log(self.folder, result, checkpoint=kept, step=step,
-                                  records=self.settings['eval_records'], images=images, **self.noted, iou=0.5)
-
-    def draw(self) -> None:
-        """The curves so far as a picture."""
-        with self.log.guarded(self.curves):
-            plot_training(self.log.rows, self.curves)
-            print(f'curves: {self.curves}')
-
-
-def _with_boxes(batch, classes, count):
-    """uint8 [count, S, S, 3]: the batch's first images with their objects drawn."""
-    images, boxes, labels = (batch[name][:count] for name in ('images', 'boxes', 'labels'))
-    return np.stack([drawing.draw_detections(image, objects.named(
-        box[label > 0], label[label > 0], None, classes, *image.shape[:2]))
-                     for image, box, label in zip(images, boxes, labels, strict=True)])
+    A line that a killed process left half written is passed over.
+    """
+    rows = []
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError), \
+            open(path, encoding='utf-8', errors='replace') as file:
+        for line in file:
+            with contextlib.suppress(ValueError):
+                rows.append(json.loads(line))
+    return [row for row in rows if isinstance(row, dict) and isinstance(row.get('step'), int)]
 
 
 def plot_training(rows: Sequence[Mapping[str, float]], path: str | os.PathLike) -> None:
-    """Losses, learning rate and, where it was measured, mAP over the steps of a training, one PNG.
+    """Draws every scalar over the steps of a training, but for counts and pace: one PNG.
 
-    rows: dicts of 'step' and some of the scalars of _CURVES, by ascending step.
+    Args:
+        rows: dicts of 'step' and scalars, by ascending step.
+        path: of the PNG.
     """
     from matplotlib.figure import Figure
 
-    shown = {name: points for name in _CURVES if (points := [(row['step'], row[name]) for row in rows if name in row])}
-    figure = Figure(figsize=(3.2 * max(1, len(shown)), 3), layout='constrained')
-    axes = figure.subplots(1, max(1, len(shown)), squeeze=False)
-    for axis, (name, points) in zip(axes.flat, shown.items(), strict=False):
-        _plot_curve(axis, *np.array(points).T)
-        axis.set_title(_CURVES[name], fontsize=9)
+    names = [name for name in dict.fromkeys(name for row in rows for name in row)
+             if name not in _WITHOUT_CURVE]
+    columns = max(1, len(names))
+    figure = Figure(figsize=(3.2 * columns, 3), layout='constrained')
+    axes = figure.subplots(1, columns, squeeze=False)[0]
+    for axis, name in zip(axes, names, strict=False):
+        steps, values = np.array([(row['step'], row[name]) for row in rows if name in row]).T
+        _plot_curve(axis, steps, values)
+        axis.set_title(_TITLES.get(name, name), fontsize=9)
         axis.set_xlabel('step', fontsize=8)
         axis.tick_params(labelsize=7)
-        axis.set_ylim(bottom=0)
+        axis.set_ylim(bottom=min(0, values.min()))
         axis.grid(alpha=0.3)
     figure.savefig(path, dpi=110, format='png')
 
 
 def _plot_curve(axis, steps, values):
-    """Few values as points; of many, a running mean over a twentieth of them, and the values faintly."""
+    """Few values as points; many faintly, with a running mean over a twentieth of them."""
     if len(values) < 40:
         axis.plot(steps, values, color='C0', linewidth=1, marker='o', markersize=3)
         return

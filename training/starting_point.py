@@ -1,91 +1,111 @@
-"""Where a training starts: its own last checkpoint, another network's, an ImageNet classifier's, or nothing.
+"""Where a training starts: its own last checkpoint, an SSD, an ImageNet classifier, or nothing.
 
-One rule per training mode, and one for a folder that holds a training already. No checkpoint is taken or passed over in
-silence: `Start.text` and `apply` say which one it is and what fitted.
+One rule per training mode, and one for a folder that holds a training already. No checkpoint is
+taken or passed over in silence: `restore` says which one it is and what fitted.
 """
 import dataclasses
 import os
 import pathlib
 import shutil
+from collections.abc import Sequence
 
 from checkpoints import io as checkpoint
 from nets import backbones
 from nets.spec import BackboneSpec
 from training import log
 from training.trainer import Trainer
-from utils.choices import EXISTING, SCRATCH, STEP1, STEP2
-from utils.errors import CheckpointError
+from utils.choices import EXISTING, SCRATCH, STEP1
+from utils.errors import CheckpointError, UserError
+
+_WAY_OUT = 'choose another --output, or move that training aside with --restart=True'
 
 
 @dataclasses.dataclass(frozen=True)
 class Start:
     """What a training begins with.
 
-    prefix: the checkpoint, None for none.  step: the global step to go on with.
-    resumed: it is this training's own checkpoint.  imagenet: it is a classifier's, for the backbone alone.
-    origin: the checkpoint that the training started from when it was new.
+    Attributes:
+        spec: the backbone's, as the checkpoint needs it.
+        prefix: the checkpoint; None for none.
+        step: the global step to go on with.
+        resumed: the checkpoint is this training's own.
+        imagenet: the checkpoint is a classifier's, for the backbone alone.
+        origin: the checkpoint that the training started from when it was new.
+        facts: what model.json says of the training.
     """
+    spec: BackboneSpec
     prefix: str | None
     step: int = 0
     resumed: bool = False
     imagenet: bool = False
     origin: str | None = None
+    facts: dict[str, object] = dataclasses.field(default_factory=dict)
 
 
-def record(mode: str, spec: BackboneSpec, folder: str, given: str, restart: bool) -> BackboneSpec:
-    """The configured spec with the overrides of the checkpoint that a training starts from, or is resumed from.
+def choose(mode: str, spec: BackboneSpec, folder: str, given: str, restart: bool,
+           classes: Sequence[str]) -> Start:
+    """Decides what a training starts from; makes its folder.
 
-    Arguments as for `choose`; a folder of '' is the default one. See `checkpoints.io.spec_of`.
-    """
-    own = None if restart else checkpoint.newest(folder or checkpoint.default_folder(spec))
-    prefix = checkpoint.find(given) if given else own or _earlier(mode, spec, folder)
-    return checkpoint.spec_of(prefix, spec) if prefix else spec
-
-
-def choose(mode: str, spec: BackboneSpec, folder: str, given: str, restart: bool, facts: dict) -> Start:
-    """Decides what a training in `folder` starts from; moves aside what another stage left there.
+    What another stage left in the folder is moved aside.
 
     Args:
-        mode: training mode.  folder: the training's output.
-        given: the user's checkpoint, '' for none.  restart: do not resume.
-        facts: what model.json will say (see `describe`); a training that is resumed must agree with it.
+        mode: training mode.
+        spec: the configured backbone.
+        folder: the training's output.
+        given: the user's checkpoint; '' for none.
+        restart: do not resume.
+        classes: names, without background.
 
     Raises:
-        CheckpointError: names the path that was looked for, and where to get it; or what the folder holds that does not agree.
+        CheckpointError: names the path that was looked for, and where to get it; or what the folder
+            holds that does not agree.
+        UserError: the folder cannot be made.
     """
+    start = _choose(mode, spec, folder, given, restart, classes)
+    try:
+        os.makedirs(folder, exist_ok=True)
+    except OSError as error:
+        raise UserError(f'folder {folder} cannot be made: {error.strerror}; '
+                        'choose another --output') from None
+    return start
+
+
+def _choose(mode, spec, folder, given, restart, classes):
     own = checkpoint.newest(folder)
     given = checkpoint.find(given) if given else ''
     if own and restart:
-        moved = _move_aside(folder, 'earlier')
-        given = _after_move(given, folder, moved)
-        own = None
+        given, own = _move_aside(folder, 'earlier', given), None
     if own:
-        return _in_used_folder(mode, spec, folder, given, own, facts)
-    return _new(mode, spec, folder, given)
+        found = checkpoint.read_description(own)
+        earlier_mode = found.get('training_mode', 'earlier')
+        if not found and not (mode == EXISTING and checkpoint.step_of(own) == 0):
+            raise CheckpointError(
+                f'{folder} holds {os.path.basename(own)}, which no training here wrote; {_WAY_OUT}')
+        if found and earlier_mode == mode:
+            return _resumed(mode, spec, own, given, found, classes)
+        if found and mode in (STEP1, SCRATCH):
+            raise CheckpointError(f'{folder} holds a training of mode {earlier_mode}; {_WAY_OUT}')
+        given = given or own
+        if found:
+            given = _move_aside(folder, earlier_mode, given)
+    return _new(mode, spec, folder, given, classes)
 
 
-def _in_used_folder(mode, spec, folder, given, own, facts):
-    found = checkpoint.read_description(own)
-    way_out = 'choose another --output, or move that training aside with --restart=True'
-    if not found and not (mode == EXISTING and checkpoint.step_of(own) == 0):
-        raise CheckpointError(f'{folder} holds {os.path.basename(own)}, which no training here wrote; {way_out}')
-    if not found:
-        return _new(mode, spec, folder, given or own)
-    if found.get('training_mode') == mode:
-        _check_same(found, facts, given, own, way_out)
-        return Start(own, checkpoint.step_of(own), resumed=True, origin=found.get('started_from'))
-    if mode in (STEP1, SCRATCH):
-        raise CheckpointError(f'{folder} holds a training of mode {found.get("training_mode")}; {way_out}')
-    moved = _move_aside(folder, found.get('training_mode', 'earlier'))
-    return _new(mode, spec, folder, _after_move(given or own, folder, moved))
-
-
-def _check_same(found, facts, given, own, way_out):
+def _resumed(mode, spec, own, given, found, classes):
+    """This training's own checkpoint, if `found`, its description, agrees."""
+    spec = checkpoint.spec_of(own, spec)
+    facts = checkpoint.describe(spec, mode, classes)
+    origin = found.get('started_from')
     for key, value in facts.items():
         if key in found and found[key] != value:
-            raise CheckpointError(f'{own} was trained with {key} {_short(found[key])}, now it is {_short(value)}; {way_out}')
-    if given and os.path.dirname(given) != os.path.dirname(own) and os.path.abspath(given) != found.get('started_from'):
-        raise CheckpointError(f'{own} is a training that started from {found.get("started_from")}, not from {given}; {way_out}')
+            raise CheckpointError(f'{own} was trained with {key} {_short(found[key])}, now it is '
+                                  f'{_short(value)}; {_WAY_OUT}')
+    elsewhere = given and os.path.dirname(given) != os.path.dirname(own)
+    if elsewhere and os.path.abspath(given) != origin:
+        raise CheckpointError(f'{own} is a training that started from {origin}, not from {given}; '
+                              f'{_WAY_OUT}')
+    return Start(spec, own, checkpoint.step_of(own), resumed=True, origin=origin,
+                 facts=facts | {'started_from': origin})
 
 
 def _short(value):
@@ -93,14 +113,19 @@ def _short(value):
     return text if len(text) < 60 else text[:57] + '...'
 
 
-def _new(mode, spec, folder, given):
+def _new(mode, spec, folder, given, classes):
     """A training that begins at step 0."""
-    if mode == SCRATCH:
-        if given:
-            raise CheckpointError(f'from_scratch starts from nothing, but checkpoint is {given}; choose another training_mode')
-        return Start(None)
-    prefix = given or (imagenet_checkpoint(spec) if mode == STEP1 else _trained_before(mode, spec, folder))
-    return Start(prefix, imagenet=mode == STEP1, origin=os.path.abspath(prefix))
+    if mode == SCRATCH and given:
+        raise CheckpointError(f'from_scratch starts from nothing, but checkpoint is {given}; '
+                              'choose another training_mode')
+    prefix, origin = None, None
+    if mode != SCRATCH:
+        prefix = given or (imagenet_checkpoint(spec) if mode == STEP1
+                           else _trained_before(mode, spec, folder))
+        origin = os.path.abspath(prefix)
+        spec = checkpoint.spec_of(prefix, spec)
+    facts = checkpoint.describe(spec, mode, classes) | {'started_from': origin}
+    return Start(spec, prefix, imagenet=mode == STEP1, origin=origin, facts=facts)
 
 
 def imagenet_checkpoint(spec: BackboneSpec) -> str:
@@ -109,68 +134,70 @@ def imagenet_checkpoint(spec: BackboneSpec) -> str:
     try:
         return checkpoint.find(path)
     except CheckpointError:
-        raise CheckpointError(f'no ImageNet checkpoint at {path}; python3 -m checkpoints.fetch {backbones.weights_name(spec)} '
-                              f'fetches it (from {spec.imagenet.url}), or name one with --checkpoint=PATH') from None
+        raise CheckpointError(
+            f'no ImageNet checkpoint at {path}; python3 -m checkpoints.fetch '
+            f'{backbones.weights_name(spec)} fetches it (from {spec.imagenet.url}), or name one '
+            'with --checkpoint=PATH') from None
 
 
 def _trained_before(mode, spec, folder):
     """The SSD that step 2 or a fine-tuning starts from when the user names none."""
-    if prefix := _earlier(mode, spec, folder):
-        return prefix
-    before = f'train {STEP1} first' if mode == STEP2 else 'fetch a published SSD (python3 -m checkpoints.fetch --list)'
-    raise CheckpointError(f'no checkpoint to start from in {" or ".join(_places(mode, spec, folder))}; {before}, '
-                          'or name one with --checkpoint=PATH')
-
-
-def _earlier(mode, spec, folder) -> str | None:
-    """The newest checkpoint of the places where `mode` looks for an SSD."""
-    if mode == EXISTING:
-        return checkpoint.default(spec)
-    return next(filter(None, map(checkpoint.newest, _places(mode, spec, folder))), None)
-
-
-def _places(mode, spec, folder):
     default = checkpoint.default_folder(spec)
-    return {STEP2: [f'{folder or default}/{STEP1}', default, f'{default}/{STEP1}'], EXISTING: [default]}.get(mode, [])
+    if mode == EXISTING:
+        prefix, places = checkpoint.default(spec), [default]
+        way_out = 'fetch a published SSD (python3 -m checkpoints.fetch --list)'
+    else:
+        places = [f'{folder}/{STEP1}', default, f'{default}/{STEP1}']
+        prefix = next(filter(None, map(checkpoint.newest, places)), None)
+        way_out = f'train {STEP1} first'
+    if not prefix:
+        raise CheckpointError(f'no checkpoint to start from in {" or ".join(places)}; {way_out}, '
+                              'or name one with --checkpoint=PATH')
+    return prefix
 
 
-def _move_aside(folder, name) -> str:
-    """Moves a training (checkpoints, description, log, best) into folder/<name>, or <name>-2, ...; returns that folder."""
+def _move_aside(folder, name, given) -> str:
+    """Moves a training (checkpoints, description, log, best) into folder/<name>, or <name>-2, ...
+
+    Returns:
+        `given`, a checkpoint or '', where it is afterwards.
+    """
     folder = pathlib.Path(folder)
     target, number = folder / name, 2
     while target.exists():
         target, number = folder / f'{name}-{number}', number + 1
     target.mkdir()
-    for path in [*folder.glob('*.ckpt*'), *(folder / name for name in (checkpoint.DESCRIPTION, 'best', *log.NAMES))]:
+    others = [folder / name for name in (checkpoint.DESCRIPTION, 'best', *log.NAMES)]
+    for path in [*folder.glob('*.ckpt*'), *others]:
         if path.exists():
             shutil.move(path, target / path.name)
     print(f'moved the earlier training in {folder} to {target}')
-    return str(target)
+    inside = given and os.path.abspath(os.path.dirname(given)) == os.path.abspath(folder)
+    return os.path.join(target, os.path.basename(given)) if inside else given
 
 
-def _after_move(prefix, folder, moved):
-    """Where a checkpoint is after its folder was moved aside."""
-    if prefix and os.path.abspath(os.path.dirname(prefix)) == os.path.abspath(folder):
-        return os.path.join(moved, os.path.basename(prefix))
-    return prefix
+def restore(start: Start, trainer: Trainer) -> str:
+    """Restores the checkpoint of `start` into the trainer's model; returns lines for the log.
 
-
-def apply(start: Start, trainer: Trainer, spec: BackboneSpec) -> str:
-    """Restores what `start` names into the trainer's model; returns lines for the log.
-
-    CheckpointError where it holds nothing of the network, or too little of a backbone that step 1 freezes.
+    Raises:
+        CheckpointError: it holds nothing of the network, or too little of a backbone that step 1
+            freezes.
     """
     if start.prefix is None:
         return 'all variables start fresh'
     if start.resumed:
         trainer.resume(start.prefix)
-        return f'resumed {start.prefix} at step {trainer.step} (it started from {start.origin or "nothing"})'
-    scope = spec.imagenet.scope + '/' if start.imagenet else ''
-    result = checkpoint.restore(trainer.model.variables, start.prefix, spec.imagenet.derive, scope, averages=not start.imagenet)
+        return (f'resumed {start.prefix} at step {trainer.step} '
+                f'(it started from {start.origin or "nothing"})')
+    imagenet = start.spec.imagenet
+    result = checkpoint.restore(
+        trainer.model.variables, start.prefix, imagenet.derive,
+        scope=imagenet.scope + '/' if start.imagenet else '', averages=True)
     trainer.start_average()
     if not result.restored:
-        raise CheckpointError(f'{start.prefix} holds no variable of {spec.name} (scope {spec.imagenet.scope}); '
-                              'is it of another network?')
+        raise CheckpointError(f'{start.prefix} holds no variable of {start.spec.name} (scope '
+                              f'{imagenet.scope}); is it of another network?')
     if start.imagenet and (result.fresh or result.mismatched):
-        raise CheckpointError(f'{start.prefix} does not fill the backbone, which step 1 freezes.\n{result.summary()}')
+        raise CheckpointError(f'{start.prefix} does not fill the backbone, which step 1 freezes.\n'
+                              f'{result.summary()}')
     return result.summary()

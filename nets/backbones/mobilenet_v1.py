@@ -1,4 +1,4 @@
-"""MobilenetV1 1.0 (Howard et al. 2017, arXiv 1704.04861): 3x3 depthwise and 1x1 convolutions in turn.
+"""MobilenetV1 1.0 (Howard et al. 2017, arXiv 1704.04861): 3x3 depthwise and 1x1 convolutions.
 
 Names, shapes and behaviour as in research/slim/nets/mobilenet_v1.py of tensorflow/models.
 """
@@ -6,14 +6,18 @@ from nets.backbones.common import conv_bn_scope, depthwise
 from nets.slim_compat import slim, tf
 from nets.spec import BackboneSpec, ExtraLayer, ImageNetCheckpoint
 
-# (depth, stride) of Conv2d_1 ... Conv2d_11. The published network goes on with Conv2d_12 (1024, stride 2) and Conv2d_13.
-_SEPARABLE = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1), (512, 1), (512, 1), (512, 1), (512, 1))
+# (depth, stride) of Conv2d_1 ... Conv2d_11. The published network goes on with Conv2d_12 (1024,
+# stride 2) and Conv2d_13.
+_SEPARABLE = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1),
+              (512, 2), (512, 1), (512, 1), (512, 1), (512, 1), (512, 1))
 
 
-def build(images: tf.Tensor, is_training: bool, batch_norm_decay: float | None = None) -> dict[str, tf.Tensor]:
+def build(images: tf.Tensor, is_training: bool,
+          batch_norm_decay: float | None = None) -> dict[str, tf.Tensor]:
     """images [B, S, S, 3] in [-1, 1] -> end points, all [B, side, side, depth].
 
-    The end points are `Conv2d_0`, `Conv2d_<i>_depthwise` and `Conv2d_<i>_pointwise` for i = 1 ... 11.
+    The end points are `Conv2d_0`, `Conv2d_<i>_depthwise` and `Conv2d_<i>_pointwise` for
+    i = 1 ... 11.
     """
     points = {}
     with tf.compat.v1.variable_scope('MobilenetV1'), conv_bn_scope(
@@ -34,7 +38,7 @@ def build(images: tf.Tensor, is_training: bool, batch_norm_decay: float | None =
 
 
 def spec(name: str) -> BackboneSpec:
-    """The last layers at stride 8 and 16 get heads; the extra layers take over where Conv2d_12 would shrink the grid."""
+    """Heads on the last layers at stride 8 and 16; extra layers in place of Conv2d_12."""
     return BackboneSpec(
         name=name,
         builder=build,
@@ -52,7 +56,8 @@ def spec(name: str) -> BackboneSpec:
         imagenet=ImageNetCheckpoint(
             file='mobilenet_v1_1.0_224.ckpt',
             scope='MobilenetV1',
-            url='https://storage.googleapis.com/download.tensorflow.org/models/mobilenet_v1_2018_08_02/mobilenet_v1_1.0_224.tgz',
+            url='https://storage.googleapis.com/download.tensorflow.org/models/'
+                'mobilenet_v1_2018_08_02/mobilenet_v1_1.0_224.tgz',
         ),
         parameters=1_627_840,
     )

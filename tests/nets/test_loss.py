@@ -33,36 +33,47 @@ def test_hard_negatives_end_at_the_unmatched():
 
 
 def test_loss_by_hand():
-    # One matched box with even logits over 3 classes; one unmatched one, which is kept as negative: 2 log 3 in all.
+    # One matched box with even logits over 3 classes; one unmatched one, which is kept as
+    # negative: 2 log 3 in all.
     logits, offsets = tf.zeros([1, 2, 3]), tf.constant([[[.5, 0, 0, 0], [9., 9, 9, 9]]])
-    confidence, localization, matched = loss.multibox_loss(
-        logits, offsets, tf.constant([[2, 0]]), tf.zeros([1, 2, 4]))
-    assert confidence.numpy() == pytest.approx(2 * math.log(3))
-    assert localization.numpy() == pytest.approx(.125)
-    assert matched == 1
+    inputs = logits, offsets, tf.constant([[2, 0]]), tf.zeros([1, 2, 4])
+    terms = loss.multibox_loss(*inputs)
+    assert list(terms) == ['confidence', 'localization']
+    assert terms['confidence'].numpy() == pytest.approx(2 * math.log(3))
+    assert terms['localization'].numpy() == pytest.approx(.125)
+    # One matched box of the four of a whole batch.
+    terms = loss.multibox_loss(*inputs, matched=4.)
+    assert terms['confidence'].numpy() == pytest.approx(2 * math.log(3) / 4)
+    assert terms['localization'].numpy() == pytest.approx(.125 / 4)
 
 
 def test_loss_equals_numpy():
     random = np.random.RandomState(0)
     logits, offsets = random.randn(3, 50, 4).astype('f'), random.randn(3, 50, 4).astype('f')
-    targets, classes = random.randn(3, 50, 4).astype('f'), random.randint(0, 4, (3, 50)) * (random.rand(3, 50) < .1)
+    targets, classes = random.randn(3, 50, 4).astype('f'), random.randint(0, 4, (3, 50)) * (
+        random.rand(3, 50) < 0.1
+    )
     log_p = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
     cross = -np.take_along_axis(log_p, classes[..., None], -1)[..., 0]
     confidence = localization = 0.
     for image in range(3):
         positive = classes[image] > 0
-        confidence += cross[image][positive].sum() + np.sort(cross[image][~positive])[::-1][:3 * positive.sum()].sum()
+        confidence += (
+            cross[image][positive].sum()
+            + np.sort(cross[image][~positive])[::-1][: 3 * positive.sum()].sum()
+        )
         x = np.abs(offsets[image] - targets[image])[positive]
         localization += np.where(x < 1, x * x / 2, x - .5).sum()
     found = loss.multibox_loss(logits, offsets, classes.astype('i'), targets)
     count = (classes > 0).sum()
-    np.testing.assert_allclose([f.numpy() for f in found], [confidence / count, localization / count, count], rtol=1e-5)
+    np.testing.assert_allclose([found['confidence'], found['localization']],
+                               [confidence / count, localization / count], rtol=1e-5)
 
 
 def test_images_without_objects_cost_nothing_and_are_finite():
     logits = tf.Variable(tf.random.normal([2, 10, 3]))
     with tf.GradientTape() as tape:
-        confidence, localization, matched = loss.multibox_loss(
+        terms = loss.multibox_loss(
             logits, tf.zeros([2, 10, 4]), tf.zeros([2, 10], tf.int32), tf.zeros([2, 10, 4]))
-    assert (confidence.numpy(), localization.numpy(), matched.numpy()) == (0, 0, 0)
-    assert np.isfinite(tape.gradient(confidence, logits).numpy()).all()
+    assert (terms['confidence'].numpy(), terms['localization'].numpy()) == (0, 0)
+    assert np.isfinite(tape.gradient(terms['confidence'], logits).numpy()).all()

@@ -6,8 +6,19 @@ from nets import anchors, backbones, boxes, matching, targets
 
 # test_bbox_util.cpp FillBBoxes, turned from x, y to y, x.
 OBJECTS = np.array([[.1, .1, .3, .3], [.3, .3, .5, .6]], np.float32)
-DEFAULTS = boxes.corners_to_centers(np.array(
-    [[0, .1, .3, .4], [.1, 0, .3, .2], [.1, .2, .4, .4], [.3, .4, .5, .7], [.4, .5, .7, .7], [.7, .7, .8, .8]], np.float32))
+DEFAULTS = boxes.corners_to_centers(
+    np.array(
+        [
+            [0, 0.1, 0.3, 0.4],
+            [0.1, 0, 0.3, 0.2],
+            [0.1, 0.2, 0.4, 0.4],
+            [0.3, 0.4, 0.5, 0.7],
+            [0.4, 0.5, 0.7, 0.7],
+            [0.7, 0.7, 0.8, 0.8],
+        ],
+        np.float32,
+    )
+)
 
 
 @pytest.mark.parametrize('threshold, expected', [
@@ -42,7 +53,9 @@ def test_offsets_decode_to_the_object():
 
 def test_no_objects():
     found = matching.match(np.zeros((0, 4)), np.zeros(0, int), DEFAULTS)
-    assert found.objects.tolist() == [-1] * 6 and not found.classes.any() and not found.offsets.any()
+    assert (
+        found.objects.tolist() == [-1] * 6 and not found.classes.any() and not found.offsets.any()
+    )
     classes, offsets = targets.match(np.zeros((0, 4), np.float32), np.zeros(0, int), DEFAULTS)
     assert not classes.numpy().any() and not offsets.numpy().any()
 
@@ -55,8 +68,11 @@ def test_threshold_is_inclusive():
 
 @pytest.mark.parametrize('copies', [1, 3, 12])
 def test_twin_breaks_ties_alike(copies):
-    # Objects that are equal, and that lie alike between default boxes: many overlaps are the same number.
-    objects = np.tile(np.float32([[.25, .25, .5, .5], [.5, .5, .75, .75], [0, 0, 1, 1]]), (copies, 1))
+    # Objects that are equal, and that lie alike between default boxes: many overlaps are the
+    # same number.
+    objects = np.tile(
+        np.float32([[0.25, 0.25, 0.5, 0.5], [0.5, 0.5, 0.75, 0.75], [0, 0, 1, 1]]), (copies, 1)
+    )
     labels = np.arange(1, len(objects) + 1)
     defaults = anchors.default_boxes(backbones.get('vgg_300'))
     expected = matching.match(objects, labels, defaults)

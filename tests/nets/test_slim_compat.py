@@ -1,4 +1,7 @@
-"""tf-slim works on this TensorFlow, through its only door. If this fails, look at the versions before anything else."""
+"""tf-slim works on this TensorFlow, through its only door.
+
+If this fails, look at the versions before anything else.
+"""
 import subprocess
 import sys
 
@@ -29,7 +32,9 @@ class Net(tf.Module):
         options = {'decay': .9, 'fused': True, 'scale': True, 'updates_collections': None}
         with slim.arg_scope([slim.batch_norm], is_training=is_training, **options):
             net = slim.conv2d(images, 4, 3, normalizer_fn=slim.batch_norm, scope='conv')
-            net = slim.separable_conv2d(net, None, 3, depth_multiplier=1, normalizer_fn=slim.batch_norm, scope='depthwise')
+            net = slim.separable_conv2d(
+                net, None, 3, depth_multiplier=1, normalizer_fn=slim.batch_norm, scope='depthwise'
+            )
             return slim.max_pool2d(net, 2, scope='pool')
 
 
@@ -39,7 +44,9 @@ def images():
 
 
 def test_a_fresh_process_builds_a_layer_without_a_deprecation_warning():
-    run = subprocess.run([sys.executable, '-c', ONE_LAYER], capture_output=True, text=True, timeout=120)
+    run = subprocess.run(
+        [sys.executable, '-c', ONE_LAYER], capture_output=True, text=True, timeout=120
+    )
     assert run.returncode == 0, run.stderr
     assert run.stdout.split() == [f'conv/{name}:0' for name in (
         'BatchNorm/beta', 'BatchNorm/moving_mean', 'BatchNorm/moving_variance', 'weights')]
@@ -50,7 +57,9 @@ def test_variables_carry_slim_s_names_and_are_made_once(images):
     net = Net()
     net(images, True)
     net(images, False)
-    batch_norm = [f'BatchNorm/{name}:0' for name in ('beta', 'gamma', 'moving_mean', 'moving_variance')]
+    batch_norm = [
+        f'BatchNorm/{name}:0' for name in ('beta', 'gamma', 'moving_mean', 'moving_variance')
+    ]
     assert sorted(v.name for v in net.variables) == sorted(
         ['conv/weights:0', 'depthwise/depthwise_weights:0',
          *(f'{layer}/{name}' for layer in ('conv', 'depthwise') for name in batch_norm)])
@@ -91,5 +100,7 @@ def test_autograph_leaves_slim_alone():
 
 def test_a_missing_package_is_one_line_with_the_way_out(monkeypatch):
     monkeypatch.setitem(sys.modules, 'tf_slim', None)
-    with pytest.raises(ImportError, match="^'tf-slim' is not installed; run: pip install -r requirements.txt$"):
+    with pytest.raises(
+        ImportError, match="^'tf-slim' is not installed; run: pip install -r requirements.txt$"
+    ):
         slim_compat._import('tf_slim', 'tf-slim')

@@ -21,8 +21,14 @@ def records(tmp_path_factory):
     import ssd_image_to_tf
     folder = tmp_path_factory.mktemp('distribution')
     shapes.write_voc(folder / 'shapes', train=20, test=0, seed=1)
-    argv, sys.argv = sys.argv, ['ssd_image_to_tf.py', f'--voc={folder}/shapes', '--image_set=train', f'--output={folder}/records',
-                                f'--classes_file={folder}/shapes/classes.txt', '--images_per_shard=7']
+    argv, sys.argv = sys.argv, [
+        'ssd_image_to_tf.py',
+        f'--voc={folder}/shapes',
+        '--image_set=train',
+        f'--output={folder}/records',
+        f'--classes_file={folder}/shapes/classes.txt',
+        '--images_per_shard=7',
+    ]
     try:
         ssd_image_to_tf.main()
     finally:
@@ -33,8 +39,22 @@ def records(tmp_path_factory):
 
 def _start(records, result, kind, accumulate=1, devices=1, model='Plain', config=None):
     environment = os.environ | ({'TF_CONFIG': json.dumps(config)} if config else {})
-    return subprocess.Popen([sys.executable, str(PROGRAM), str(records), str(result), kind, str(accumulate), str(devices), model],
-                            env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        [
+            sys.executable,
+            str(PROGRAM),
+            str(records),
+            str(result),
+            kind,
+            str(accumulate),
+            str(devices),
+            model,
+        ],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
 
 
 def _end(*processes):
@@ -82,8 +102,17 @@ def test_two_processes_equal_one(records, alone, tmp_path):
             free.bind(('127.0.0.1', 0))
             ports.append(free.getsockname()[1])
     workers = [f'127.0.0.1:{port}' for port in ports]
-    _end(*[_start(records, tmp_path / f'worker{index}.npz', 'multi_worker', config={
-        'cluster': {'worker': workers}, 'task': {'type': 'worker', 'index': index}}) for index in range(2)])
+    _end(
+        *[
+            _start(
+                records,
+                tmp_path / f'worker{index}.npz',
+                'multi_worker',
+                config={'cluster': {'worker': workers}, 'task': {'type': 'worker', 'index': index}},
+            )
+            for index in range(2)
+        ]
+    )
     # The chief sees its own half of each batch; the other worker writes nothing.
     found = dict(np.load(tmp_path / 'worker0.npz'))
     _assert_same(found, alone['Plain'], but=('images',))
@@ -96,7 +125,9 @@ def test_two_processes_equal_one(records, alone, tmp_path):
     '{"cluster": {"worker": "a:1"}, "task": {"type": "worker", "index": 0}}'])
 def test_a_cluster_that_is_not_described(monkeypatch, text):
     monkeypatch.setenv('TF_CONFIG', text)
-    with pytest.raises(distribution.DistributionError, match='needs the environment variable TF_CONFIG, such as'):
+    with pytest.raises(
+        distribution.DistributionError, match='needs the environment variable TF_CONFIG, such as'
+    ):
         distribution.strategy('multi_worker')
 
 
@@ -104,7 +135,10 @@ def test_one_device_is_the_default_strategy():
     strategy = distribution.strategy('one')
     assert distribution.worker(strategy) == (0, 1) and distribution.is_chief(strategy)
     assert distribution.share(strategy, 32, 4) == 8
-    with pytest.raises(distribution.DistributionError, match='batch_size 6 is not divisible by 1 devices times 4 turns'):
+    with pytest.raises(
+        distribution.DistributionError,
+        match='batch_size 6 is not divisible by 1 devices times 4 turns',
+    ):
         distribution.share(strategy, 6, 4)
     detect = tf.identity
     assert distribution.shared(detect, strategy) is detect

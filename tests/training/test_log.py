@@ -1,13 +1,14 @@
 """The log of a training: resumed runs, what TensorBoard shows of them, and a disk that is full."""
 import contextlib
 import json
-import os
 import resource
 
 import cv2
 import numpy as np
 import pytest
 
+from evaluation import voc as voc_eval
+from nets.slim_compat import tf
 from training import log as training_log
 
 
@@ -32,7 +33,7 @@ def _shown(folder):
 
 
 def test_scalars_are_lines_of_json_and_shown_by_tensorboard(tmp_path):
-    log = training_log.TrainingLog(str(tmp_path), 0)
+    log = training_log.Log(str(tmp_path), 0)
     log.scalars(20, {'loss': 1.23456789, 'learning_rate': np.float32(0.1), 'nothing': float('nan')})
     log.scalars(20, {'mean_ap': 0.5})
     lines = (tmp_path / 'scalars.jsonl').read_text().splitlines()
@@ -42,22 +43,23 @@ def test_scalars_are_lines_of_json_and_shown_by_tensorboard(tmp_path):
 
 
 def test_steps_that_are_done_again_show_once(tmp_path):
-    first = training_log.TrainingLog(str(tmp_path), 0)
+    first = training_log.Log(str(tmp_path), 0)
     for step in (1, 2, 3):
         first.scalars(step, {'loss': step})
     with open(tmp_path / 'scalars.jsonl', 'a') as file:
         file.write('{"step": 4, "lo')  # killed while writing
-    second = training_log.TrainingLog(str(tmp_path), 2)
+    second = training_log.Log(str(tmp_path), 2)
     for step in (3, 4):
         second.scalars(step, {'loss': 10 * step})
-    assert [(row['step'], row['loss']) for row in training_log.read_scalars(tmp_path / 'scalars.jsonl')] == [
-        (1, 1), (2, 2), (3, 30), (4, 40)]
+    assert [
+        (row['step'], row['loss']) for row in training_log.read_scalars(tmp_path / 'scalars.jsonl')
+    ] == [(1, 1), (2, 2), (3, 30), (4, 40)]
     assert _shown(tmp_path)['logs']['loss'] == [1, 2, 3, 4]
 
 
 def test_new_training_where_an_earlier_one_ended_before_its_first_checkpoint(tmp_path):
-    training_log.TrainingLog(str(tmp_path), 0).scalars(7, {'loss': 7})
-    again = training_log.TrainingLog(str(tmp_path), 0)
+    training_log.Log(str(tmp_path), 0).scalars(7, {'loss': 7})
+    again = training_log.Log(str(tmp_path), 0)
     assert again.rows == []
     again.scalars(5, {'loss': 5})
     assert [row['step'] for row in training_log.read_scalars(tmp_path / 'scalars.jsonl')] == [5]
@@ -66,8 +68,8 @@ def test_new_training_where_an_earlier_one_ended_before_its_first_checkpoint(tmp
 
 def test_runs_stand_side_by_side_with_their_settings(tmp_path):
     for name in ('ssd', 'ssd/finetune_new_ssd_step1'):
-        log = training_log.TrainingLog(str(tmp_path / name), 0)
-        log.settings({'batch_size': 8, 'output': ''}, {'batch_size': 8})
+        log = training_log.Log(str(tmp_path / name), 0)
+        log.settings({'batch_size': 8, 'output': ''})
         log.images(1, 'augmented', np.zeros([2, 4, 4, 3], np.uint8))
     tags = {'configuration': [0], '_hparams_/session_start_info': [0], 'augmented': [1]}
     assert _shown(tmp_path) == {'ssd/logs': tags, 'ssd/finetune_new_ssd_step1/logs': tags}
@@ -78,46 +80,94 @@ def test_settings_as_a_table():
         '| key | value |', '|---|---|', '| batch_size | `8` |', "| output | `''` |"]
 
 
-def test_full_disk_is_told_once_and_the_log_goes_on_when_there_is_room(tmp_path):
-    told = []
-    log = training_log.TrainingLog(str(tmp_path), 0, told.append)
+def test_full_disk_is_told_once_and_its_files_are_left_alone(tmp_path, capsys):
+    log = training_log.Log(str(tmp_path))
     log.scalars(1, {'loss': 1})
     with _full_disk():
         for step in range(2, 9):
             log.scalars(step, {'loss': step})
+    log.scalars(9, {'loss': 9})
+    told = capsys.readouterr().out.splitlines()
     assert [line.split(':')[0] for line in sorted(told)] == [
         f'cannot write {tmp_path}/{name}' for name in ('logs', 'scalars.jsonl')]
-    assert all('\n' not in line and 'GB are free' in line and 'the training goes on' in line for line in told)
-    assert len(os.listdir(tmp_path / 'logs')) <= 2
-    log.scalars(9, {'loss': 9})
-    assert [row['step'] for row in training_log.read_scalars(tmp_path / 'scalars.jsonl')] == list(range(1, 10))
-    shown = _shown(tmp_path)['logs']['loss']
-    assert shown[0] == 1 and shown[-1] == 9
-    with _full_disk():
-        log.scalars(10, {'loss': 10})
-    assert len(told) == 4
+    assert all('GB are free' in line and 'the training goes on without it' in line for line in told)
+    assert [row['step'] for row in log.rows] == list(range(1, 10))
+    assert [row['step'] for row in training_log.read_scalars(tmp_path / 'scalars.jsonl')] == [1]
+    assert _shown(tmp_path)['logs']['loss'] == [1]
+    log.curves()
+    assert (tmp_path / 'training_curves.png').exists()
+
+
+def test_a_folder_that_cannot_be_written_ends_no_training(tmp_path, capsys):
+    (tmp_path / 'file').write_text('')
+    log = training_log.Log(str(tmp_path / 'file'))
+    log.settings({'batch_size': 8})
+    log.scalars(1, {'loss': 1})
+    for _ in range(2):
+        log.evaluation(1, voc_eval.evaluate({}, {}, ('cat',)), None, images=0)
+    log.curves()
+    told = [
+        line for line in capsys.readouterr().out.splitlines() if line.startswith('cannot write')
+    ]
+    assert [line.split('file/')[1].split(':')[0] for line in told] == [
+        'scalars.jsonl', 'logs', 'evaluations.jsonl', 'training_curves.png']
 
 
 def test_other_errors_are_not_hidden(tmp_path):
-    with pytest.raises(ZeroDivisionError), training_log.TrainingLog(str(tmp_path), 0).guarded('file'):
+    with pytest.raises(ZeroDivisionError), training_log.Log(str(tmp_path))._events(1):
         raise ZeroDivisionError
+
+
+def test_a_term_of_the_loss_is_in_line_log_and_curves(tmp_path, capsys):
+    log = training_log.Log(str(tmp_path), max_steps=9, classes=('cat',))
+    batch = {'images': tf.zeros([1, 8, 8, 3], tf.uint8), 'boxes': tf.zeros([1, 2, 4]),
+             'labels': tf.zeros([1, 2], tf.int32)}
+    log.step(3, {'loss': 3., 'losses': {'confidence': 2., 'another': 1.}, 'learning_rate': .1,
+                 'matched': 8.}, batch)
+    line = capsys.readouterr().out
+    assert line.startswith(
+        'step 3/9  loss 3.000 (confidence 2.000, another 1.000)  lr 0.1  matched 8.0'
+    )
+    assert log.rows[0] | {'images_per_second': 0} == {
+        'step': 3, 'loss': 3, 'confidence': 2, 'another': 1, 'learning_rate': .1, 'matched': 8,
+        'images_per_second': 0}
+    assert _shown(tmp_path)['logs'].keys() >= {'another', 'augmented'}
 
 
 def test_nothing_logged_is_no_row(tmp_path):
     assert training_log.read_scalars(tmp_path / 'scalars.jsonl') == []
 
 
-@pytest.mark.parametrize('rows, panels', [
-    ([], 0),
-    ([{'step': 20, 'loss': 3., 'matched': 8.}], 1),
-    ([{'step': step, 'loss': 3., 'confidence': 2., 'localization': 1., 'learning_rate': .1} for step in range(100)], 4),
-    ([{'step': 20, 'loss': 3.}, {'step': 20, 'mean_ap': .5}], 2),
-])
+@pytest.mark.parametrize(
+    'rows, panels',
+    [
+        ([], 0),
+        ([{'step': 20, 'loss': 3.0, 'matched': 8.0}], 1),
+        (
+            [
+                {
+                    'step': step,
+                    'loss': 3.0,
+                    'confidence': 2.0,
+                    'localization': 1.0,
+                    'learning_rate': 0.1,
+                }
+                for step in range(100)
+            ],
+            4,
+        ),
+        ([{'step': 20, 'loss': 3.0}, {'step': 20, 'mean_ap': 0.5}], 2),
+    ],
+)
 def test_plot_training(rows, panels, tmp_path):
     training_log.plot_training(rows, tmp_path / 'curves.png')
     picture = cv2.imread(str(tmp_path / 'curves.png'))
     assert picture.shape == (330, 352 * max(1, panels), 3)
-    blue = (picture[..., 0] > picture[..., 2].astype(int) + 40).reshape(330, max(1, panels), 352).any(axis=(0, 2))
+    blue = (
+        (picture[..., 0] > picture[..., 2].astype(int) + 40)
+        .reshape(330, max(1, panels), 352)
+        .any(axis=(0, 2))
+    )
     assert blue.sum() == panels
 
 

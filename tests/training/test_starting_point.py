@@ -7,7 +7,7 @@ import pytest
 from checkpoints import io as checkpoint
 from nets import backbones
 from training import log, starting_point
-from training.starting_point import EXISTING, SCRATCH, STEP1, STEP2
+from utils.choices import EXISTING, SCRATCH, STEP1, STEP2
 from utils.errors import CheckpointError
 
 SPEC = backbones.get('mobilenet_v1')
@@ -20,8 +20,8 @@ def here(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoint, 'REPOSITORY', tmp_path / 'repository')
 
 
-def _facts(mode, classes=('a', 'b')):
-    return checkpoint.describe(SPEC, mode, classes)
+def _facts(mode):
+    return checkpoint.describe(SPEC, mode, ('a', 'b'))
 
 
 def _trained(folder, mode, step=10, **more):
@@ -30,11 +30,13 @@ def _trained(folder, mode, step=10, **more):
 
 
 def _choose(mode, folder='out', given='', restart=False, classes=('a', 'b')):
-    return starting_point.choose(mode, SPEC, folder, given, restart, _facts(mode, classes))
+    return starting_point.choose(mode, SPEC, folder, given, restart, classes)
 
 
 def test_from_scratch():
-    assert _choose(SCRATCH) == starting_point.Start(None)
+    start = _choose(SCRATCH)
+    assert (start.spec, start.prefix, start.step, start.resumed) == (SPEC, None, 0, False)
+    assert start.facts == _facts(SCRATCH) | {'started_from': None} and os.path.isdir('out')
 
 
 def test_from_scratch_takes_no_checkpoint():
@@ -106,7 +108,7 @@ def test_other_classes_are_not_resumed():
 
 def test_restart_moves_aside():
     _trained('out', SCRATCH)
-    log.TrainingLog('out', 0).scalars(10, {'loss': 1.})
+    log.Log('out').scalars(10, {'loss': 1.})
     assert _choose(SCRATCH, restart=True).prefix is None
     assert checkpoint.newest('out/earlier') and not checkpoint.newest('out')
     assert os.listdir('out') == ['earlier'] and {'logs', 'scalars.jsonl'} < set(os.listdir('out/earlier'))

@@ -1,6 +1,5 @@
-"""Schedule, optimizer step and loop, on a model of a few parameters."""
-import os
-import signal
+"""Schedule and optimizer step, on a model of a few parameters."""
+import types
 
 import numpy as np
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from checkpoints import io as checkpoint
 from nets import loss
 from nets.slim_compat import tf
-from training.trainer import NotFinite, Schedule, Trainer, train
+from training.trainer import NotFinite, Schedule, Trainer, check_finite
 from utils.errors import CheckpointError
 
 
@@ -17,7 +16,7 @@ class TinyModel(tf.Module):
 
     def __init__(self):
         super().__init__()
-        self.dtype = tf.float32
+        self.spec, self.dtype = types.SimpleNamespace(normalization='inception'), tf.float32
         self.w = tf.Variable([[.1, .2, .3], [.3, .2, .1]], name='ssd/logits/weights')
         self.b = tf.Variable(tf.zeros([3]), name='ssd/logits/biases')
         self.o = tf.Variable(tf.ones([2, 4]), name='ssd/offsets/weights')
@@ -32,15 +31,22 @@ class TinyModel(tf.Module):
 
 
 def _batch(images=2):
-    return {'images': tf.zeros([images, 4, 4, 3], tf.uint8), 'classes': tf.constant([[1, 0]] * images),
-            'offsets': tf.zeros([images, 2, 4]), 'ids': tf.constant([[97, 0], [98, 0]], tf.uint8)[:images]}
+    return {
+        'images': tf.zeros([images, 4, 4, 3], tf.uint8),
+        'classes': tf.constant([[1, 0]] * images),
+        'offsets': tf.zeros([images, 2, 4]),
+        'ids': tf.constant([[97, 0], [98, 0]], tf.uint8)[:images],
+    }
 
 
 def _trainer(rate=.1, **options):
-    return Trainer(TinyModel(), Schedule(rate, 100), lambda x: tf.cast(x, tf.float32), **options)
+    return Trainer(TinyModel(), Schedule(rate, 100), **options)
 
 
-@pytest.mark.parametrize('step, rate', [(0, .001), (79_999, .001), (80_000, .0001), (99_999, .0001), (100_000, .00001)])
+@pytest.mark.parametrize(
+    'step, rate',
+    [(0, 0.001), (79_999, 0.001), (80_000, 0.0001), (99_999, 0.0001), (100_000, 0.00001)],
+)
 def test_published_schedule(step, rate):
     assert float(Schedule(.001, 120_000)(step)) == pytest.approx(rate)
 
@@ -55,7 +61,8 @@ def test_step_is_sgd_with_momentum_decay_and_faster_biases():
     w, b = trainer.model.w.numpy().copy(), np.zeros(3)
     with tf.GradientTape() as tape:
         logits, offsets = trainer.model(tf.zeros([2, 4, 4, 3]), True)
-        total = sum(loss.multibox_loss(logits, offsets, _batch()['classes'], _batch()['offsets'])[:2])
+        total = sum(loss.multibox_loss(
+            logits, offsets, _batch()['classes'], _batch()['offsets']).values())
     gw, gb = tape.gradient(total, [trainer.model.w, trainer.model.b])
     trainer.train_step(_batch())
     np.testing.assert_allclose(trainer.model.w, w - .1 * (gw + .01 * w), rtol=1e-5)
@@ -68,7 +75,9 @@ def test_clipping():
     trainer = _trainer(weight_decay=0., clip=.001, bias_rate=1.)
     before = [v.numpy().copy() for v in trainer.variables]
     trainer.train_step(_batch())
-    moved = np.sqrt(sum(((v.numpy() - b) ** 2).sum() for v, b in zip(trainer.variables, before, strict=True)))
+    moved = np.sqrt(
+        sum(((v.numpy() - b) ** 2).sum() for v, b in zip(trainer.variables, before, strict=True))
+    )
     assert moved == pytest.approx(.1 * .001, rel=1e-3)
 
 
@@ -76,7 +85,8 @@ def test_images_without_objects():
     trainer = _trainer()
     batch = _batch() | {'classes': tf.zeros([2, 2], tf.int32)}
     scalars = trainer.train_step(batch)
-    assert np.isfinite(scalars['loss']) and scalars['confidence'] == scalars['localization'] == scalars['matched'] == 0
+    assert np.isfinite(scalars['loss']) and scalars['matched'] == 0
+    assert scalars['losses']['confidence'] == scalars['losses']['localization'] == 0
 
 
 def test_save_and_resume_go_on_as_if_never_stopped(tmp_path):
@@ -100,47 +110,34 @@ def test_resume_refuses_another_state(tmp_path):
         _trainer().resume(prefix)
 
 
-class _Loop:
-    """Records what the loop calls."""
-
-    def __init__(self):
-        self.saved, self.reported, self.evaluated = [], [], []
-
-    def run(self, trainer, batches, max_steps, **options):
-        return train(trainer, batches, max_steps, log_every=2, save_every=3,
-                     save=lambda: self.saved.append(trainer.step), report=lambda step, *_: self.reported.append(step),
-                     evaluate=lambda: self.evaluated.append(trainer.step), eval_every=4, **options)
-
-
-def test_loop_reports_saves_evaluates_and_ends():
-    loop = _Loop()
-    assert loop.run(_trainer(), iter(_batch, None), 7) == ''
-    assert (loop.reported, loop.saved, loop.evaluated) == ([2, 4, 6, 7], [3, 6, 7], [4, 7])
+def test_the_first_loss_that_is_not_finite_is_named():
+    trainer = _trainer()
+    steps = []
+    for step in (1, 2, 3):
+        if step == 2:
+            trainer.model.w.assign(np.full((2, 3), np.nan))
+        steps.append((step, trainer.train_step(_batch()), _batch()['ids']))
+    check_finite(steps[:1], trainer.strategy)
+    with pytest.raises(
+        NotFinite, match='step 2 .confidence nan, localization .*, loss nan.; images: a, b'
+    ):
+        check_finite(steps, trainer.strategy)
 
 
-def test_loop_saves_when_asked_to_stop():
-    def batches():
-        yield _batch()
-        os.kill(os.getpid(), signal.SIGTERM)
-        while True:
-            yield _batch()
-    loop = _Loop()
-    assert loop.run(_trainer(), batches(), 100) == 'SIGTERM'
-    assert loop.saved == [2]
-
-
-def test_loop_stops_at_a_loss_that_is_not_finite():
-    trainer, loop = _trainer(), _Loop()
-    trainer.model.w.assign(np.full((2, 3), np.nan))
-    with pytest.raises(NotFinite, match='step 1 .*images: a, b'):
-        loop.run(trainer, iter(_batch, None), 7)
-    assert loop.saved == []
-
-
-def test_finished_training_does_nothing():
-    trainer, loop = _trainer(), _Loop()
-    loop.run(trainer, iter(_batch, None), 2)
-    assert loop.run(trainer, iter(_batch, None), 2) == '' and loop.saved == [2]
+def test_a_term_is_added_in_one_place(monkeypatch):
+    def with_entropy(logits, *arguments):
+        p = tf.nn.softmax(logits)
+        return loss.multibox_loss(logits, *arguments) | {
+            'entropy': -tf.reduce_sum(p * tf.math.log(p))}
+    monkeypatch.setattr('training.trainer.multibox_loss', with_entropy)
+    trainer = _trainer(accumulate=2)
+    before = trainer.model.w.numpy()
+    scalars = trainer.train_step(_batch())
+    losses = scalars['losses']
+    assert list(losses) == ['confidence', 'localization', 'entropy', 'l2']
+    np.testing.assert_allclose(scalars['loss'], sum(losses.values()), rtol=1e-6)
+    p = np.exp(before) / np.exp(before).sum(1, keepdims=True)
+    np.testing.assert_allclose(losses['entropy'], -2 * (p * np.log(p)).sum(), rtol=1e-5)
 
 
 def test_moving_average_of_the_weights(tmp_path):

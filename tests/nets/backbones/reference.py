@@ -1,4 +1,4 @@
-"""What the tests of the backbones share: a body as a module, the published networks' data, and the golden weights.
+"""What the tests of the backbones share: modules, published networks' data, golden weights.
 
 tests/data/slim/<scope>.json.gz is described, and made, by benchmarks/make_golden.py.
 """
@@ -35,7 +35,8 @@ class Body(tf.Module):
         return {name: points[name] for name in self.layers or points}
 
     def trace(self, shape, is_training=False):
-        """The concrete function of images of this shape; creates the variables, computes nothing."""
+        """The concrete function of images of this shape; creates the variables, computes nothing.
+        """
         return tf.function(self).get_concrete_function(tf.TensorSpec(shape), is_training)
 
     def by_name(self):
@@ -57,7 +58,9 @@ def published(scope):
 
 
 def golden_value(name, shape):
-    """Weights that anyone can make again: the seed is the CRC-32 of the variable's name. float32 array of `shape`."""
+    """Weights that anyone can make again: the seed is the CRC-32 of the variable's name. float32
+    array of `shape`.
+    """
     random = np.random.RandomState(zlib.crc32(name.encode()))
     kind = name.split('/')[-1]
     if kind == 'weights':
@@ -88,8 +91,14 @@ def golden_run(spec, shape):
 
 
 def golden_error(point, expected):
-    """Largest difference of the 16 values, mean and standard deviation, relative to the latter. `point`: array."""
+    """Largest difference of the 16 values, mean and standard deviation, relative to the latter.
+    `point`: array.
+    """
     assert list(point.shape) == expected['shape']
     values = point.reshape(-1)[np.linspace(0, point.size - 1, 16).astype(int)]
-    differences = [*(values - expected['values']), point.mean() - expected['mean'], point.std() - expected['std']]
+    differences = [
+        *(values - expected['values']),
+        point.mean() - expected['mean'],
+        point.std() - expected['std'],
+    ]
     return np.abs(differences).max() / expected['std']

@@ -1,4 +1,4 @@
-"""The activations equal those of the published network definitions, given the same weights and the same input.
+"""With the same weights and input, activations equal those of the published definitions.
 
 By default one depth of each ResNet runs; all of them with `-m slow`.
 """
@@ -8,7 +8,8 @@ from nets import backbones
 from nets.slim_compat import slim
 from tests.nets.backbones.reference import RECORDS, golden_error, golden_run, published
 
-# Of an end point's standard deviation. Agreement is about 1e-6; a wrong padding, stride, epsilon or activation shows as 1e-1.
+# Of an end point's standard deviation. Agreement is about 1e-6; a wrong padding, stride, epsilon
+# or activation shows as 1e-1.
 TOLERANCE = 1e-3
 # The published data hold no values of some layers that heads read, but of the next end points, which are computed from them.
 NEXT = {'postnorm': 'block4', 'Repeat': 'Mixed_6a'}
@@ -27,21 +28,32 @@ def test_golden_activations(name, depth):
     spec = backbones.get(name, depth)
     data = published(spec.imagenet.scope)
     if data is None:
-        pytest.skip(f'no golden values: tests/data/slim/{spec.imagenet.scope}.json.gz, see benchmarks/make_golden.py')
+        pytest.skip(
+            f'no golden values: tests/data/slim/{spec.imagenet.scope}.json.gz, '
+            'see benchmarks/make_golden.py'
+        )
     points, expected = golden_run(spec, data['input']), data['end_points']
-    errors = {layer: golden_error(point, expected[layer]) for layer, point in points.items() if layer in expected}
+    errors = {
+        layer: golden_error(point, expected[layer])
+        for layer, point in points.items()
+        if layer in expected
+    }
     print({layer: f'{error:.1e}' for layer, error in errors.items()})
     assert {NEXT.get(layer, layer.split('/')[0] if 'unit' in layer else layer) for layer in spec.feature_layers} <= set(errors)
     assert {layer: error for layer, error in errors.items() if not error < TOLERANCE} == {}
 
 
 def test_golden_activations_of_vgg_with_the_classifier_s_pooling(monkeypatch):
-    """slim's classifier drops the last odd row and column (75 -> 37) where SSD keeps them (38): pool here as the former."""
+    """slim's classifier drops the last odd row and column (75 -> 37) where SSD keeps them (38):
+    pool here as the former.
+    """
     padded = slim.max_pool2d
 
     @slim.add_arg_scope
     def max_pool2d(net, kernel, stride=2, padding='VALID', scope=None):
-        return padded(net, kernel, stride=stride, padding='SAME' if stride == 1 else 'VALID', scope=scope)
+        return padded(
+            net, kernel, stride=stride, padding='SAME' if stride == 1 else 'VALID', scope=scope
+        )
 
     monkeypatch.setattr(slim, 'max_pool2d', max_pool2d)
     data = published('vgg_16')

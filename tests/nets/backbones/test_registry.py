@@ -1,4 +1,4 @@
-"""Every backbone of the registry keeps the promises of its record. A new backbone is tested without touching this file.
+"""Every backbone of the registry is what its spec says; a new one is tested without a change.
 
 The networks are traced, not run: in bfloat16, with float32 variables, at the size of the record.
 """
@@ -15,13 +15,22 @@ from tests.nets.backbones.reference import RECORDS, Body, published
 
 BATCH = 2
 ASSIGNMENTS = {'AssignVariableOp', 'AssignAddVariableOp', 'AssignSubVariableOp'}
-# As the training scripts of the published checkpoints set it; VGG has no batch norm, a new backbone is not checked.
-PUBLISHED_DECAY = {'resnet_v1': 0.997, 'resnet_v2': 0.997, 'mobilenet_v1': 0.9997, 'mobilenet_v2': 0.997,
-                   'inception_v4': 0.9997, 'inception_resnet_v2': 0.9997}
+# As the training scripts of the published checkpoints set it; VGG has no batch norm, a new
+# backbone is not checked.
+PUBLISHED_DECAY = {
+    'resnet_v1': 0.997,
+    'resnet_v2': 0.997,
+    'mobilenet_v1': 0.9997,
+    'mobilenet_v2': 0.997,
+    'inception_v4': 0.9997,
+    'inception_resnet_v2': 0.9997,
+}
 
 
 class Traced(typing.NamedTuple):
-    """A record, its body, and the function that returns what the SSD uses: feature layers, and where extra layers start."""
+    """A record, its body, and the function that returns what the SSD uses: feature layers, and
+    where extra layers start.
+    """
     spec: backbones.BackboneSpec
     body: Body
     function: typing.Any
@@ -34,7 +43,11 @@ def trace(name, depth=None, is_training=False):
     return Traced(spec, body, body.trace([BATCH, spec.image_size, spec.image_size, 3], is_training))
 
 
-@pytest.fixture(scope='module', params=RECORDS, ids=lambda record: '-'.join(str(part) for part in record if part))
+@pytest.fixture(
+    scope='module',
+    params=RECORDS,
+    ids=lambda record: '-'.join(str(part) for part in record if part),
+)
 def traced(request):
     return trace(*request.param)
 
@@ -63,7 +76,9 @@ def test_parameter_count_is_the_record_s(traced):
 
 def test_names_stand_under_the_checkpoint_s_scope(traced):
     spec, body, _ = traced
-    assert [other for other in body.by_name() if not other.startswith(spec.imagenet.scope + '/')] == []
+    assert [
+        other for other in body.by_name() if not other.startswith(spec.imagenet.scope + '/')
+    ] == []
 
 
 def test_every_variable_feeds_what_the_ssd_uses(traced):
@@ -94,35 +109,57 @@ def test_training_moves_every_average(training):
 def test_batch_norm_decay_is_the_published_one(training):
     spec, _, function = training
     # average -= (average - batch's) * (1 - decay)
-    updates = [op.inputs[1].op for op in function.graph.get_operations() if op.type == 'AssignSubVariableOp']
+    updates = [
+        op.inputs[1].op
+        for op in function.graph.get_operations()
+        if op.type == 'AssignSubVariableOp'
+    ]
     rates = {float(tf.get_static_value(update.inputs[1])) for update in updates}
     expected = [1 - PUBLISHED_DECAY[spec.name]] if spec.name in PUBLISHED_DECAY else rates
     assert list(rates) == pytest.approx(list(expected), rel=1e-3)
 
 
 def test_restores_completely_from_the_published_checkpoint(traced):
-    """Names and shapes, exactly the part that is used: nothing less, and nothing that the checkpoint could not fill."""
+    """Names and shapes, exactly the part that is used: nothing less, and nothing that the
+    checkpoint could not fill.
+    """
     spec, body, _ = traced
     scope, derive = spec.imagenet.scope, spec.imagenet.derive
     data = published(scope)
     if data is None:
-        pytest.skip(f'no list of the published variables: tests/data/slim/{scope}.json.gz, see benchmarks/make_golden.py')
+        pytest.skip(
+            f'no list of the published variables: tests/data/slim/{scope}.json.gz, '
+            'see benchmarks/make_golden.py'
+        )
     sources = {source for source, _ in derive.values()}
     left_out = tuple(f'{scope}/{beginning}' for beginning in data['left_out'])
-    expected = {other: shape for other, shape in data['variables'].items()
-                if other.startswith(scope + '/') and not other.startswith(left_out) and other not in sources}
+    expected = {
+        other: shape
+        for other, shape in data['variables'].items()
+        if other.startswith(scope + '/') and not other.startswith(left_out) and other not in sources
+    }
     for variable, (source, function) in derive.items():
         array = np.broadcast_to(np.float32(0), data['variables'][source])
         expected[variable] = list(function(array).shape)
-    assert {other: variable.shape.as_list() for other, variable in body.by_name().items()} == expected
+    assert {
+        other: variable.shape.as_list() for other, variable in body.by_name().items()
+    } == expected
 
 
 def test_default_boxes_are_the_sum_over_the_heads(traced):
     spec = traced.spec
     heads = len(spec.feature_layers) + len(spec.extra_layers)
-    assert len(spec.head_layers) == len(spec.grids) == len(spec.steps) == len(spec.aspect_ratios) == heads
+    assert (
+        len(spec.head_layers)
+        == len(spec.grids)
+        == len(spec.steps)
+        == len(spec.aspect_ratios)
+        == heads
+    )
     assert spec.num_default_boxes == sum(
-        grid ** 2 * (2 + 2 * len(ratios)) for grid, ratios in zip(spec.grids, spec.aspect_ratios, strict=True))
+        grid**2 * (2 + 2 * len(ratios))
+        for grid, ratios in zip(spec.grids, spec.aspect_ratios, strict=True)
+    )
 
 
 def test_extra_layers_reach_the_grids_of_the_record(traced):
@@ -205,7 +242,9 @@ def test_published_default_box_counts(name, boxes):
 
 
 def test_depths():
-    assert backbones.depths('resnet_v2') == (50, 101, 152) and backbones.depths('vgg_300') == (None,)
+    assert backbones.depths('resnet_v2') == (50, 101, 152) and backbones.depths('vgg_300') == (
+        None,
+    )
     assert backbones.get('resnet_v1').imagenet.scope == 'resnet_v1_50'
     assert backbones.get('resnet_v1', 152).imagenet.scope == 'resnet_v1_152'
     assert backbones.get('vgg_300', 101) == backbones.get('vgg_300')

@@ -14,7 +14,9 @@ def test_a_strided_convolution_is_the_dense_one_at_each_second_pixel(side, kerne
     class Convolution(tf.Module):
         @tf.compat.v1.keras.utils.track_tf1_style_variables
         def __call__(self, images, stride):
-            return resnet_common.conv2d_same(images, 4, kernel, stride, scope='conv', activation_fn=None)
+            return resnet_common.conv2d_same(
+                images, 4, kernel, stride, scope='conv', activation_fn=None
+            )
 
     convolution = Convolution()
     images = tf.constant(golden_input([1, side, side, 3]))
@@ -25,7 +27,17 @@ def test_a_strided_convolution_is_the_dense_one_at_each_second_pixel(side, kerne
 
 def test_subsample_takes_each_second_pixel():
     image = np.arange(25, dtype='f').reshape(1, 5, 5, 1)
-    assert resnet_common.subsample(tf.constant(image), 2).numpy().ravel().tolist() == [0, 2, 4, 10, 12, 14, 20, 22, 24]
+    assert resnet_common.subsample(tf.constant(image), 2).numpy().ravel().tolist() == [
+        0,
+        2,
+        4,
+        10,
+        12,
+        14,
+        20,
+        22,
+        24,
+    ]
 
 
 def test_the_stride_stands_at_the_end_of_a_block():

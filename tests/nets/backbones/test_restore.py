@@ -1,6 +1,7 @@
-"""A checkpoint with exactly the published names and shapes fills every backbone; where it does not, the message lists what lacks.
+"""A checkpoint of the published names and shapes fills every backbone; what is missing is listed.
 
-The large ones are written and read with `-m slow`: half a gigabyte for VGG, whose fc6 has 103 million weights.
+The large ones are written and read with `-m slow`: half a gigabyte for VGG, whose fc6 has 103
+million weights.
 """
 import types
 
@@ -17,8 +18,12 @@ QUICK = ('mobilenet_v1', 'mobilenet_v2')
 
 
 def _write(folder, scope, without=()):
-    """A classifier's checkpoint: in each variable, one number that no other has. -> (prefix, {name: that number})."""
-    shapes = {name: shape for name, shape in published(scope)['variables'].items() if name not in without}
+    """A classifier's checkpoint: in each variable, one number that no other has. -> (prefix,
+    {name: that number}).
+    """
+    shapes = {
+        name: shape for name, shape in published(scope)['variables'].items() if name not in without
+    }
     numbers = {name: float(number) for number, name in enumerate(sorted(shapes), start=1)}
     values = {name: np.full(shape, numbers[name], np.float32) for name, shape in shapes.items()}
     return checkpoint.save(folder, 0, values), numbers
@@ -26,13 +31,22 @@ def _write(folder, scope, without=()):
 
 def _restore(spec, prefix):
     model = ssd.SSD(spec, 4).build()
-    start = starting_point.Start(prefix, imagenet=True)
-    return model, starting_point.apply(start, types.SimpleNamespace(model=model, start_average=lambda: None), spec)
+    start = starting_point.Start(spec, prefix, imagenet=True)
+    trainer = types.SimpleNamespace(model=model, start_average=lambda: None)
+    return model, starting_point.restore(start, trainer)
 
 
-@pytest.mark.parametrize(('name', 'depth'), [
-    pytest.param(*record, marks=[] if record[0] in QUICK else pytest.mark.slow, id='-'.join(str(p) for p in record if p))
-    for record in RECORDS])
+@pytest.mark.parametrize(
+    ('name', 'depth'),
+    [
+        pytest.param(
+            *record,
+            marks=[] if record[0] in QUICK else pytest.mark.slow,
+            id='-'.join(str(p) for p in record if p),
+        )
+        for record in RECORDS
+    ],
+)
 def test_published_checkpoint_fills_the_backbone(name, depth, tmp_path):
     spec = backbones.get(name, depth)
     prefix, numbers = _write(tmp_path, spec.imagenet.scope)
@@ -42,19 +56,30 @@ def test_published_checkpoint_fills_the_backbone(name, depth, tmp_path):
     for variable in body:
         own = checkpoint.variable_name(variable)
         source = spec.imagenet.derive.get(own, (own, None))[0]
-        assert float(np.ptp(variable.numpy())) == 0 and float(np.ravel(variable.numpy())[0]) == numbers[source], own
+        assert (
+            float(np.ptp(variable.numpy())) == 0
+            and float(np.ravel(variable.numpy())[0]) == numbers[source]
+        ), own
 
 
 def test_what_lacks_is_listed(tmp_path):
     spec = backbones.get('mobilenet_v1')
-    lacking = ['MobilenetV1/Conv2d_3_pointwise/weights', 'MobilenetV1/Conv2d_3_pointwise/BatchNorm/gamma']
+    lacking = [
+        'MobilenetV1/Conv2d_3_pointwise/weights',
+        'MobilenetV1/Conv2d_3_pointwise/BatchNorm/gamma',
+    ]
     prefix, _ = _write(tmp_path, spec.imagenet.scope, without=lacking)
-    with pytest.raises(CheckpointError, match='does not fill the backbone(.|\n)*2 not in the checkpoint.*'
-                       r'MobilenetV1/Conv2d_3_pointwise \(2\)'):
+    with pytest.raises(
+        CheckpointError,
+        match='does not fill the backbone(.|\n)*2 not in the checkpoint.*'
+        r'MobilenetV1/Conv2d_3_pointwise \(2\)',
+    ):
         _restore(spec, prefix)
 
 
 def test_another_network_is_refused(tmp_path):
     prefix, _ = _write(tmp_path, 'MobilenetV2')
-    with pytest.raises(CheckpointError, match='holds no variable of mobilenet_v1 .scope MobilenetV1.'):
+    with pytest.raises(
+        CheckpointError, match='holds no variable of mobilenet_v1 .scope MobilenetV1.'
+    ):
         _restore(backbones.get('mobilenet_v1'), prefix)

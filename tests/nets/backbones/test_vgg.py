@@ -1,4 +1,6 @@
-"""VGG's own: the reduction of fc6 and fc7 to conv6 and conv7, and the published figures of SSD300 and SSD512."""
+"""VGG's own: the reduction of fc6 and fc7 to conv6 and conv7, and the published figures of SSD300
+and SSD512.
+"""
 import numpy as np
 import pytest
 
@@ -14,7 +16,9 @@ def derived(variable, array):
 
 
 def test_conv6_is_fc6_without_the_taps_between():
-    """fc6 at twice its spacing (pool5 has lost its stride), with two of three taps zero, equals conv6 with dilation 6."""
+    """fc6 at twice its spacing (pool5 has lost its stride), with two of three taps zero, equals
+    conv6 with dilation 6.
+    """
     random = np.random.RandomState(0)
     fc6 = random.standard_normal((7, 7, 5, 8)).astype('f')
     image = random.standard_normal((1, 19, 19, 5)).astype('f')
