@@ -24,7 +24,7 @@ quickstart: $(VENV)/ready   ## draw shapes, convert, train, evaluate, detect; ev
 	    --warmup_steps=50 --batch_norm_decay=0.9 --clip_gradients=10 --augment_crop=false --augment_zoom_out=false
 	$(RUN) ssd_test.py --backbone_network=ssd_mobilenet_v1 --checkpoint=$(ROOM)/ssd --test_records=$(ROOM)/tfrecords_test
 	$(RUN) ssd_demo.py $(ROOM)/shapes/JPEGImages/000203.jpg --backbone_network=ssd_mobilenet_v1 --checkpoint=$(ROOM)/ssd \
-	    --output=$(ROOM)/detections.png --threshold=0.4
+	    --output=$(ROOM)/detections.png --score_threshold=0.4
 
 test: $(VENV)/ready   ## all tests but the slow ones
 	$(RUN) -m pytest -m "not slow"

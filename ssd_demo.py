@@ -1,10 +1,10 @@
 """Detects objects in pictures, videos and cameras; draws them, or writes them as JSON lines or VOC XML.
 
     python3 ssd_demo.py                                     # the photograph that comes with matplotlib
-    python3 ssd_demo.py picture.jpg --threshold=0.5
+    python3 ssd_demo.py picture.jpg --score_threshold=0.5
     python3 ssd_demo.py holidays --batch_size=8             # all pictures of a folder; 'holidays/*.png' for some, in quotes
     python3 ssd_demo.py clip.mp4 --show_classes=person,dog  # a video; 0 is the first camera
-    python3 ssd_demo.py holidays --format=picture,json,xml --output=found
+    python3 ssd_demo.py holidays --format=image,json,xml --output=found
 
 Reads configs/config_general.py, config_common.py and config_demo.py.
 """
@@ -54,7 +54,7 @@ def main() -> int:
     model, classes = detector.load(spec, prefix, config.precision, voc.class_names(config.classes_file))
     shown = labels_to_show(config.show_classes, classes)
     detect = detector.Detector(
-        model, functools.partial(normalize.normalize, normalization=spec.normalization), folded=True, score_threshold=config.threshold,
+        model, functools.partial(normalize.normalize, normalization=spec.normalization), folded=True, score_threshold=config.score_threshold,
         nms_threshold=config.nms_threshold, top_k=config.nms_top_k, keep_top_k=config.keep_top_k)
 
     # 4 inference in batches; threads read and preprocess ahead of it

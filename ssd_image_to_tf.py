@@ -4,8 +4,8 @@
     python3 ssd_image_to_tf.py --voc=pictures --split=0.8 --classes_file=found
     python3 ssd_image_to_tf.py --coco=instances_train2017.json,instances_val2017.json --coco_images=train2017,val2017
 
-Lists named train and trainval become tfrecords_train/, val and test tfrecords_test/. Reads configs/config_general.py and
-config_common.py. What cannot be used is left out and listed; nothing half-written is ever taken for whole.
+Lists named train and trainval become tfrecords_train/, val and test tfrecords_test/. Reads configs/config_convert.py.
+What cannot be used is left out and listed; nothing half-written is ever taken for whole.
 """
 import collections
 from collections.abc import Sequence
@@ -40,9 +40,9 @@ def main() -> None:
 def select(config: Config) -> list[sources.Part]:
     """The images that the configuration names. What is left out already here is printed. DataError where there are none."""
     if config.coco:
-        origins = sources.coco_files(_words(config.coco), _words(config.coco_images))
+        origins = sources.coco_files(config.coco, config.coco_images)
     else:
-        origins = sources.voc_folders(_words(config.voc))
+        origins = sources.voc_folders(config.voc)
     if config.split:
         parts, notes = sources.divided(origins, config.split, config.split_seed)
     elif config.coco:

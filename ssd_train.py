@@ -9,8 +9,7 @@ import fnmatch
 import functools
 import os
 
-from configs import detection_settings, load
-from configs.schema import RULES
+from configs import comparable_settings, detection_settings, load
 from utils.errors import UserError
 from utils.script import quiet, run
 
@@ -43,11 +42,7 @@ def main() -> int:
         say(note)
 
     # 1 data preparation: what the records hold, and where the weights come from
-    index = tfrecord.read_index(config.train_records, cut_allowed=config.damaged_records == 'skip')
-    if config.damaged_records == 'skip':
-        index, left_out = damage.sound_copy(index, _own_folder(folder, 'sound_records', strategy))
-        for line in left_out:
-            say(line)
+    index = tfrecord.read_index(config.train_records)
     held_out = _held_out(config.eval_records, index)
     say(f'{index.images} training images, {len(index.classes)} classes, from {config.train_records}')
     facts = checkpoint.describe(spec, config.training_mode, index.classes)
@@ -86,7 +81,7 @@ def main() -> int:
 
     # 4 training
     chief = distribution.is_chief(strategy)  # the others compute, and write nothing
-    log = Log(folder, index.classes, trainer, start.origin, vars(config), _compared(config),
+    log = Log(folder, index.classes, trainer, start.origin, vars(config), comparable_settings(config, 'ssd_train'),
               detection_settings(config)) if chief else None
     keeper = Keeper(trainer, folder, config.keep_checkpoints, facts | {'started_from': start.origin})
     detect = detector.Detector(model, trainer.normalize, score_threshold=config.score_threshold,
@@ -145,19 +140,8 @@ def _devices(strategy):
     return f'{strategy.num_replicas_in_sync} x {kind}'
 
 
-def _own_folder(folder, name, strategy):
-    """A subfolder that no other worker writes to."""
-    number, count = distribution.worker(strategy)
-    return os.path.join(folder, name if count == 1 else f'{name}-{number}')
-
-
 def _silent(*_, **__):
     """In place of print where another worker writes."""
-
-
-def _compared(config):
-    """The settings that are numbers, switches or words of a list: those that runs are compared by."""
-    return {key: value for key, value in vars(config).items() if not isinstance(value, str) or RULES[key].choices}
 
 
 def _evaluate(detect, trainer, held_out, config, note):

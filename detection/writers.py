@@ -23,7 +23,7 @@ from utils.errors import DataError
 
 # Endings of an output file. Others that OpenCV writes are pictures.
 _FORMAT_OF = {'.mp4': 'video', '.json': 'json', '.jsonl': 'json', '.xml': 'xml'}
-_ENDING_OF = {'picture': '.png', 'video': '.mp4', 'json': '.jsonl', 'xml': '.xml'}
+_ENDING_OF = {'image': '.png', 'video': '.mp4', 'json': '.jsonl', 'xml': '.xml'}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,20 +89,20 @@ class Tally:
 
 
 def choose_formats(wanted: str, output: str, moving: bool) -> tuple[str, ...]:
-    """wanted: some of picture, video, json, xml, comma-separated; '': what the output's ending says, or else video for what moves
-    and picture for what does not.
+    """wanted: some of image, video, json, xml, comma-separated; '': what the output's ending says, or else video for what moves
+    and image for what does not.
 
     DataError where the output's ending and the source do not go with them.
     """
     words = tuple(dict.fromkeys(word.strip() for word in wanted.split(',') if word.strip()))
     of_file = _format_of_file(output)
-    formats = words or ((of_file,) if of_file else ('video' if moving else 'picture',))
+    formats = words or ((of_file,) if of_file else ('video' if moving else 'image',))
     if of_file and formats != (of_file,):
         raise DataError(f'output {output} is a file for {of_file}, but format is {wanted}; name a folder, or leave output empty')
     if 'video' in formats and not moving:
-        raise DataError('format video is for a video or a camera; for pictures: picture, json, xml')
+        raise DataError('format video is for a video or a camera; for pictures: image, json, xml')
     if 'xml' in formats and moving:
-        raise DataError('format xml is for pictures; for a video or a camera: video, picture (frames), json')
+        raise DataError('format xml is for pictures; for a video or a camera: video, image (frames), json')
     return formats
 
 
@@ -116,7 +116,7 @@ def _format_of_file(output):
     if not cv2.haveImageWriter('a' + ending):
         raise DataError(f'output {output}: nothing here writes {ending}; use .png or .jpg, .mp4, .jsonl, .xml, or a folder '
                         '(end it with a slash)')
-    return 'picture'
+    return 'image'
 
 
 class Outputs:
@@ -131,7 +131,7 @@ class Outputs:
         """
         paths = {name: _path_of(name, source, output, formats) for name in formats}
         _refuse_inputs(paths.values(), source.files)
-        make = {'picture': functools.partial(_Files, save=_save_picture, noun='picture'),
+        make = {'image': functools.partial(_Files, save=_save_picture, noun='picture'),
                 'xml': functools.partial(_Files, save=_save_xml, noun='XML file'), 'json': _JsonLines,
                 'video': functools.partial(_Mp4, rate=getattr(source, 'rate', None))}
         self._writers = [make[name](path) for name, path in paths.items()]
@@ -159,15 +159,15 @@ class Outputs:
 
 def _path_of(name, source, output, formats):
     """-> function (stem, input file) -> path of the file that receives it."""
-    ending, each = _ENDING_OF[name], name in ('picture', 'xml')
+    ending, each = _ENDING_OF[name], name in ('image', 'xml')
     if _format_of_file(output):
         if each and source.several:
             raise DataError(f'output {output} is one file, but {source.name} has several {source.noun}s; name a folder')
         return lambda stem, file: output
-    if not output and not ('picture' in formats if source.moving else source.several):
+    if not output and not ('image' in formats if source.moving else source.several):
         return lambda stem, file: f'{source.stem}_detections{ending}'
     folder = output or f'{source.stem}_detections'
-    if name == 'picture':
+    if name == 'image':
         return lambda stem, file: os.path.join(folder, stem + _drawn_ending(file, source.moving))
     return lambda stem, file: os.path.join(folder, (stem if each else 'detections') + ending)
 

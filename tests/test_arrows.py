@@ -80,7 +80,7 @@ def test_doors_are_a_few_lines(name):
     ('nets', 'from nets.spec import BackboneSpec\nimport tensorflow as tf', []),
     ('nets', 'import datasets', ['datasets']),
     ('utils', 'def run():\n    from configs import load\n', ['configs.load']),
-    ('configs', 'from nets.spec import PRECISIONS\nfrom nets import backbones, ssd', ['nets.ssd']),
+    ('configs', 'from nets.spec import BOX_SETS_300\nfrom nets import backbones, ssd', ['nets.ssd']),
     ('configs', 'from nets.specification import a', ['nets.specification.a']),
     ('datasets', 'from evaluation import voc', ['evaluation.voc']),
     ('evaluation', 'from detection import detector, drawing', ['detection.detector']),

@@ -67,7 +67,7 @@ def test_folder_with_the_shipped_detector(room, monkeypatch, capsys, photograph)
     traced, resize = [], pipeline.resize_image
     monkeypatch.setattr(pipeline, 'resize_image', lambda *given: traced.append(given) or resize(*given))
 
-    assert _demo(monkeypatch, 'few', '--batch_size=2', '--threshold=0.4', '--format=picture,json,xml',
+    assert _demo(monkeypatch, 'few', '--batch_size=2', '--threshold=0.4', '--format=image,json,xml',
                  '--output=found/Annotations') == 0
     text = capsys.readouterr().out
     assert '3 pictures, 3 detections: 3 person' in text

@@ -43,10 +43,10 @@ def _lines(path):
 
 
 @pytest.mark.parametrize('wanted, output, moving, formats', [
-    ('', '', False, ('picture',)), ('', '', True, ('video',)), ('', 'new', False, ('picture',)), ('', 'few.d/', True, ('video',)),
-    ('', 'x.jpg', False, ('picture',)), ('', 'x.MP4', True, ('video',)), ('', 'x.json', True, ('json',)),
+    ('', '', False, ('image',)), ('', '', True, ('video',)), ('', 'new', False, ('image',)), ('', 'few.d/', True, ('video',)),
+    ('', 'x.jpg', False, ('image',)), ('', 'x.MP4', True, ('video',)), ('', 'x.json', True, ('json',)),
     ('', 'x.jsonl', False, ('json',)), ('', 'x.xml', False, ('xml',)), ('xml', 'x.xml', False, ('xml',)),
-    ('json, xml,json', '', False, ('json', 'xml')), ('picture,video', 'new', True, ('picture', 'video')),
+    ('json, xml,json', '', False, ('json', 'xml')), ('image,video', 'new', True, ('image', 'video')),
 ])
 def test_formats(wanted, output, moving, formats):
     assert writers.choose_formats(wanted, output, moving) == formats
@@ -56,8 +56,8 @@ def test_formats(wanted, output, moving, formats):
     ('json', 'x.xml', False, 'output x.xml is a file for xml, but format is json; name a folder, or leave output empty'),
     ('json,xml', 'x.xml', False, 'output x.xml is a file for xml, but format is json,xml; '),
     ('', 'x.avi', True, 'output x.avi: nothing here writes .avi; use .png or .jpg, .mp4, .jsonl, .xml, or a folder'),
-    ('', 'x.mp4', False, 'format video is for a video or a camera; for pictures: picture, json, xml'),
-    ('xml', '', True, r'format xml is for pictures; for a video or a camera: video, picture \(frames\), json'),
+    ('', 'x.mp4', False, 'format video is for a video or a camera; for pictures: image, json, xml'),
+    ('xml', '', True, r'format xml is for pictures; for a video or a camera: video, image \(frames\), json'),
 ])
 def test_formats_that_do_not_go_together(wanted, output, moving, message):
     with pytest.raises(DataError, match=message):
@@ -65,14 +65,14 @@ def test_formats_that_do_not_go_together(wanted, output, moving, message):
 
 
 def test_one_picture(room):
-    assert _write('few/a.jpg', formats='picture,json,xml') == ['a_detections.png', 'a_detections.jsonl', 'a_detections.xml']
+    assert _write('few/a.jpg', formats='image,json,xml') == ['a_detections.png', 'a_detections.jsonl', 'a_detections.xml']
     assert cv2.imread('a_detections.png').shape == (50, 100, 3)
     assert _write('few/a.jpg', 'new/deep/x.jpg') == ['new/deep/x.jpg'] and cv2.imread('new/deep/x.jpg').shape == (50, 100, 3)
     assert _write('few/a.jpg', 'folder') == ['folder/a.jpg']
 
 
 def test_folder_with_equal_names(room):
-    assert _write('few', formats='picture,json,xml') == [
+    assert _write('few', formats='image,json,xml') == [
         '3 pictures in few_detections/', 'few_detections/detections.jsonl', '3 XML files in few_detections/']
     assert sorted(os.listdir('few_detections')) == ['a.jpg', 'a.xml', 'a_2.png', 'a_2.xml', 'b.png', 'b.xml', 'detections.jsonl']
     lines = _lines('few_detections/detections.jsonl')
@@ -131,7 +131,7 @@ def test_video_and_frames(room):
     assert _write('clip.mp4') == ['clip_detections.mp4']
     frames, rate = read_video('clip_detections.mp4')
     assert (len(frames), frames[0].shape, rate) == (5, (48, 64, 3), 12.5)
-    assert _write('clip.mp4', formats='picture,video,json') == [
+    assert _write('clip.mp4', formats='image,video,json') == [
         '5 pictures in clip_detections/', 'clip_detections/detections.mp4', 'clip_detections/detections.jsonl']
     assert sorted(os.listdir('clip_detections'))[:2] == ['clip_000000.jpg', 'clip_000001.jpg']
     lines = _lines('clip_detections/detections.jsonl')
