@@ -2,7 +2,9 @@
 
     python3 ssd_box_fit.py --train_records=tfrecords_train --backbone_network=ssd_mobilenet_v1
 
-Reads configs/config_general.py and config_box_fit.py. A script, as it needs both the records and the network's record, which know nothing of each
+Reads configs/config_general.py and config_box_fit.py.
+
+A script, as it needs both the records and the network's record, which know nothing of each
 other; the arithmetic is in evaluation/box_fit.py. Objects are taken as the records have them: augmentation makes them smaller
 (zoom-out) and larger (crop) in training.
 """

@@ -39,10 +39,8 @@ def main() -> None:
 
 def select(config: Config) -> list[sources.Part]:
     """The images that the configuration names. What is left out already here is printed. DataError where there are none."""
-    if config.coco:
-        origins = sources.coco_files(config.coco, config.coco_images)
-    else:
-        origins = sources.voc_folders(config.voc)
+    origins = sources.coco_files(config.coco, config.coco_images) if config.coco \
+        else sources.voc_folders(config.voc)
     if config.split:
         parts, notes = sources.divided(origins, config.split, config.split_seed)
     elif config.coco:

@@ -2,9 +2,9 @@
 
 `load` checks every key and value before any work starts. No TensorFlow is imported here.
 """
-import argparse
 import sys
 import types
+from argparse import SUPPRESS
 from collections.abc import Sequence
 
 from configs.keys import Value, read
@@ -56,13 +56,12 @@ def load(script: str, argv: Sequence[str] | None = None, positional: str = '',
     modules = {name: read(name) for name in SCRIPTS[script]}
     keys = {name: key for _, found in modules.values() for name, key in found.items()}
     parser = Parser(
-        prog=f'{script}.py', description=description, epilog=_EPILOG, allow_abbrev=False,
-        argument_default=argparse.SUPPRESS,
+        description=description, epilog=_EPILOG, allow_abbrev=False, argument_default=SUPPRESS,
         usage=f'python3 {script}.py [--key=value ...]' + (f' [{positional}]' if positional else ''))
     for module, (heading, found) in modules.items():
         group = parser.add_argument_group(f'configs/{module}.py', heading)
         for name in (name for name, key in found.items() if keys[name] is key):
-            hidden = {} if USED_BY.get(name, script) == script else {'help': argparse.SUPPRESS}
+            hidden = {} if USED_BY.get(name, script) == script else {'help': SUPPRESS}
             group.add_argument(f'--{name}', **(keys[name].entry() | hidden))
     words = [_resolved(word) for word in (sys.argv[1:] if argv is None else argv)]
     namespace, rest = parser.parse_known_args(words)
