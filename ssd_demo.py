@@ -104,10 +104,10 @@ def draw_all(results: Iterator[writers.Result], source: sources.Pictures | sourc
     for result in results:
         written.add(result)
         tally.add(result)
-        progress.reach(tally.results + len(source.refused))
+        progress.update(tally.results + len(source.refused) - progress.n)
         if stop.name or (window and not window.show(result.drawn)):
             break
-    progress.reach(tally.results + len(source.refused))
+    progress.update(tally.results + len(source.refused) - progress.n)
     progress.close()
 
 

@@ -3,7 +3,7 @@
     python3 -m benchmarks.fuzz --cases=500
 
 For each kind (annotations of VOC and COCO, images for conversion and demo, records, class lists, configurations, checkpoints,
-archives, videos) so many cases are made from sound files, the same ones for the same seed, and given to the scripts' own code in
+videos) so many cases are made from sound files, the same ones for the same seed, and given to the scripts' own code in
 a process of its own. A case may be accepted or refused; a refusal is one line, and what is printed names the file. Reported are
 the counts, the largest memory beyond the start, and every case that did neither: `--kinds=xml --first=17 --cases=1` repeats that
 one, with `--keep=FOLDER` its files stay.

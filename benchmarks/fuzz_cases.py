@@ -20,7 +20,6 @@ from PIL import Image
 import configs
 import ssd_image_to_tf
 from benchmarks.faults import Case, Random, mutated, pick, with_size
-from benchmarks.fuzz_archives import archives
 from benchmarks.fuzz_videos import videos
 from checkpoints import io as checkpoint
 from datasets import annotations, shapes, tfrecord, voc
@@ -354,5 +353,5 @@ def _restore():
 
 
 KINDS = {'xml': xml, 'coco': coco, 'images': images, 'pictures': pictures, 'records': records, 'classes': class_list,
-         'configs': config, 'checkpoints': checkpoints, 'archives': archives, 'videos': videos}
+         'configs': config, 'checkpoints': checkpoints, 'videos': videos}
 os.environ.setdefault('OPENCV_LOG_LEVEL', 'ERROR')
