@@ -164,4 +164,4 @@ def _refusal(error, printed, named):
 
 
 if __name__ == '__main__':
-    run(main, ValueError)
+    run(main)

@@ -68,4 +68,4 @@ def _measure(batches, count):
 
 
 if __name__ == '__main__':
-    run(main, ValueError)
+    run(main)

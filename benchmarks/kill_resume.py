@@ -110,4 +110,4 @@ def _differing(folder, steps):
 
 
 if __name__ == '__main__':
-    run(main, ValueError)
+    run(main)

@@ -18,6 +18,7 @@ import pathlib
 from collections.abc import Iterable
 
 from utils import command_line
+from utils.errors import UserError
 from utils.script import run
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
@@ -76,8 +77,11 @@ def main() -> None:
     options = _options()
     OUTPUT.mkdir(parents=True, exist_ok=True)
     for scope, (model, left_out) in NETWORKS.items():
-        network = json.loads((options.networks / f'{model}.json').read_text())
-        variables = read_checkpoint_list(options.checkpoints / f'{_CHECKPOINTS.get(model, model)}.txt')
+        try:
+            network = json.loads((options.networks / f'{model}.json').read_text())
+            variables = read_checkpoint_list(options.checkpoints / f'{_CHECKPOINTS.get(model, model)}.txt')
+        except OSError as error:
+            raise UserError(str(error)) from None
         packed = json.dumps(pack(network, variables, left_out), separators=(',', ':'))
         path = OUTPUT / f'{scope}.json.gz'
         path.write_bytes(gzip.compress(packed.encode(), mtime=0))
@@ -95,4 +99,4 @@ def _options():
 
 
 if __name__ == '__main__':
-    run(main, OSError, ValueError)
+    run(main)

@@ -65,4 +65,4 @@ def _peak(folder, batches) -> str:
 
 
 if __name__ == '__main__':
-    run(main, ValueError)
+    run(main)

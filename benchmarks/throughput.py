@@ -125,4 +125,4 @@ def _in_process(measure, backbone, options, precision='float32', batch_size='8',
 
 
 if __name__ == '__main__':
-    run(main, ValueError)
+    run(main)

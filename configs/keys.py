@@ -140,8 +140,8 @@ def _key(name, value, comment, notes):
         allowed = f'text{"" if "Empty: " in text else " that is not empty"}'
         return Key(name, value, text, rule or 'text', str, allowed)
     words = _NAMES.get(rule) or (re.split(r' \| |, ', rule) if rule else tuple(notes))
-    choices = tuple(int(word) if word.isdecimal() else {'True': True, 'False': False}.get(word, word)
-                    for word in words)
+    choices = tuple(int(word) if word.isdecimal() else
+                    {'True': True, 'False': False}.get(word, word) for word in words)
     several = ', ' in (rule or '')
     allowed = 'True or False' if choices == (True, False) else \
         f'one of {", ".join(words)}{", or several, comma-separated" * several}'

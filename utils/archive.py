@@ -43,7 +43,8 @@ def unpack(archive: str | os.PathLike, folder: str | os.PathLike,
         raise
     except Exception as error:  # Python's readers raise a dozen kinds for a damaged archive
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
-            raise DataError(f'{archive} cannot be unpacked into {folder}: {error.strerror}') from None
+            reason = error.strerror
+            raise DataError(f'{archive} cannot be unpacked into {folder}: {reason}') from None
         reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(':')[:200]
         raise DataError(f'{archive} is damaged, or no tar or zip archive ({reason}); remove it and '
                         'run this again') from None

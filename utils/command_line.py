@@ -2,28 +2,9 @@
 import argparse
 import re
 import textwrap
+from typing import Any, NoReturn
 
 from utils.errors import UserError
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse with the Formatter below, which raises UserError instead of ending the process."""
-
-    def __init__(self, **options):
-        super().__init__(formatter_class=Formatter, **options)
-
-    def error(self, message):
-        raise UserError(f'{message} (--help lists the options)')
-
-
-def parser(prog: str, description: str) -> Parser:
-    """Returns a parser for a tool.
-
-    Args:
-        prog: what a user types.
-        description: a module's docstring; its indented blocks, such as commands, stay as they are.
-    """
-    return Parser(prog=prog, description=description)
 
 
 class Formatter(argparse.HelpFormatter):
@@ -68,3 +49,23 @@ def _wrapped(line, width):
     indent = line[:len(line) - len(line.lstrip())]
     return textwrap.wrap(line, width, subsequent_indent=indent + ('  ' if indent else ''),
                          break_on_hyphens=False, break_long_words=False)
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with this Formatter, which raises UserError instead of ending the process."""
+
+    def __init__(self, **options: Any):
+        super().__init__(formatter_class=Formatter, **options)
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f'{message} (--help lists the options)')
+
+
+def parser(prog: str, description: str) -> Parser:
+    """Returns a parser for a tool.
+
+    Args:
+        prog: what a user types.
+        description: a module's docstring; its indented blocks, such as commands, stay as they are.
+    """
+    return Parser(prog=prog, description=description)

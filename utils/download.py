@@ -51,12 +51,12 @@ def download(url: str, path: str | os.PathLike, md5: str = '', *, attempts: int 
         else:
             raise DataError(
                 f'{url} cannot be downloaded ({attempts} attempts): {problem}. Is a proxy needed '
-                f'(https_proxy)? Without a network, bring the file from elsewhere, put it at {path} '
-                'and run this again')
+                '(https_proxy)? Without a network, bring the file from elsewhere, put it at '
+                f'{path} and run this again')
         if found := _other_md5(part, md5):
             part.unlink()
-            raise DataError(f'{url} came with MD5 {found}, published is {md5}: it is damaged or has '
-                            'changed; nothing is kept')
+            raise DataError(f'{url} came with MD5 {found}, published is {md5}: it is damaged or '
+                            'has changed; nothing is kept')
         os.replace(part, path)
     except OSError as error:
         what = 'read: {}; remove it and run this again' if path.exists() \
@@ -90,7 +90,8 @@ def _attempt(url, part, timeout) -> str:
                     file.write(chunk)
                     progress.update(len(chunk))
         size = part.stat().st_size
-        return '' if total in (None, size) else f'the connection ended after {size} of {total} bytes'
+        cut = total not in (None, size)
+        return f'the connection ended after {size} of {total} bytes' if cut else ''
     except urllib.error.HTTPError as error:
         text = f'the server says {error.code} {error.reason}'
         if error.code not in _TEMPORARY_CODES and error.code < 500:

@@ -1,4 +1,4 @@
-"""--help of the scripts: every key with its comment, values and default, by module, as wide as the terminal."""
+"""--help of the scripts: every key with its comment, values and default, by module."""
 import pathlib
 import re
 
@@ -89,9 +89,13 @@ def test_percent_signs_are_doubled_for_argparse():
 
 @pytest.mark.parametrize('script', configs.SCRIPTS)
 def test_only_keys_that_the_script_reads_are_listed(script):
-    source = (pathlib.Path(__file__).resolve().parents[2] / f'{script}.py').read_text(encoding='utf-8')
+    source = (pathlib.Path(__file__).resolve().parents[2] / f'{script}.py').read_text(
+        encoding='utf-8'
+    )
     read = set(re.findall(r'(?<!\.)\bconfig\.(\w+)', source))
-    listed = {key for key in vars(configs.load(script, [])) if configs.USED_BY.get(key, script) == script}
+    listed = {
+        key for key in vars(configs.load(script, [])) if configs.USED_BY.get(key, script) == script
+    }
     assert read <= listed
     # The settings of detections may also be read together.
     together = set(configs.detection_settings(configs.load('ssd_test', [])))

@@ -12,7 +12,9 @@ from utils import choices
 
 
 def test_defaults_and_overrides():
-    config = configs.load('ssd_train', ['--batch_size=8', '--learning_rate=0.01', '--augment_flip=false'])
+    config = configs.load(
+        'ssd_train', ['--batch_size=8', '--learning_rate=0.01', '--augment_flip=false']
+    )
     assert (config.batch_size, config.learning_rate, config.augment_flip) == (8, .01, False)
     assert config.momentum == config_train.momentum
 
@@ -43,13 +45,21 @@ def test_a_key_has_the_same_rule_in_all_modules():
     assert [name for name, kinds in rules.items() if len(kinds) > 1] == []
 
 
-@pytest.mark.parametrize('module, name, expected', [
-    ('config_general', 'backbone_network', tuple(f'ssd_{name}' for name in backbones.names())),
-    ('config_general', 'default_box_set', tuple(BOX_SETS_300)),
-    ('config_general', 'resnet_depth', RESNET_DEPTHS),
-    ('config_general', 'training_mode', (choices.STEP1, choices.STEP2, choices.EXISTING, choices.SCRATCH)),
-    ('config_common', 'precision', PRECISIONS),
-    ('config_train', 'distribution', choices.DISTRIBUTIONS)])
+@pytest.mark.parametrize(
+    'module, name, expected',
+    [
+        ('config_general', 'backbone_network', tuple(f'ssd_{name}' for name in backbones.names())),
+        ('config_general', 'default_box_set', tuple(BOX_SETS_300)),
+        ('config_general', 'resnet_depth', RESNET_DEPTHS),
+        (
+            'config_general',
+            'training_mode',
+            (choices.STEP1, choices.STEP2, choices.EXISTING, choices.SCRATCH),
+        ),
+        ('config_common', 'precision', PRECISIONS),
+        ('config_train', 'distribution', choices.DISTRIBUTIONS),
+    ],
+)
 def test_choices_are_those_of_the_code(module, name, expected):
     key = keys.read(module)[1][name]
     assert key.choices == expected and set(key.notes) <= set(map(str, expected))
@@ -80,7 +90,11 @@ def test_rules(rule, value, allowed, refused):
 def test_paths(monkeypatch):
     monkeypatch.setenv('HOME', '/home/me')
     config = configs.load('ssd_image_to_tf', [r'--voc=~/a\,b, c,', '--output=~/out', '--coco='])
-    assert config.voc == ('/home/me/a,b', 'c') and config.output == '/home/me/out' and config.coco == ()
+    assert (
+        config.voc == ('/home/me/a,b', 'c')
+        and config.output == '/home/me/out'
+        and config.coco == ()
+    )
     monkeypatch.setattr(config_convert, 'voc', '~/x')
     assert configs.load('ssd_image_to_tf', []).voc == ('/home/me/x',)
 
@@ -99,23 +113,35 @@ def test_settings_that_runs_are_compared_by():
     assert not {'output', 'checkpoint', 'frozen_layers', 'train_records'} & set(settings)
 
 
-@pytest.mark.parametrize('argument, message', [
-    ('--batch_siz=8', "unknown key 'batch_siz'; nearest: batch_size"),
-    ('--batch_size=eight', "batch_size: 'eight' is not a whole number from 1 to 65536"),
-    ('--batch_size=0', 'batch_size: 0 is not a whole number from 1 to 65536'),
-    ('--backbone_network=ssd_resent_v1', "'ssd_resent_v1' is not one of ssd_vgg_300, .*; nearest: ssd_resnet_v1"),
-    ('--learning_rate=nan', 'learning_rate: nan is not a number above 0'),
-    ('--train_records=,', "train_records: ',' is not text that is not empty"),
-    ('--train_records= ', "train_records: ' ' is not text that is not empty"),
-    ('--learning_rate=0', 'learning_rate: 0.0 is not a number above 0'),
-    ('--weight_decay=inf', 'weight_decay: inf is not a number of at least 0'),
-    ('--max_steps=9223372036854775808', 'max_steps: 9223372036854775808 is not a whole number of at least 1'),
-    ('--nms_top_k=3000000000', 'nms_top_k: 3000000000 is not a whole number from 1 to 1000000'),
-    ('--data_threads=3000000000', 'data_threads: 3000000000 is not a whole number from 0 to 1024'),
-    ('--augment_flip=maybe', "augment_flip: 'maybe' is not True or False"),
-    ('--max_steps', 'expected one argument'),
-    ('picture.jpg', "unexpected argument 'picture.jpg'; write --key=value"),
-])
+@pytest.mark.parametrize(
+    'argument, message',
+    [
+        ('--batch_siz=8', "unknown key 'batch_siz'; nearest: batch_size"),
+        ('--batch_size=eight', "batch_size: 'eight' is not a whole number from 1 to 65536"),
+        ('--batch_size=0', 'batch_size: 0 is not a whole number from 1 to 65536'),
+        (
+            '--backbone_network=ssd_resent_v1',
+            "'ssd_resent_v1' is not one of ssd_vgg_300, .*; nearest: ssd_resnet_v1",
+        ),
+        ('--learning_rate=nan', 'learning_rate: nan is not a number above 0'),
+        ('--train_records=,', "train_records: ',' is not text that is not empty"),
+        ('--train_records= ', "train_records: ' ' is not text that is not empty"),
+        ('--learning_rate=0', 'learning_rate: 0.0 is not a number above 0'),
+        ('--weight_decay=inf', 'weight_decay: inf is not a number of at least 0'),
+        (
+            '--max_steps=9223372036854775808',
+            'max_steps: 9223372036854775808 is not a whole number of at least 1',
+        ),
+        ('--nms_top_k=3000000000', 'nms_top_k: 3000000000 is not a whole number from 1 to 1000000'),
+        (
+            '--data_threads=3000000000',
+            'data_threads: 3000000000 is not a whole number from 0 to 1024',
+        ),
+        ('--augment_flip=maybe', "augment_flip: 'maybe' is not True or False"),
+        ('--max_steps', 'expected one argument'),
+        ('picture.jpg', "unexpected argument 'picture.jpg'; write --key=value"),
+    ],
+)
 def test_mistakes(argument, message):
     with pytest.raises(configs.UserError, match=message) as error:
         configs.load('ssd_train', [argument])
@@ -123,14 +149,19 @@ def test_mistakes(argument, message):
 
 
 def test_positional_argument():
-    assert configs.load('ssd_demo', ['cat.jpg', '--threshold=.3'], positional='image').image == 'cat.jpg'
+    assert (
+        configs.load('ssd_demo', ['cat.jpg', '--threshold=.3'], positional='image').image
+        == 'cat.jpg'
+    )
     with pytest.raises(configs.UserError, match="unexpected argument 'dog.jpg'"):
         configs.load('ssd_demo', ['cat.jpg', 'dog.jpg'], positional='image')
 
 
 def test_key_with_several_values():
     assert configs.load('ssd_demo', ['--format=json, image']).format == 'json, image'
-    with pytest.raises(configs.UserError, match="'json,imag' is not one of image, video, json, xml, or several"):
+    with pytest.raises(
+        configs.UserError, match="'json,imag' is not one of image, video, json, xml, or several"
+    ):
         configs.load('ssd_demo', ['--format=json,imag'])
 
 
@@ -141,22 +172,35 @@ def test_config_is_read_only():
 
 def test_two_uncommented_backbones_are_refused(monkeypatch):
     source = "backbone_network = 'ssd_vgg_300'\n# another\nbackbone_network = 'ssd_vgg_512'\n"
-    with pytest.raises(configs.UserError, match='configs/config_general.py: backbone_network is set in lines 1 and 3; keep one'):
+    with pytest.raises(
+        configs.UserError,
+        match='configs/config_general.py: backbone_network is set in lines 1 and 3; keep one',
+    ):
         keys._comments(source, 'configs/config_general.py')
 
 
 def test_misspelt_key_in_a_module_is_refused(monkeypatch):
     monkeypatch.setattr(config_train, 'learning_rte', '.1', raising=False)
     monkeypatch.delattr(config_train, 'learning_rate')
-    with pytest.raises(configs.UserError, match="'learning_rate' is set nowhere in configs/; nearest: learning_rte"):
+    with pytest.raises(
+        configs.UserError, match="'learning_rate' is set nowhere in configs/; nearest: learning_rte"
+    ):
         configs.load('ssd_train', []).learning_rate  # noqa: B018
 
 
-@pytest.mark.parametrize('script, module, key', [
-    ('ssd_train', config_train, 'momentum'), ('ssd_test', config_test, 'batch_size'), ('ssd_demo', config_demo, 'output')])
+@pytest.mark.parametrize(
+    'script, module, key',
+    [
+        ('ssd_train', config_train, 'momentum'),
+        ('ssd_test', config_test, 'batch_size'),
+        ('ssd_demo', config_demo, 'output'),
+    ],
+)
 def test_missing_key_in_a_module_is_refused(script, module, key, monkeypatch):
     monkeypatch.delattr(module, key)
-    with pytest.raises(configs.UserError, match=f"'{key}' is set nowhere in configs/.*; restore it"):
+    with pytest.raises(
+        configs.UserError, match=f"'{key}' is set nowhere in configs/.*; restore it"
+    ):
         getattr(configs.load(script, []), key)
 
 
@@ -179,6 +223,9 @@ def test_a_module_without_docstring_has_no_heading(tmp_path, monkeypatch):
 
 
 def test_no_tensorflow_is_imported():
-    code = ('import sys, configs, evaluation.voc, nets.anchors, nets.matching; configs.load("ssd_train", []); '
-            'sys.exit("tensorflow" in sys.modules)')
+    code = (
+        'import sys, configs, evaluation.voc, nets.anchors, nets.matching; '
+        'configs.load("ssd_train", []); '
+        'sys.exit("tensorflow" in sys.modules)'
+    )
     assert subprocess.run([sys.executable, '-c', code], check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""A web server on this machine's loopback for the tests of downloads, with the faults that real ones have."""
+"""A web server on this machine for the tests of downloads, with the faults of real ones."""
 import contextlib
 import http.server
 import threading
@@ -7,9 +7,12 @@ import threading
 class Site:
     """What the server serves, and how it misbehaves.
 
-    files: {path: bytes}.  cut: the next answers end after so many bytes, one entry each.  codes: the next answers are these.
-    ranges: it knows Range.  sized: it tells the length.
-    requests: the Range header of every request, None where it had none.
+    files: {path: bytes}.
+    cut: the next answers end after this many bytes, one entry each.
+    codes: the next answers are these.
+    ranges: it knows Range.
+    sized: it tells the length.
+    requests: the Range header of every request, or None.
     """
 
     def __init__(self, **files):

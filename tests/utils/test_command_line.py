@@ -12,10 +12,18 @@ from utils.errors import UserError
 
 def test_page(monkeypatch):
     monkeypatch.setenv('COLUMNS', '40')
-    parser = command_line.parser('python3 -m tool',
-                                 'Does one thing to a folder of many\npictures.\n\n    python3 -m tool --size=3\n')
+    parser = command_line.parser(
+        'python3 -m tool',
+        'Does one thing to a folder of many\npictures.\n\n    python3 -m tool --size=3\n',
+    )
     parser.add_argument('folder', help='Folder of pictures.')
-    parser.add_argument('--size', type=int, default=3, metavar='NUMBER', help='Pictures per row of the sheet, from left.')
+    parser.add_argument(
+        '--size',
+        type=int,
+        default=3,
+        metavar='NUMBER',
+        help='Pictures per row of the sheet, from left.',
+    )
     parser.add_argument('--name', help='Name.')
     parser.add_argument('--all', action='store_true', help='All of them.')
     usage, text = parser.format_help().split('\n\n', 1)

@@ -24,7 +24,9 @@ def site():
 
 
 def _download(site, tmp_path, md5=MD5, attempts=3):
-    return download(site.url + '/file', tmp_path / 'deep/file', md5, attempts=attempts, timeout=5, pause=0.001)
+    return download(
+        site.url + '/file', tmp_path / 'deep/file', md5, attempts=attempts, timeout=5, pause=0.001
+    )
 
 
 def _left(tmp_path):
@@ -49,7 +51,10 @@ def test_goes_on_where_the_connection_was_cut(site, tmp_path, capsys):
 
 def test_goes_on_in_another_process(site, tmp_path):
     site.cut = [1000]
-    with pytest.raises(DataError, match='cannot be downloaded .1 attempts.: the connection ended after 1000 of 256000 bytes'):
+    with pytest.raises(
+        DataError,
+        match='cannot be downloaded .1 attempts.: the connection ended after 1000 of 256000 bytes',
+    ):
         _download(site, tmp_path, attempts=1)
     assert _left(tmp_path) == ['file.part']
     assert _download(site, tmp_path).read_bytes() == DATA
@@ -89,7 +94,11 @@ def test_size_that_is_not_told(site, tmp_path):
 
 
 def test_wrong_checksum_keeps_nothing(site, tmp_path):
-    with pytest.raises(DataError, match=f'came with MD5 {MD5}, published is 0123: it is damaged or has changed; nothing is kept'):
+    with pytest.raises(
+        DataError,
+        match=f'came with MD5 {MD5}, published is 0123: it is damaged or has changed; '
+        'nothing is kept',
+    ):
         _download(site, tmp_path, md5='0123')
     assert _left(tmp_path) == []
 
@@ -97,14 +106,18 @@ def test_wrong_checksum_keeps_nothing(site, tmp_path):
 def test_wrong_checksum_of_a_file_that_was_there(site, tmp_path):
     (tmp_path / 'deep').mkdir()
     (tmp_path / 'deep/file').write_bytes(b'mine')
-    with pytest.raises(DataError, match='deep/file has MD5 .*, published is .*; remove it and run this again'):
+    with pytest.raises(
+        DataError, match='deep/file has MD5 .*, published is .*; remove it and run this again'
+    ):
         _download(site, tmp_path)
     assert (tmp_path / 'deep/file').read_bytes() == b'mine' and not site.requests
 
 
 def test_folder_in_the_files_place(site, tmp_path):
     (tmp_path / 'deep/file').mkdir(parents=True)
-    with pytest.raises(DataError, match='deep/file cannot be read: Is a directory; remove it and run this again'):
+    with pytest.raises(
+        DataError, match='deep/file cannot be read: Is a directory; remove it and run this again'
+    ):
         _download(site, tmp_path)
 
 
@@ -133,8 +146,16 @@ def test_attempts_are_bounded(site, tmp_path):
 
 
 def test_silent_server(tmp_path):
-    with socket.create_server(('127.0.0.1', 0)) as silent, pytest.raises(DataError, match='.1 attempts.: timed out'):
-        download(f'http://127.0.0.1:{silent.getsockname()[1]}/file', tmp_path / 'file', attempts=1, timeout=0.1)
+    with (
+        socket.create_server(('127.0.0.1', 0)) as silent,
+        pytest.raises(DataError, match='.1 attempts.: timed out'),
+    ):
+        download(
+            f'http://127.0.0.1:{silent.getsockname()[1]}/file',
+            tmp_path / 'file',
+            attempts=1,
+            timeout=0.1,
+        )
 
 
 def test_offline_says_what_to_do(tmp_path):
@@ -144,8 +165,10 @@ def test_offline_says_what_to_do(tmp_path):
         download(f'http://127.0.0.1:{port}/file', tmp_path / 'file', attempts=2, pause=0.001)
     assert '\n' not in str(error.value)
     assert str(error.value) == (
-        f'http://127.0.0.1:{port}/file cannot be downloaded (2 attempts): Connection refused. Is a proxy needed (https_proxy)? '
-        f'Without a network, bring the file from elsewhere, put it at {tmp_path}/file and run this again')
+        f'http://127.0.0.1:{port}/file cannot be downloaded (2 attempts): Connection refused. '
+        'Is a proxy needed (https_proxy)? Without a network, bring the file from elsewhere, '
+        f'put it at {tmp_path}/file and run this again'
+    )
 
 
 def test_folder_that_cannot_be_written(site, tmp_path):

@@ -35,6 +35,8 @@ def test_without_a_total_and_more_done_than_stated(capsys):
     Progress(0, 'images').close()
 
 
-@pytest.mark.parametrize('seconds, text', [(0, '0s'), (45.4, '45s'), (725, '12m05s'), (12000, '3h20m')])
+@pytest.mark.parametrize(
+    'seconds, text', [(0, '0s'), (45.4, '45s'), (725, '12m05s'), (12000, '3h20m')]
+)
 def test_duration(seconds, text):
     assert duration(seconds) == text
