@@ -34,6 +34,7 @@ test-slow: $(VENV)/ready   ## what takes minutes: every depth of the ResNets
 
 lint: $(VENV)/ready
 	$(RUN) -m ruff check .
+	$(RUN) -m mypy
 
 $(VENV)/ready: requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
@@ -42,4 +43,4 @@ $(VENV)/ready: requirements.txt requirements-dev.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(ROOM) .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(ROOM) .pytest_cache .ruff_cache .mypy_cache

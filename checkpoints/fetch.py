@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from utils.errors import UserError, nearest
 from utils.script import quiet, run
@@ -57,7 +58,7 @@ def known() -> dict[str, Weights]:
     return {weights.name: weights for weights in found}
 
 
-def fetch(weights: Weights, keep: bool = False, **options: float) -> str:
+def fetch(weights: Weights, keep: bool = False, **options: Any) -> str:
     """Downloads and unpacks one checkpoint, if it is not there; returns its place.
 
     Args:

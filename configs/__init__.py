@@ -74,9 +74,8 @@ def load(script: str, argv: Sequence[str] | None = None, positional: str = '',
             raise UserError(f"unexpected argument '{word}'; write --key=value, and patterns in "
                             'quotes (--help lists the keys)')
         given[positional] = word
-    return Config(**{
-        name: key.checked(key.parse(given[name]) if name in given else key.value)
-        for name, key in keys.items()})
+    return Config(**{name: key.checked(key.parse(given[name]) if name in given else key.value)
+                     for name, key in keys.items()})
 
 
 def detection_settings(config: Config) -> dict[str, Value]:

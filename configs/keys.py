@@ -22,12 +22,13 @@ import math
 import os
 import re
 import traceback
+from typing import Any, TypeAlias
 
 from nets import backbones
 from nets.spec import BOX_SETS_300, BOX_SETS_512
 from utils.errors import UserError, nearest
 
-Value = bool | int | float | str | tuple[str, ...]
+Value: TypeAlias = Any  # bool, int, float, str, or a tuple of paths
 _NAMES = {'backbone': tuple(f'ssd_{name}' for name in backbones.names()),
           'box set': tuple(BOX_SETS_300 | BOX_SETS_512)}
 _RANGE = re.compile(r'(integer|number) (?:(>=?) )?([\d.]+?)(?:\.\.([\d.]+))?')
@@ -79,7 +80,7 @@ class Key:
         near = nearest(value, map(str, self.choices)) if isinstance(value, str) else ''
         return UserError(f'{self.name}: {value!r} is not {self.allowed}{near}')
 
-    def entry(self) -> dict[str, str]:
+    def entry(self) -> dict[str, Any]:
         """Returns the help of the key as argparse takes it, with percent signs doubled."""
         kinds = {'range': 'NUMBER', 'one': 'WORD', 'path': 'PATH', 'paths': 'PATHS'}
         notes = [': '.join(filter(None, (f'  {choice}', self.notes.get(choice))))

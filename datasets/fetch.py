@@ -9,6 +9,7 @@ import os
 import pathlib
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from utils import command_line
 from utils.archive import unpack
@@ -44,7 +45,7 @@ ARCHIVES = {
 
 
 def fetch(
-    archive: Archive, folder: str | os.PathLike, keep: bool = False, **options: float
+    archive: Archive, folder: str | os.PathLike, keep: bool = False, **options: Any
 ) -> bool:
     """Downloads and unpacks one archive; returns whether there was anything to do.
 

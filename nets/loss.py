@@ -7,7 +7,7 @@ import typing
 
 import tensorflow as tf
 
-TensorLike = tf.types.experimental.TensorLike
+TensorLike: typing.TypeAlias = tf.types.experimental.TensorLike
 
 
 class Losses(typing.NamedTuple):

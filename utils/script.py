@@ -1,5 +1,6 @@
 """How every command begins and ends: imports without TensorFlow's banner, mistakes in one line."""
 import contextlib
+import io
 import os
 import sys
 import tempfile
@@ -41,7 +42,7 @@ def run(main: Callable[[], int | None]) -> NoReturn:
     character that the locale lacks is written as an escape sequence.
     """
     for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
+        if isinstance(stream, io.TextIOWrapper):  # not None, where it is closed
             stream.reconfigure(errors='backslashreplace')
     try:
         code = main()

@@ -5,7 +5,8 @@ import itertools
 import typing
 from collections.abc import Callable, Iterable, Iterator
 
-_In, _Out = typing.TypeVar('_In'), typing.TypeVar('_Out')
+_In = typing.TypeVar('_In')
+_Out = typing.TypeVar('_Out')
 
 
 def in_order(function: Callable[[_In], _Out], items: Iterable[_In], under_way: int,
