@@ -35,6 +35,7 @@ test-slow: $(VENV)/ready   ## run the slow tests: every depth of the ResNets
 
 lint: $(VENV)/ready   ## check the code
 	$(RUN) -m ruff check .
+	$(RUN) -m mypy
 
 $(VENV)/ready: requirements.txt requirements-dev.txt
 	$(PYTHON) -m venv $(VENV)
@@ -43,4 +44,4 @@ $(VENV)/ready: requirements.txt requirements-dev.txt
 	touch $@
 
 clean:   ## remove the virtual environment, quickstart/ and caches
-	rm -rf $(VENV) $(FOLDER) .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(FOLDER) .pytest_cache .ruff_cache .mypy_cache

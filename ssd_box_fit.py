@@ -3,7 +3,8 @@
     python3 ssd_box_fit.py --train_records=tfrecords_train --backbone_network=ssd_mobilenet_v1
 
 Objects have the sizes that they have in the records; in training, augmentation makes them smaller
-(zoom-out) and larger (crop). Reads configs/config_general.py.
+(zoom-out) and larger (crop). Reads configs/config_general.py and
+config_box_fit.py.
 """
 import itertools
 import typing

@@ -106,10 +106,10 @@ def draw_all(results: Iterator[writers.DetectedImage], source: sources.ImageFile
     for result in results:
         written.add(result)
         tally.add(result)
-        progress.reach(tally.results + len(source.refused))
+        progress.update(tally.results + len(source.refused) - progress.n)
         if stop.name or (window and not window.show(result.drawn)):
             break
-    progress.reach(tally.results + len(source.refused))
+    progress.update(tally.results + len(source.refused) - progress.n)
     progress.close()
 
 

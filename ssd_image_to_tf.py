@@ -6,7 +6,7 @@
 
 Lists named train and trainval become tfrecords_train/, val and test tfrecords_test/. What cannot be
 used is left out and listed. An interrupted conversion leaves an earlier one as it was. Reads
-configs/config_general.py and config_common.py.
+configs/config_convert.py.
 """
 import collections
 import typing
@@ -78,8 +78,8 @@ def select(config: Config) -> list[sources.Subset]:
 
     DataError if there are none.
     """
-    origins = (sources.coco_files(_words(config.coco), _words(config.coco_images)) if config.coco
-               else sources.voc_folders(_words(config.voc)))
+    origins = (sources.coco_files(config.coco, config.coco_images) if config.coco
+               else sources.voc_folders(config.voc))
     if config.split:
         subsets, notes = sources.divided(origins, config.split, config.split_seed)
     elif config.coco:

@@ -20,10 +20,8 @@ from PIL import Image
 import configs
 import ssd_image_to_tf
 from benchmarks.faults import Case, Random, mutated, pick, with_size
-from benchmarks.fuzz_archives import archives
 from benchmarks.fuzz_videos import videos
 from checkpoints import io as checkpoint
-from configs.schema import RULES
 from datasets import annotations, shapes, tfrecord, voc
 from detection import sources as demo_pictures
 from nets.slim_compat import tf
@@ -305,14 +303,14 @@ def config(random: Random, folder: pathlib.Path) -> Case:
     """Words of a command line."""
     del folder
     words = []
+    script = pick(random, tuple(configs.SCRIPTS))
     for _ in range(random.integers(1, 4)):
-        key = pick(random, tuple(RULES))
+        key = pick(random, tuple(vars(configs.load(script, []))))
         if random.random() < 0.2:
             key = mutated(random, key.encode()).decode(errors='replace')
         word = pick(random, (f'--{key}', f'--{key}=', f'-{key}=1', key, f'--{key}={pick(random, _NUMBERS)}',
                               f'--{key}={mutated(random, b"0.5").decode(errors="replace")}', f'--{key}=ssd_vgg_300', '--', '='))
         words.append(word.replace('\0', ''))
-    script = pick(random, ('ssd_train', 'ssd_test', 'ssd_demo', 'ssd_image_to_tf'))
     return (), lambda: bool(configs.load(script, words))
 
 
@@ -355,5 +353,5 @@ def _restore():
 
 
 KINDS = {'xml': xml, 'coco': coco, 'images': images, 'pictures': pictures, 'records': records, 'classes': class_list,
-         'configs': config, 'checkpoints': checkpoints, 'archives': archives, 'videos': videos}
+         'configs': config, 'checkpoints': checkpoints, 'videos': videos}
 os.environ.setdefault('OPENCV_LOG_LEVEL', 'ERROR')

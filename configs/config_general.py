@@ -1,23 +1,26 @@
-"""General configuration: which network, and what to do with it. Uncomment ONE backbone and ONE training mode."""
+"""General configuration: which network, and what to do with it."""
 
-# Backbone network, 'ssd_' + one of nets.backbones.names(). 300 x 300 pixels unless stated.
+# Backbone network. The input has 300 x 300 pixels unless stated. [backbone]
+#   ssd_vgg_300
+#   ssd_vgg_512: 512 x 512 pixels
+#   ssd_resnet_v1: with resnet_depth layers
+#   ssd_resnet_v2: with resnet_depth layers
+#   ssd_mobilenet_v1
+#   ssd_mobilenet_v2
+#   ssd_inception_v4: 299 x 299 pixels
+#   ssd_inception_resnet_v2: 299 x 299 pixels
 backbone_network = 'ssd_mobilenet_v1'
-# backbone_network = 'ssd_vgg_300'
-# backbone_network = 'ssd_vgg_512'            # 512 x 512
-# backbone_network = 'ssd_resnet_v1'          # of resnet_depth layers
-# backbone_network = 'ssd_resnet_v2'          # of resnet_depth layers
-# backbone_network = 'ssd_mobilenet_v2'
-# backbone_network = 'ssd_inception_v4'       # 299 x 299
-# backbone_network = 'ssd_inception_resnet_v2'  # 299 x 299
 
-# Training mode. The usual way to a detector for new data is step 1, then step 2.
-training_mode = 'finetune_new_ssd_step1'    # ImageNet weights, backbone frozen; extra layers and heads learn
-# training_mode = 'finetune_new_ssd_step2'  # all layers learn, from step 1's result
-# training_mode = 'finetune_existing_ssd'   # all layers learn, from an existing SSD checkpoint (also of other classes)
-# training_mode = 'from_scratch'            # all layers learn, from random numbers
+# Training mode. For new data use step 1, then step 2.
+#   finetune_new_ssd_step1: ImageNet weights, backbone frozen; extra layers and heads learn
+#   finetune_new_ssd_step2: all layers learn, from the result of step 1
+#   finetune_existing_ssd: all layers learn, from an SSD checkpoint (also of other classes)
+#   from_scratch: all layers learn, from random weights
+training_mode = 'finetune_new_ssd_step1'
 
-# Depth of ssd_resnet_v1 and ssd_resnet_v2: 50, 101 or 152 layers. Ignored by the others.
+# Number of layers of ssd_resnet_v1 and ssd_resnet_v2; other backbones ignore it. [50 | 101 | 152]
 resnet_depth = 50
 
-# Sizes of the default boxes: 'coco' (21, 45, 99, ... pixels of 300) or 'voc' (30, 60, 111, ...: original VOC weights).
+# Sizes of the default boxes: coco (21, 45, 99, ... pixels of 300), or voc (30, 60, 111, ...;
+# original VOC weights need these). [box set]
 default_box_set = 'coco'

@@ -3,23 +3,24 @@
     python3 ssd_test.py --test_records=tfrecords_test
 """
 
-# Folder of test records, written by ssd_image_to_tf.py.
+# Folder of test records, written by ssd_image_to_tf.py. [path]
 test_records = 'tfrecords_test'
 
-# Images per step of the network.
+# Images per step of the network. [integer 1..65536]
 batch_size = 32
 
-# Number of images evaluated, from the first on. 0: all.
+# Number of images to evaluate, from the first on. 0: all. [integer >= 0]
 max_images = 0
 
-# Overlap (IoU) above which a detection finds an object. 0..1
+# A detection is correct if its overlap (IoU) with an object is larger than this. [number 0..1]
 eval_iou = 0.5
 
-# Folder that receives the report, evaluation.html and evaluation.json. Empty: the checkpoint's folder.
+# Folder for the report, evaluation.html and evaluation.json. Empty: the checkpoint's folder.
+# [path]
 output = ''
 
-# Pictures of the worst errors of each kind in the report. 0: none.
+# Number of images of the worst errors of each kind in the report. 0: none. [integer >= 0]
 worst_errors = 12
 
-# Folder that receives VOC detection files comp4_det_<set>_<class>.txt. Empty: none.
+# Folder for VOC detection files, comp4_det_<set>_<class>.txt. Empty: none. [path]
 write_detections = ''

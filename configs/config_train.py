@@ -4,120 +4,133 @@
     python3 ssd_train.py --training_mode=finetune_new_ssd_step2 --max_steps=120000
 """
 
-# Folder of training records, written by ssd_image_to_tf.py.
+# Folder of training records, written by ssd_image_to_tf.py. [path]
 train_records = 'tfrecords_train'
 
-# Damaged training records. 'stop': training ends and names them. 'skip': all records are read first, the damaged ones are listed
-# and left out.
-damaged_records = 'stop'
-
-# Folder of held-out records, evaluated while training. Empty: no evaluation.
+# Folder of held-out records, which are evaluated during training. Empty: no evaluation. [path]
 eval_records = ''
 
-# Steps from one evaluation to the next; the best checkpoint by mAP is kept in <output>/best/.
+# Steps between two evaluations; the checkpoint with the best mAP is kept in <output>/best/.
+# [integer >= 1]
 eval_every = 2000
 
-# Number of held-out images evaluated each time, from the first on. 0: all.
+# Number of held-out images to evaluate, from the first on. 0: all. [integer >= 0]
 eval_images = 0
 
-# Folder that receives checkpoints and TensorBoard logs. Empty: checkpoints/ssd_<backbone>/.
+# Folder for checkpoints and TensorBoard logs. Empty: checkpoints/ssd_<backbone>/. [path]
 output = ''
 
-# Images per step, over all devices of all machines.
+# Images per step, over all devices of all machines. [integer 1..65536]
 batch_size = 32
 
-# Each device computes its share of a batch in so many turns, one after the other: less memory, the same step.
+# Gradient accumulation: each device computes its part of a batch in this many turns. This needs
+# less memory; the result of the step is the same. [integer >= 1]
 accumulate = 1
 
-# 'one': one device. 'mirrored': all GPUs of this machine. 'multi_worker': all machines that TF_CONFIG lists.
+# Devices that compute.
+#   one: one device
+#   mirrored: all GPUs of this machine
+#   multi_worker: all machines listed in TF_CONFIG
 distribution = 'one'
 
-# Batch norm in training takes its statistics from the images of all devices. False: each device from its own.
+# Batch norm computes its training statistics from the images of all devices. False: each device
+# from its own. [True | False]
 sync_batch_norm = False
 
-# Number of the step after which training stops; an earlier stage's steps do not count.
+# Training stops after this step; steps of an earlier stage do not count. [integer >= 1]
 max_steps = 120000
 
-# Learning rate at batch size 32; it is scaled by batch_size / 32 (ssd_pascal.py: 0.001 at 32).
+# Learning rate at batch size 32; it is multiplied by batch_size / 32 (ssd_pascal.py: 0.001 at
+# 32). [number > 0]
 learning_rate = 0.001
 
-# 'steps': divided by 10 at 2/3 and 5/6 of max_steps (80k and 100k of 120k, ssd_pascal.py). 'cosine': half a cosine to 0.
+# Schedule of the learning rate.
+#   steps: divided by 10 at 2/3 and 5/6 of max_steps (80k and 100k of 120k, ssd_pascal.py)
+#   cosine: half a cosine to 0
 schedule = 'steps'
 
-# Number of first steps over which the learning rate grows linearly. 0: it does not.
+# The learning rate grows linearly over this many first steps. 0: no warm-up. [integer >= 0]
 warmup_steps = 500
 
-# Momentum of SGD. 0..1
+# Momentum of SGD. [number 0..1]
 momentum = 0.9
 
 # L2 penalty on convolution kernels; not on biases, batch norm and depth-wise kernels.
+# [number >= 0]
 weight_decay = 0.0005
 
-# Biases learn at this multiple of the learning rate (ssd_pascal.py: 2).
+# Factor on the learning rate of biases (ssd_pascal.py: 2). [number >= 0]
 bias_rate = 2.0
 
-# Gradients are scaled down to this global norm. 0: no clipping.
+# Gradients are scaled down to this global norm. 0: no clipping. [number >= 0]
 clip_gradients = 0.0
 
-# Decay of the batch norm statistics. 0: the backbone's published value. Short trainings want 0.99.
+# Decay of the batch norm statistics. 0: the backbone's published value. Use 0.99 for short
+# trainings. [number 0..1]
 batch_norm_decay = 0.0
 
-# The backbone keeps its batch norm statistics and computes with them. False: each batch's own.
+# The backbone's batch norm uses its stored statistics and does not change them. False: it uses
+# the statistics of each batch. [True | False]
 freeze_batch_norm = False
 
-# Layers of the backbone that do not learn, in modes other than step 1: patterns of variable names behind its scope,
-# comma-separated, such as 'Conv2d_0/*,Conv2d_1_*,Conv2d_2_*'. Empty: all learn.
+# Layers of the backbone that do not learn, in modes other than step 1: patterns of variable names
+# after the backbone's scope, comma-separated, such as 'Conv2d_0/*,Conv2d_1_*,Conv2d_2_*'. Empty:
+# all layers learn.
 frozen_layers = ''
 
-# Decay of a moving average of the weights, which is evaluated and restored in their place. 0: none. 0.999 suits 2,000 steps and
-# more.
+# Decay of a moving average of the weights, which evaluation and restoring use in place of the
+# weights. 0: none. 0.999 suits trainings of 2,000 steps or more. [number 0..1]
 weight_average = 0.0
 
-# Negatives kept per matched default box, hardest first, in each image.
+# Negatives per matched default box, hardest first, in each image. [number >= 0]
 negative_ratio = 3.0
 
-# A default box whose IoU with an object is at least this learns that object. 0..1
+# A default box learns an object if their overlap (IoU) is at least this. [number 0..1]
 match_threshold = 0.5
 
 # Augmentation: brightness, contrast, saturation and hue, each changed half the time.
+# [True | False]
 augment_distort = True
 
-# Augmentation: half the time the image is put somewhere on a larger canvas of the mean colour.
+# Augmentation: half the time the image is placed on a larger canvas of the mean colour.
+# [True | False]
 augment_zoom_out = True
 
-# Augmentation: a random part of the image that overlaps some object by a random minimum.
+# Augmentation: a random part of the image that overlaps an object by a random minimum.
+# [True | False]
 augment_crop = True
 
-# Augmentation: half the time the image is turned left to right.
+# Augmentation: half the time the image is mirrored, left to right. [True | False]
 augment_flip = True
 
-# Zoom-out puts the image on a canvas of up to so many times its sides.
+# Largest side of the zoom-out canvas, in sides of the image. [number >= 1]
 zoom_out_max = 4.0
 
-# Objects marked difficult take part in training (ssd_pascal.py: True).
+# Objects marked difficult are trained on (ssd_pascal.py: True). [True | False]
 use_difficult = True
 
-# Seed of the order of images, augmentation and initial values.
+# Random seed of the order of images, augmentation and initial weights. [integer 0..2147483647]
 seed = 1
 
-# Runs of the same seed and device give the same weights to the last bit, resumed or not. Slower on GPUs. False: threads add in
-# any order.
+# The same seed and device give the same weights to the last bit, resumed or not. Slower on GPUs.
+# False: threads add in any order. [True | False]
 deterministic = False
 
-# TensorFlow compiles the network by XLA: for GPUs; without one it has no effect.
+# TensorFlow compiles the network with XLA: for GPUs; no effect on CPUs. [True | False]
 xla = False
 
-# Start again from the mode's checkpoint although <output> holds a training: that one is moved aside. False: resume it.
+# Start again from the mode's checkpoint if <output> holds a training, which is moved aside.
+# False: resume it. [True | False]
 restart = False
 
-# Steps from one progress line to the next; scalars are logged with it.
+# Steps between two progress lines; scalars are logged with them. [integer >= 1]
 log_every = 20
 
-# Steps from one checkpoint to the next.
+# Steps between two checkpoints. [integer >= 1]
 save_every = 1000
 
-# Number of last checkpoints that are kept.
+# Number of most recent checkpoints that are kept. [integer >= 1]
 keep_checkpoints = 3
 
-# Threads that prepare images. 0: as many as TensorFlow finds useful.
+# Threads that prepare images. 0: TensorFlow decides. [integer 0..1024]
 data_threads = 0

@@ -1,14 +1,15 @@
-"""Downloads the PASCAL VOC archives and unpacks them where ssd_image_to_tf.py looks. Interrupted, it goes on where it was.
+"""Downloads and unpacks PASCAL VOC. An interrupted download continues where it was cut.
 
     python3 -m datasets.fetch voc2007 voc2012     # into VOCdevkit/VOC2007 and VOCdevkit/VOC2012
 
-voc2007 is trainval and test, voc2012 is trainval (the annotations of its test set are not published).
+voc2007 is trainval and test; voc2012 is trainval (the annotations of its test set are not public).
 """
 import dataclasses
 import os
 import pathlib
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from utils import command_line
 from utils.archive import unpack
@@ -22,10 +23,10 @@ _ROOT = 'VOCdevkit/'  # all members of the archives lie in it
 
 @dataclasses.dataclass(frozen=True)
 class Archive:
-    """url, md5: of the archive.  image_list: a file of it, below VOCdevkit, that is unpacked last."""
+    """An archive of VOC."""
     url: str
     md5: str
-    image_list: str
+    image_list: str  # a file in it, relative to VOCdevkit/, that is unpacked last
 
 
 # MD5: torchvision/datasets/voc.py (DATASET_YEAR_DICT).
@@ -43,41 +44,46 @@ ARCHIVES = {
 }
 
 
-def fetch(archive: Archive, folder: str | os.PathLike, keep: bool = False, **options: float) -> bool:
-    """Downloads and unpacks one archive into `folder`, the VOCdevkit; returns whether there was anything to do.
+def fetch(
+    archive: Archive, folder: str | os.PathLike, keep: bool = False, **options: Any
+) -> bool:
+    """Downloads and unpacks one archive; returns whether there was anything to do.
 
     Args:
-        keep: leave the archive.  options: of utils.download.download.
+        folder: the VOCdevkit.
+        keep: keep the archive.
+        options: of utils.download.download.
 
     Raises:
-        DataError: it cannot be had; the line says what to do.
+        DataError: the archive cannot be downloaded or unpacked.
     """
     folder = pathlib.Path(folder)
     if (folder / archive.image_list).exists():
         return False
     file = download(archive.url, folder / os.path.basename(archive.url), archive.md5, **options)
-    unpack(file, folder, _below_root, last=lambda path: 'ImageSets' in path)
+    unpack(file, folder, last=lambda path: 'ImageSets' in path,
+           target=lambda name: name.removeprefix(_ROOT) if name.startswith(_ROOT) else None)
     if not (folder / archive.image_list).exists():
-        raise DataError(f'{file} holds no {_ROOT}{archive.image_list}; remove it, and look what {archive.url} gives')
+        raise DataError(f'{file} holds no {_ROOT}{archive.image_list}; remove it, and look what '
+                        f'{archive.url} gives')
     if not keep:
         file.unlink()
     return True
 
 
-def _below_root(name):
-    return name.removeprefix(_ROOT) if name.startswith(_ROOT) else None
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     parser = command_line.parser('python3 -m datasets.fetch', __doc__)
-    parser.add_argument('names', nargs='+', choices=tuple(ARCHIVES), metavar='NAME', help=' or '.join(ARCHIVES) + '.')
-    parser.add_argument('--folder', default='VOCdevkit', metavar='FOLDER', help='Where VOC2007 and VOC2012 are to lie.')
-    parser.add_argument('--keep', action='store_true', help='Leave the archives where they were downloaded to.')
+    parser.add_argument('names', nargs='+', choices=tuple(ARCHIVES), metavar='NAME',
+                        help=' or '.join(ARCHIVES) + '.')
+    parser.add_argument('--folder', default='VOCdevkit', metavar='FOLDER',
+                        help='Folder for VOC2007 and VOC2012.')
+    parser.add_argument('--keep', action='store_true', help='Keep the archives.')
     options = parser.parse_args(sys.argv[1:] if argv is None else argv)
     for name in options.names:
         for archive in ARCHIVES[name]:
             fresh = fetch(archive, options.folder, options.keep)
-            print(f'{name}: {options.folder}/{archive.image_list}' + ('' if fresh else ' is there already'))
+            print(f'{name}: {options.folder}/{archive.image_list}'
+                  + ('' if fresh else ' is there already'))
 
 
 if __name__ == '__main__':

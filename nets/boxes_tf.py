@@ -1,11 +1,12 @@
 """The arithmetic of `nets.boxes` as TensorFlow operations. Tested equal to it."""
+import typing
 from collections.abc import Sequence
 
 import tensorflow as tf
 
 from nets import boxes as box_ops
 
-TensorLike = tf.types.experimental.TensorLike
+TensorLike: typing.TypeAlias = tf.types.experimental.TensorLike
 
 
 def iou(first: TensorLike, second: TensorLike) -> tf.Tensor:

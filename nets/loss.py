@@ -4,9 +4,11 @@ Source: SSD paper equations (1) to (3) and "Hard negative mining"; weiliu89/caff
 src/caffe/layers/multibox_loss_layer.cpp and examples/ssd/ssd_pascal.py (neg_pos_ratio 3,
 loc_weight 1, VALID normalization).
 """
+import typing
+
 import tensorflow as tf
 
-TensorLike = tf.types.experimental.TensorLike
+TensorLike: typing.TypeAlias = tf.types.experimental.TensorLike
 
 
 def multibox_loss(logits: TensorLike, offsets: TensorLike, classes: TensorLike,

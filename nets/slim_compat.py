@@ -17,6 +17,7 @@ import importlib
 import os
 import sys
 import threading
+import typing
 import warnings
 
 os.environ.setdefault('TF_USE_LEGACY_KERAS', '1')
@@ -44,7 +45,7 @@ def _alias_legacy_layers():
 
 def _keep_autograph_out(module: str):
     """`tf.function` calls the functions of this module as they are."""
-    config = importlib.import_module('tensorflow.python.autograph.core.config')
+    config: typing.Any = importlib.import_module('tensorflow.python.autograph.core.config')
     config.CONVERSION_RULES = (config.DoNotConvert(module), *config.CONVERSION_RULES)
 
 
@@ -60,7 +61,7 @@ def _separate_threads():
     importlib.import_module('tf_slim.ops.arg_scope')._get_arg_stack = stack
 
 
-def variable_store(module: 'tf.Module | None') -> contextlib.AbstractContextManager:
+def variable_store(module: object) -> contextlib.AbstractContextManager:
     """Around `strategy.run` of a model that wears `track_tf1_style_variables`: makes its variables known to all replicas.
 
     The decorator puts the model's store of variables in place for the time of a call and restores the one before it. Calls of two
@@ -98,7 +99,8 @@ tf = _import('tensorflow', 'tensorflow')
 _import('tf_keras', 'tf_keras')
 _alias_legacy_layers()
 _silence_known_warnings()
-importlib.import_module('tensorflow.python.framework.ops').Tensor = tf.Tensor
+_ops: typing.Any = importlib.import_module('tensorflow.python.framework.ops')
+_ops.Tensor = tf.Tensor
 _keep_autograph_out('tf_slim')
 tf.config.list_physical_devices()  # a machine without GPU is complained of at the first look: now, while scripts hold that back
 slim = _import('tf_slim', 'tf-slim')

@@ -1,4 +1,6 @@
 """`nets.matching` as TensorFlow operations. Tested equal to it."""
+import typing
+
 import numpy as np
 import tensorflow as tf
 
@@ -6,7 +8,7 @@ from nets import boxes as box_ops
 from nets import boxes_tf
 from nets.matching import SMALLEST_OVERLAP
 
-TensorLike = tf.types.experimental.TensorLike
+TensorLike: typing.TypeAlias = tf.types.experimental.TensorLike
 
 
 def match(boxes: TensorLike, labels: TensorLike, defaults: np.ndarray,

@@ -1,1 +1,1 @@
-"""What every room may use: errors, command lines, progress, files, threads, signals, downloads. It imports no other room."""
+"""Errors, command lines, progress, files, threads, signals, downloads. Imports no other room."""

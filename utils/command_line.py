@@ -1,20 +1,10 @@
-"""Command lines whose --help reads like a manual page, as wide as the terminal (or as the environment variable COLUMNS says)."""
+"""Command lines whose --help reads like a manual page, as wide as the terminal (or COLUMNS)."""
 import argparse
 import re
 import textwrap
+from typing import Any, NoReturn
 
-
-def parser(prog: str, description: str) -> argparse.ArgumentParser:
-    """prog: what a user types.  description: a module's docstring; its indented blocks, such as commands, stay as they are.
-
-    A mistake on the command line ends the process with one line and exit code 2.
-    """
-    return _Parser(prog=prog, description=description, formatter_class=Formatter)
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message):
-        self.exit(2, f'error: {message} (--help lists the options)\n')
+from utils.errors import UserError
 
 
 class Formatter(argparse.HelpFormatter):
@@ -50,11 +40,32 @@ def _block(text, width, indent):
     """A paragraph wrapped, or commands as they stand."""
     if text.startswith(' '):
         return textwrap.indent(textwrap.dedent(text), indent + '    ')
-    return textwrap.fill(' '.join(text.split()), width, initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False)
+    return textwrap.fill(' '.join(text.split()), width, initial_indent=indent,
+                         subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _wrapped(line, width):
-    """One line of help as several; the later ones are indented as the first, and by two more if that is indented."""
+    """One line of help as several: indented as the first, and by two more if that is indented."""
     indent = line[:len(line) - len(line.lstrip())]
-    return textwrap.wrap(line, width, subsequent_indent=indent + ('  ' if indent else ''), break_on_hyphens=False,
-                         break_long_words=False)
+    return textwrap.wrap(line, width, subsequent_indent=indent + ('  ' if indent else ''),
+                         break_on_hyphens=False, break_long_words=False)
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with this Formatter, which raises UserError instead of ending the process."""
+
+    def __init__(self, **options: Any):
+        super().__init__(formatter_class=Formatter, **options)
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f'{message} (--help lists the options)')
+
+
+def parser(prog: str, description: str) -> Parser:
+    """Returns a parser for a tool.
+
+    Args:
+        prog: what a user types.
+        description: a module's docstring; its indented blocks, such as commands, stay as they are.
+    """
+    return Parser(prog=prog, description=description)

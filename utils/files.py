@@ -1,4 +1,4 @@
-"""Output files: their folder is made, and what goes wrong is one line."""
+"""Output files."""
 import contextlib
 import os
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from utils.errors import DataError
 
 @contextlib.contextmanager
 def writing(path: str | os.PathLike) -> Iterator[None]:
-    """What the block does to write path: its folder exists then; an OSError becomes a DataError that names the path."""
+    """Around the writing of a file: creates its folder, turns an OSError into a DataError."""
     try:
         os.makedirs(os.path.dirname(path) or '.', exist_ok=True)
         yield

@@ -1,51 +1,24 @@
-"""One line of progress on stderr: how far, how fast, how long still; and durations in words."""
+"""Progress of long work on stderr, and durations in words."""
 import sys
-import time
-import typing
+from typing import Any
+
+from tqdm import tqdm
 
 
-class Progress:
-    """Progress(total, label).update(n) ... .close(). On a terminal the line is rewritten; in a file, one line every 10 s.
+class Progress(tqdm):
+    """tqdm's bar: images done, rate and time left. In a file, it is written once a minute.
 
-    total: None where it is not known; the line then has no bar and no time left.  stream: None for stderr.
+    Args:
+        total: number of items; None: unknown.
+        unit: the items in words, such as 'images'.
+        options: of tqdm.
     """
+    monitor_interval = 0  # no thread
 
-    def __init__(self, total: int | None, label: str, stream: typing.TextIO | None = None):
-        self.total, self.label, self.stream = total, label, stream or sys.stderr
-        self.done, self.start = 0, time.monotonic()
-        self._terminal = self.stream.isatty()
-        self._every = 0.2 if self._terminal else 10.0
-        self._shown = self.start
-
-    def update(self, count: int = 1) -> None:
-        """Counts `count` more as done."""
-        self.done += count
-        now = time.monotonic()
-        if now - self._shown >= self._every:
-            self._shown = now
-            self._show(now)
-
-    def reach(self, done: int) -> None:
-        """So many are done now."""
-        self.update(done - self.done)
-
-    def close(self) -> None:
-        """The last line, with the total time."""
-        self._show(time.monotonic())
-        if self._terminal:
-            self.stream.write('\n')
-
-    def _show(self, now):
-        spent = now - self.start
-        pace = self.done / max(spent, 1e-9)
-        line = f'{self.done} {self.label}, {pace:.1f}/s' if self.total is None else self._of_total(pace)
-        self.stream.write(f'\r{line}   ' if self._terminal else f'{line}\n')
-        self.stream.flush()
-
-    def _of_total(self, pace):
-        left = max(0, self.total - self.done) / pace if self.done else 0
-        bar = ('#' * round(20 * min(1, self.done / max(1, self.total)))).ljust(20, '.')
-        return f'[{bar}] {self.done}/{self.total} {self.label}, {pace:.1f}/s, {left:.0f} s left'
+    def __init__(self, total: int | None, unit: str, **options: Any):
+        interval = 0.2 if sys.stderr.isatty() else 60
+        super().__init__(total=total, unit=f' {unit}', file=sys.stderr, dynamic_ncols=True,
+                         mininterval=interval, miniters=1, smoothing=0, **options)
 
 
 def duration(seconds: float) -> str:

@@ -1,5 +1,6 @@
-"""What all scripts share: quiet imports, and a user's mistake ends in one line and exit code 2, an interruption in 130."""
+"""How every command begins and ends: imports without TensorFlow's banner, mistakes in one line."""
 import contextlib
+import io
 import os
 import sys
 import tempfile
@@ -11,45 +12,47 @@ from utils.errors import UserError
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Holds back what TensorFlow's libraries write to stderr while they are imported; shows it where the import fails.
+    """Hides what the block writes to stderr, and shows it if the block fails.
 
-    They write their banner before any setting of TensorFlow's can silence it.
+    For imports: with TF_CPP_MIN_LOG_LEVEL alone, TensorFlow 2.21 still writes six lines per start.
     """
     os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
-    if sys.stderr is None:  # closed by who calls
-        sys.stderr = open(os.devnull, 'w')  # noqa: SIM115 - to the end of the process
+    if sys.stderr is None:  # closed by the caller
+        sys.stderr = open(os.devnull, 'w')  # noqa: SIM115 - until the process ends
         os.dup2(sys.stderr.fileno(), 2)
     sys.stderr.flush()
     stderr = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
+    with tempfile.TemporaryFile() as hidden:
+        os.dup2(hidden.fileno(), 2)
         try:
             yield
         except BaseException:
-            held.seek(0)
-            os.write(stderr, held.read())
+            hidden.seek(0)
+            os.write(stderr, hidden.read())
             raise
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
 
 
-def run(main: Callable[[], int | None], *mistakes: type[Exception]) -> NoReturn:
+def run(main: Callable[[], int | None]) -> NoReturn:
     """Calls main() and ends the process with its result as exit code (None: 0).
 
-    A user's mistake: one line and 2. An interruption: 130, and a closed pipe: 141, which are a shell's codes for these.
-
-    mistakes: exception classes of Python's that, like UserError, explain a user's mistake in one line.
+    A UserError is one line and 2; an interruption 130 and a closed pipe 141, as shells do. A
+    character that the locale lacks is written as an escape sequence.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # not None, where it is closed
+            stream.reconfigure(errors='backslashreplace')
     try:
         code = main()
-    except (UserError, *mistakes) as error:
+    except UserError as error:
         print(f'error: {error}', file=sys.stderr)
         code = 2
     except KeyboardInterrupt:
         print('interrupted', file=sys.stderr)
         code = 130
-    except BrokenPipeError:  # who read the output, such as `head`, has enough
+    except BrokenPipeError:  # the reader, such as `head`, has stopped
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 141
     sys.exit(code)

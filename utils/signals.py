@@ -1,11 +1,11 @@
-"""Signals as a flag: work ends between two steps, not within one."""
+"""Signals that end a loop between two steps, not within one."""
 import signal
 
 
 class StopRequest:
-    """Turns SIGINT and SIGTERM into a flag that a loop looks at between steps; a second one interrupts at once.
+    """Context manager that turns SIGINT and SIGTERM into a flag; a second one interrupts at once.
 
-    name: of the signal that came, such as 'SIGTERM'; '' before. For `with`, in the main thread.
+    For the main thread. `name` is the signal that came, such as 'SIGTERM', or ''.
     """
 
     def __init__(self):

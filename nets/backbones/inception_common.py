@@ -39,7 +39,7 @@ def layer(net: tf.Tensor, name: str, depth: int | None = None, stride: int = 1, 
     return pool(net, kernel, stride=stride, padding=padding, scope=name)
 
 
-def chain(net: tf.Tensor, layers: Iterable[tuple[str | int | None, ...]]) -> tf.Tensor:
+def chain(net: tf.Tensor, layers: Iterable[tuple]) -> tf.Tensor:
     """The rows of `layers` one after the other."""
     for row in layers:
         net = layer(net, *row)

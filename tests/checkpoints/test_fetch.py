@@ -27,7 +27,10 @@ def here(tmp_path, monkeypatch):
 def _checkpoint_files(folder, name):
     """{name: bytes} of a small checkpoint."""
     checkpoint.save(folder, 0, {'a': np.arange(3.)})
-    return {name + ending: (folder / f'model.ckpt-0{ending}').read_bytes() for ending in checkpoint.ENDINGS}
+    return {
+        name + ending: (folder / f'model.ckpt-0{ending}').read_bytes()
+        for ending in checkpoint.ENDINGS
+    }
 
 
 def _tgz(files):
@@ -47,7 +50,11 @@ def _at(site, name, path):
 def test_wanted_files_alone_and_resumed(tmp_path, capsys):
     name = 'mobilenet_v1_1.0_224.ckpt'
     files = {'./' + each: data for each, data in _checkpoint_files(tmp_path / 'made', name).items()}
-    files |= {'./mobilenet_v1_1.0_224_frozen.pb': b'graph', f'./{name}.meta': b'meta', './mobilenet_v1_1.0_224.tflite': b'lite'}
+    files |= {
+        './mobilenet_v1_1.0_224_frozen.pb': b'graph',
+        f'./{name}.meta': b'meta',
+        './mobilenet_v1_1.0_224.tflite': b'lite',
+    }
     with serving(Site(**{'weights.tgz': _tgz(files)})) as site:
         site.cut = [100]
         weights = _at(site, 'mobilenet_v1', 'weights.tgz')
@@ -57,14 +64,20 @@ def test_wanted_files_alone_and_resumed(tmp_path, capsys):
         assert fetch.fetch(weights) and len(site.requests) == 2  # there already
     assert sorted(path.name for path in (tmp_path / 'checkpoints/mobilenet_v1').iterdir()) == [
         name + '.data-00000-of-00001', name + '.index']
-    assert starting_point.imagenet_checkpoint(backbones.get('mobilenet_v1')) == f'checkpoints/mobilenet_v1/{name}'
+    assert (
+        starting_point.imagenet_checkpoint(backbones.get('mobilenet_v1'))
+        == f'checkpoints/mobilenet_v1/{name}'
+    )
     np.testing.assert_array_equal(checkpoint.read(weights.place).get_tensor('a'), np.arange(3.))
 
 
 def test_old_checkpoint_of_one_file(tmp_path):
     with serving(Site(**{'vgg.tar.gz': _tgz({'vgg_16.ckpt': b'V1'})})) as site:
         fetch.fetch(_at(site, 'vgg_512', 'vgg.tar.gz'), keep=True)
-    assert sorted(path.name for path in (tmp_path / 'checkpoints/vgg_512').iterdir()) == ['vgg.tar.gz', 'vgg_16.ckpt']
+    assert sorted(path.name for path in (tmp_path / 'checkpoints/vgg_512').iterdir()) == [
+        'vgg.tar.gz',
+        'vgg_16.ckpt',
+    ]
 
 
 def test_published_ssd_in_a_zip(tmp_path):
@@ -73,28 +86,50 @@ def test_published_ssd_in_a_zip(tmp_path):
             archive.writestr(name, data)
     with serving(Site(**{'ssd.zip': (tmp_path / 'made.zip').read_bytes()})) as site:
         place = fetch.fetch(_at(site, 'balancap_ssd_300_vgg', 'ssd.zip'), **OPTIONS)
-    assert checkpoint.find('checkpoints/balancap_ssd_300_vgg') == place == 'checkpoints/balancap_ssd_300_vgg/ssd_300_vgg.ckpt'
+    assert (
+        checkpoint.find('checkpoints/balancap_ssd_300_vgg')
+        == place
+        == 'checkpoints/balancap_ssd_300_vgg/ssd_300_vgg.ckpt'
+    )
 
 
-@pytest.mark.parametrize('files, message', [
-    ({'other.ckpt': b'1'}, 'weights.tgz holds no inception_v4.ckpt; remove it, and look what http'),
-    ({'inception_v4.ckpt': b'1', '../../evil': b'2'}, "has a member '../../evil', which would land outside"),
-])
+@pytest.mark.parametrize(
+    'files, message',
+    [
+        (
+            {'other.ckpt': b'1'},
+            'weights.tgz holds no inception_v4.ckpt; remove it, and look what http',
+        ),
+        (
+            {'inception_v4.ckpt': b'1', '../../evil': b'2'},
+            "has a member '../../evil', which would land outside",
+        ),
+    ],
+)
 def test_archives_that_are_not_what_they_should_be(tmp_path, files, message):
-    with serving(Site(**{'weights.tgz': _tgz(files)})) as site, pytest.raises(DataError, match=message):
+    with (
+        serving(Site(**{'weights.tgz': _tgz(files)})) as site,
+        pytest.raises(DataError, match=message),
+    ):
         fetch.fetch(_at(site, 'inception_v4', 'weights.tgz'), **OPTIONS)
     assert [path.name for path in tmp_path.rglob('*') if path.is_file()] == ['weights.tgz']
 
 
 def test_not_found():
-    with serving(Site()) as site, pytest.raises(DataError, match='weights.tgz: the server says 404 Not Found'):
+    with (
+        serving(Site()) as site,
+        pytest.raises(DataError, match='weights.tgz: the server says 404 Not Found'),
+    ):
         fetch.fetch(_at(site, 'inception_v4', 'weights.tgz'), **OPTIONS)
 
 
 def test_by_hand(tmp_path):
     weights = fetch.known()['hikapok_ssd300']
-    with pytest.raises(DataError, match='hikapok_ssd300 can only be downloaded by hand: open https://drive.google.com/.*id=.* in '
-                                        "a browser, and unpack the checkpoint's .index and .data file into checkpoints/hikapok_"):
+    with pytest.raises(
+        DataError,
+        match='hikapok_ssd300 can only be downloaded by hand: open https://drive.google.com/.*id='
+        ".* in a browser, and unpack the checkpoint's .index and .data file into checkpoints/hikapok_",
+    ):
         fetch.fetch(weights)
     checkpoint.save('checkpoints/hikapok_ssd300', 120000, {'a': np.zeros(1)})
     assert fetch.fetch(weights) == 'checkpoints/hikapok_ssd300/'
@@ -102,20 +137,32 @@ def test_by_hand(tmp_path):
 
 def test_every_record_can_be_named():
     known = fetch.known()
-    assert [name for name in known if name.startswith('resnet_v1')] == ['resnet_v1_50', 'resnet_v1_101', 'resnet_v1_152']
+    assert [name for name in known if name.startswith('resnet_v1')] == [
+        'resnet_v1_50',
+        'resnet_v1_101',
+        'resnet_v1_152',
+    ]
     assert known['resnet_v1_101'].place == 'checkpoints/resnet_v1/resnet_v1_101.ckpt'
     assert len(known) == 12 + 3
     for name in backbones.names():
         spec = backbones.get(name)
-        assert known[backbones.weights_name(spec)].place == f'checkpoints/{name}/{spec.imagenet.file}'
+        assert (
+            known[backbones.weights_name(spec)].place == f'checkpoints/{name}/{spec.imagenet.file}'
+        )
 
 
 def test_list_and_misspelt_names(capsys):
     checkpoint.save('checkpoints/hikapok_ssd300', 120000, {'a': np.zeros(1)})
     fetch.main(['--list'])
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == ('-     vgg_300               checkpoints/vgg_300/vgg_16.ckpt  from https://storage.googleapis.com/'
-                        'download.tensorflow.org/models/vgg_16_2016_08_28.tar.gz')
+    assert lines[0] == (
+        '-     vgg_300               checkpoints/vgg_300/vgg_16.ckpt  from '
+        'https://storage.googleapis.com/'
+        'download.tensorflow.org/models/vgg_16_2016_08_28.tar.gz'
+    )
     assert lines[-1].startswith('there hikapok_ssd300 ') and lines[-1].endswith('(by hand)')
-    with pytest.raises(UserError, match="nothing is known as 'mobilnet_v1'; nearest: mobilenet_v1, mobilenet_v2, .*--list lists"):
+    with pytest.raises(
+        UserError,
+        match="nothing is known as 'mobilnet_v1'; nearest: mobilenet_v1, mobilenet_v2, .*--list",
+    ):
         fetch.main(['mobilnet_v1'])

@@ -1,9 +1,12 @@
-"""--help of the scripts: every key with its comment, values and default, by module, as wide as the terminal."""
+"""--help of the scripts: every key with its comment, values and default, by module."""
+import pathlib
+import re
+
 import pytest
 
 import configs
-from configs import comments
-from configs.schema import RULES, Rule
+from configs import keys
+from nets import backbones
 
 
 def _help(script, monkeypatch, capsys, columns=100, **options):
@@ -18,7 +21,7 @@ def _help(script, monkeypatch, capsys, columns=100, **options):
 def test_every_key_stands_once_under_its_module(script, monkeypatch, capsys):
     text = _help(script, monkeypatch, capsys)
     for key in vars(configs.load(script, [])):
-        assert text.count(f'\n  --{key}=') == 1
+        assert text.count(f'\n  --{key}=') == (configs.USED_BY.get(key, script) == script)
     places = [text.index(f'\nconfigs/{name}.py:\n') for name in configs.SCRIPTS[script]]
     assert places == sorted(places)
 
@@ -33,12 +36,13 @@ def test_entries_of_the_kinds_of_keys(monkeypatch, capsys):
     text = _help('ssd_train', monkeypatch, capsys)
     for entry in ("""
   --max_steps=NUMBER
-        Number of the step after which training stops; an earlier stage's steps do not count.
+        Training stops after this step; steps of an earlier stage do not count.
         A whole number of at least 1. Default: 120000
 """, """
-  --schedule=steps|cosine
-        'steps': divided by 10 at 2/3 and 5/6 of max_steps (80k and 100k of 120k, ssd_pascal.py).
-        'cosine': half a cosine to 0.
+  --schedule=WORD
+        Schedule of the learning rate.
+          steps: divided by 10 at 2/3 and 5/6 of max_steps (80k and 100k of 120k, ssd_pascal.py)
+          cosine: half a cosine to 0
         Default: steps
 """, """
   --momentum=NUMBER
@@ -46,15 +50,19 @@ def test_entries_of_the_kinds_of_keys(monkeypatch, capsys):
         A number from 0 to 1. Default: 0.9
 """, """
   --xla=True|False
-        TensorFlow compiles the network by XLA: for GPUs; without one it has no effect.
+        TensorFlow compiles the network with XLA: for GPUs; no effect on CPUs.
         Default: False
 """, """
-          finetune_new_ssd_step2: all layers learn, from step 1's result
+  --output=PATH
+        Folder for checkpoints and TensorBoard logs. Empty: checkpoints/ssd_<backbone>/.
+        Default: empty
 """, """
-          ssd_vgg_512: 512 x 512
+          finetune_new_ssd_step2: all layers learn, from the result of step 1
+""", """
+          ssd_vgg_512: 512 x 512 pixels
 """):
         assert entry in text
-    assert all(f'\n          {name}' in text for name in RULES['backbone_network'].choices)
+    assert all(f'\n          ssd_{name}' in text for name in backbones.names())
 
 
 def test_description_keeps_its_commands(monkeypatch, capsys):
@@ -65,13 +73,30 @@ def test_description_keeps_its_commands(monkeypatch, capsys):
     assert text.startswith(f'{usage}\n\nTwo lines of a text.\n\n    {command}\n    second\n')
 
 
-def test_comments_of_keys_and_values():
-    source = "# First part\n# and second.\na = 1\n\n# Of two.\nb = 'x'  # the one\n# b = 'y'   # the other\n# b = 'z'\n\nc = 3\n"
-    assert comments.of_keys(source) == {'a': 'First part and second.', 'b': 'Of two.', 'c': ''}
-    assert comments.of_values(source) == {'b': {'x': 'the one', 'y': 'the other', 'z': ''}}
-    assert comments.of_keys('') == comments.of_values('') == {}
+def test_comments_of_keys_and_of_words():
+    source = ('# First part\n# and second.\na = 1\n\n# Of two.\n#   x: the one\n#   y\nb = "x"\n'
+              '# b = "y"\n\nc = 3\n')
+    assert keys._comments(source, 'file') == {
+        'a': ('First part and second.', {}), 'b': ('Of two.', {'x': 'the one', 'y': ''}),
+        'c': ('', {})}
+    assert keys._comments('', 'file') == {}
 
 
 def test_percent_signs_are_doubled_for_argparse():
-    rule = Rule(float, lambda value: True, 'a number')
-    assert comments.entry(rule, 'Of 10 %.', {}, 1.5) == 'Of 10 %%.\nA number. Default: 1.5'
+    entry = keys._key('key', 1.5, 'Of 10 %. [number > 0]', {}).entry()
+    assert entry == {'metavar': 'NUMBER', 'help': 'Of 10 %%.\nA number above 0. Default: 1.5'}
+
+
+@pytest.mark.parametrize('script', configs.SCRIPTS)
+def test_only_keys_that_the_script_reads_are_listed(script):
+    source = (pathlib.Path(__file__).resolve().parents[2] / f'{script}.py').read_text(
+        encoding='utf-8'
+    )
+    read = set(re.findall(r'(?<!\.)\bconfig\.(\w+)', source))
+    listed = {
+        key for key in vars(configs.load(script, [])) if configs.USED_BY.get(key, script) == script
+    }
+    assert read <= listed
+    # The settings of detections may also be read together.
+    together = set(configs.detection_settings(configs.load('ssd_test', [])))
+    assert listed - read <= together

@@ -28,11 +28,17 @@ def archives(tmp_path, monkeypatch):
     monkeypatch.setenv('no_proxy', '*')
     monkeypatch.chdir(tmp_path)
     shapes.write_voc(tmp_path / 'drawn', train=3, test=2)
-    (tmp_path / 'drawn/ImageSets/Main/train.txt').rename(tmp_path / 'drawn/ImageSets/Main/trainval.txt')
+    (tmp_path / 'drawn/ImageSets/Main/train.txt').rename(
+        tmp_path / 'drawn/ImageSets/Main/trainval.txt'
+    )
     data = [_archive(tmp_path / 'drawn', names) for names in (['trainval'], ['test'])]
     with serving(Site(**{'one.tar': data[0], 'two.tar': data[1]})) as site:
-        made = tuple(dataclasses.replace(known, url=f'{site.url}/{name}', md5=hashlib.md5(each).hexdigest())
-                     for known, name, each in zip(fetch.ARCHIVES['voc2007'], ('one.tar', 'two.tar'), data, strict=True))
+        made = tuple(
+            dataclasses.replace(known, url=f'{site.url}/{name}', md5=hashlib.md5(each).hexdigest())
+            for known, name, each in zip(
+                fetch.ARCHIVES['voc2007'], ('one.tar', 'two.tar'), data, strict=True
+            )
+        )
         monkeypatch.setitem(fetch.ARCHIVES, 'voc2007', made)
         yield site
 
@@ -61,10 +67,15 @@ def test_archive_that_was_brought(archives, tmp_path):
 
 def test_wrong_archive(archives, tmp_path):
     one = dataclasses.replace(fetch.ARCHIVES['voc2007'][0], url=archives.url + '/two.tar', md5='')
-    with pytest.raises(DataError, match='two.tar holds no VOCdevkit/VOC2007/ImageSets/Main/trainval.txt; remove it'):
+    with pytest.raises(
+        DataError, match='two.tar holds no VOCdevkit/VOC2007/ImageSets/Main/trainval.txt; remove it'
+    ):
         fetch.fetch(one, 'VOCdevkit')
 
 
 def test_published_archives():
     for archive in (*fetch.ARCHIVES['voc2007'], *fetch.ARCHIVES['voc2012']):
-        assert archive.url.startswith('http://host.robots.ox.ac.uk/pascal/VOC/voc20') and len(archive.md5) == 32
+        assert (
+            archive.url.startswith('http://host.robots.ox.ac.uk/pascal/VOC/voc20')
+            and len(archive.md5) == 32
+        )

@@ -1,23 +1,24 @@
-"""A web server on this machine's loopback for the tests of downloads, with the faults that real ones have."""
+"""A web server on this machine for the tests of downloads, with the faults of real ones."""
 import contextlib
 import http.server
 import threading
-
-DATE = 'Tue, 06 Nov 2007 10:00:00 GMT'
 
 
 class Site:
     """What the server serves, and how it misbehaves.
 
-    files: {path: bytes}.  cut: the next answers end after so many bytes, one entry each.  codes: the next answers are these.
-    ranges: it knows Range.  etag, dated: it tells an ETag, a date of change.  sized: it tells the length.
-    requests: the Range header of every request, None where it had none.
+    files: {path: bytes}.
+    cut: the next answers end after this many bytes, one entry each.
+    codes: the next answers are these.
+    ranges: it knows Range.
+    sized: it tells the length.
+    requests: the Range header of every request, or None.
     """
 
     def __init__(self, **files):
         self.files = {'/' + name: data for name, data in files.items()}
         self.cut, self.codes, self.requests = [], [], []
-        self.ranges, self.etag, self.dated, self.sized = True, '"1"', True, True
+        self.ranges = self.sized = True
         self.url = ''
 
 
@@ -50,8 +51,7 @@ def _answer(handler, site):
         handler.send_error(site.codes.pop(0) if site.codes else 404)
         return
     data, start = site.files[handler.path], 0
-    versions = [*([site.etag] if site.etag.startswith('"') else []), *([DATE] if site.dated else [])]
-    if wanted and site.ranges and handler.headers.get('If-Range') in versions:
+    if wanted and site.ranges:
         start = int(wanted.removeprefix('bytes=').removesuffix('-'))
         if start >= len(data):
             handler.send_response(416)
@@ -62,9 +62,7 @@ def _answer(handler, site):
         handler.send_header('Content-Range', f'bytes {start}-{len(data) - 1}/{len(data)}')
     else:
         handler.send_response(200)
-    for name, value in (('ETag', site.etag), ('Last-Modified', site.dated and DATE),
-                        ('Content-Length', site.sized and str(len(data) - start))):
-        if value:
-            handler.send_header(name, value)
+    if site.sized:
+        handler.send_header('Content-Length', str(len(data) - start))
     handler.end_headers()
     handler.wfile.write(data[start:][:site.cut.pop(0) if site.cut else None])

@@ -1,36 +1,42 @@
-"""The line of progress."""
-import io
+"""The progress bar."""
+import re
+import sys
+import time
 
 import pytest
 
 from utils.progress import Progress, duration
 
 
-def test_with_and_without_a_total():
-    stream = io.StringIO()
-    progress = Progress(8, 'images', stream)
-    progress.reach(2)
-    progress.reach(4)
-    progress.close()
-    assert stream.getvalue().startswith('[##########..........] 4/8 images, ') and stream.getvalue().endswith(' s left\n')
-    stream = io.StringIO()
-    progress = Progress(None, 'frames', stream)
-    progress.update(3)
-    progress.close()
-    assert stream.getvalue().startswith('3 frames, ') and stream.getvalue().endswith('/s\n')
+def test_a_file_gets_one_line(capsys):
+    with Progress(8, 'images') as progress:
+        for _ in range(4):
+            progress.update(2)
+    text = capsys.readouterr().err
+    assert text.count('\n') == 1 and text.count('\r') == 2
+    assert ' 8/8 [' in text and ' images/s]' in text
 
 
-def test_nothing_done_and_more_done_than_stated():
-    stream = io.StringIO()
-    Progress(0, 'images', stream).close()
-    progress = Progress(2, 'images', stream)
-    progress.update(3)
-    progress.close()
-    first, second = stream.getvalue().splitlines()
-    assert first.startswith('[....................] 0/0 images, 0.0/s, 0 s left')
-    assert second.startswith('[####################] 3/2 images, ') and second.endswith(' 0 s left')
+def test_a_terminal_sees_rate_and_time_left(capsys, monkeypatch):
+    monkeypatch.setattr(sys.stderr, 'isatty', lambda: True, raising=False)
+    with Progress(8, 'images') as progress:
+        time.sleep(0.25)
+        progress.update(4)
+        assert re.search(r' 50%.* 4/8 \[00:00<00:00, .* images/s\]', capsys.readouterr().err)
 
 
-@pytest.mark.parametrize('seconds, text', [(0, '0s'), (45.4, '45s'), (725, '12m05s'), (12000, '3h20m')])
+def test_without_a_total_and_more_done_than_stated(capsys):
+    with Progress(None, 'frames') as progress:
+        progress.update(3)
+    assert '3 frames [' in capsys.readouterr().err
+    with Progress(2, 'images') as progress:
+        progress.update(3)
+    assert '3' in capsys.readouterr().err
+    Progress(0, 'images').close()
+
+
+@pytest.mark.parametrize(
+    'seconds, text', [(0, '0s'), (45.4, '45s'), (725, '12m05s'), (12000, '3h20m')]
+)
 def test_duration(seconds, text):
     assert duration(seconds) == text

@@ -11,17 +11,27 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 def _call(program, redirection=''):
     """-> (exit code, stdout, stderr)."""
     program = 'from utils.script import *\n' + program
-    done = subprocess.run(['bash', '-c', f'"$0" -c "$1" {redirection}', sys.executable, program], cwd=ROOT, text=True,
-                          capture_output=True)
+    done = subprocess.run(
+        ['bash', '-c', f'"$0" -c "$1" {redirection}', sys.executable, program],
+        cwd=ROOT,
+        text=True,
+        capture_output=True,
+    )
     return done.returncode, done.stdout, done.stderr
 
 
-@pytest.mark.parametrize('program, found', [
-    ('run(lambda: None)', (0, '', '')),
-    ('run(lambda: 3)', (3, '', '')),
-    ('def main(): raise UserError("key: 3 is too many")\nrun(main)', (2, '', 'error: key: 3 is too many\n')),
-    ('def main(): raise LookupError("no file")\nrun(main, LookupError)', (2, '', 'error: no file\n')),
-    ('def main(): raise KeyboardInterrupt\nrun(main)', (130, '', 'interrupted\n'))])
+@pytest.mark.parametrize(
+    'program, found',
+    [
+        ('run(lambda: None)', (0, '', '')),
+        ('run(lambda: 3)', (3, '', '')),
+        (
+            'def main(): raise UserError("key: 3 is too many")\nrun(main)',
+            (2, '', 'error: key: 3 is too many\n'),
+        ),
+        ('def main(): raise KeyboardInterrupt\nrun(main)', (130, '', 'interrupted\n')),
+    ],
+)
 def test_ends(program, found):
     assert _call(program) == found
 
@@ -36,6 +46,17 @@ def test_what_libraries_say_is_held_back_until_they_fail():
     assert _call(noise + 'print("done")') == (0, 'done\n', '')
     code, _, error = _call(noise + '    raise ImportError("broken")')
     assert code == 1 and error.startswith('banner')
+
+
+def test_no_name_and_no_locale_ends_a_run():
+    program = 'run(lambda: print("caf\\u00e9 \\udcff") or print("\\udcff", file=sys.stderr))'
+    assert _call(program) == (0, 'café \\udcff\n', '\\udcff\n')
+    program = (
+        'import os\nos.environ |= {"PYTHONIOENCODING": "ascii"}\n'
+        'os.execv(sys.executable, [sys.executable, "-c", '
+        '"from utils.script import run; run(lambda: print(chr(233)))"])'
+    )
+    assert _call(program) == (0, '\\xe9\n', '')
 
 
 def test_closed_stderr():

@@ -1,0 +1,39 @@
+"""Configuration of ssd_image_to_tf.py.
+
+    python3 ssd_image_to_tf.py --voc=VOCdevkit/VOC2007,VOCdevkit/VOC2012 --image_set=trainval,test
+    python3 ssd_image_to_tf.py --voc=images --split=0.8 --classes_file=found
+"""
+
+# Folders in VOC layout (JPEGImages, Annotations, ImageSets/Main), or with images and an XML file
+# beside each; comma-separated. A comma in a path is written \, ('a\\,b' in Python). [paths]
+voc = 'VOCdevkit/VOC2007,VOCdevkit/VOC2012'
+
+# Lists of ImageSets/Main to convert, comma-separated. train and trainval become training records,
+# val and test become test records.
+image_set = 'trainval,test'
+
+# COCO's JSON files of instances, comma-separated, which are converted instead of voc. A file with
+# train in its name becomes training records; with val or test, test records. Empty: none. [paths]
+coco = ''
+
+# Image folder of each file in coco, comma-separated, or one folder for all. Empty: the folder of
+# the file itself. [paths]
+coco_images = ''
+
+# Fraction of the images for training, the others are for test; replaces the lists. 0: use the
+# lists. [number 0..0.999]
+split = 0.0
+
+# Random seed of the split. [integer >= 0]
+split_seed = 1
+
+# Text file with one class name per line, or 'found': all names in the annotations, sorted. Empty:
+# the 20 classes of VOC, or the categories of the COCO file. [path]
+classes_file = ''
+
+# Images per record file. [integer >= 1]
+images_per_shard = 500
+
+# Folder for the records. Empty: tfrecords_train/ for train and trainval, tfrecords_test/ for val
+# and test. [path]
+output = ''
