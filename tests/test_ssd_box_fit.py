@@ -101,12 +101,12 @@ def test_boxes_that_fit_need_no_others(room, monkeypatch, capsys):
 
 
 def test_the_cheaper_way_comes_first(room, monkeypatch, capsys):
-    # 44 pixels in the middle. ResNet's first layer has a cell there, with squares of 30.7 pixels
-    # at most ('coco': IoU 0.49) or of 42.4 ('voc': 0.93); the centres of the others are 15 pixels
-    # away.
-    box = [128 / 300, 128 / 300, 172 / 300, 172 / 300]
+    # 44 pixels around 142.1, 4 pixels from a center of the first layer, whose squares have 30.7
+    # pixels at most ('coco': IoU 0.49) or 42.4 ('voc': 0.70). Squares of 45 pixels, of the second
+    # layer, are 7.9 pixels away in both directions (0.49).
+    box = [120.1 / 300, 120.1 / 300, 164.1 / 300, 164.1 / 300]
     _write([box], [box])
-    _main(monkeypatch, '--backbone_network=ssd_resnet_v1')
+    _main(monkeypatch)
     assert capsys.readouterr().out.endswith("'voc' covers more:\n    --default_box_set=voc\n")
 
 
