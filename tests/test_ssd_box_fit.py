@@ -101,10 +101,9 @@ def test_boxes_that_fit_need_no_others(room, monkeypatch, capsys):
 
 
 def test_the_cheaper_way_comes_first(room, monkeypatch, capsys):
-    # 44 pixels around 142.1, 4 pixels from a center of the first layer, whose squares have 30.7
-    # pixels at most ('coco': IoU 0.49) or 42.4 ('voc': 0.70). Squares of 45 pixels, of the second
-    # layer, are 7.9 pixels away in both directions (0.49).
-    box = [120.1 / 300, 120.1 / 300, 164.1 / 300, 164.1 / 300]
+    # 40 x 107 pixels. Boxes of ratio 3 in the second layer have 26 x 77.9 pixels ('coco': IoU 0.47)
+    # or 34.6 x 103.9 ('voc': 0.84).
+    box = [84 / 300, 79 / 300, 124 / 300, 186 / 300]
     _write([box], [box])
     _main(monkeypatch)
     assert capsys.readouterr().out.endswith("'voc' covers more:\n    --default_box_set=voc\n")
