@@ -13,6 +13,7 @@ from nets.slim_compat import tf
 from preprocessing import normalize
 from tests.checkpoints import published_networks
 from training import starting_point
+from utils.choices import EXISTING
 from utils.errors import CheckpointError
 
 NAMES = tuple(published_networks.NETWORKS)
@@ -77,12 +78,12 @@ def test_the_description_rebuilds_the_spec(converted):
     assert set(names) == set(published.catalogue()[name].variables)
 
 
-def test_a_published_file_is_refused_with_the_command_that_converts_it(random_checkpoint):
+def test_a_published_file_is_refused_with_the_command_to_convert_it(random_checkpoint, tmp_path):
     name, _, prefix = random_checkpoint
     message = (f'{prefix} is {name}, an SSD of another project; convert it once: '
                f'python3 -m checkpoints.convert {prefix} OUTPUT')
     def start(prefix):
-        starting_point.record(starting_point.EXISTING, backbones.get('vgg_300'), '', prefix, False)
+        starting_point.choose(EXISTING, backbones.get('vgg_300'), str(tmp_path), prefix, False, ())
 
     for use in (checkpoint.read, checkpoint.spec_of, detector.load, start):
         with pytest.raises(CheckpointError, match=f'^{re.escape(message)}$'):
@@ -149,17 +150,15 @@ def test_settings_that_follow():
 
 def test_a_training_that_began_with_a_converted_ssd_keeps_its_overrides(tmp_path):
     spec = published.catalogue()['hikapok_ssd300'].spec
-    facts = checkpoint.describe(spec, starting_point.EXISTING, ['cat'])
+    facts = checkpoint.describe(spec, EXISTING, ['cat'])
     checkpoint.write_description(tmp_path, **facts)
     prefix = checkpoint.save(tmp_path, 3, {'a': np.zeros(1)})
     assert checkpoint.spec_of(prefix, backbones.get('vgg_300')) == spec
     assert checkpoint.spec_of(prefix) == spec
     # Started again without naming the checkpoint, too.
-    again = starting_point.record(starting_point.EXISTING, backbones.get('vgg_300'), str(tmp_path),
-                                  '', restart=False)
-    assert again == spec
-    start = starting_point.choose(starting_point.EXISTING, again, str(tmp_path), '', False, facts)
-    assert start.resumed
+    start = starting_point.choose(EXISTING, backbones.get('vgg_300'), str(tmp_path), '', False,
+                                  ['cat'])
+    assert start.resumed and start.spec == spec
     # Another backbone is configured: that is said by what loads it.
     assert checkpoint.spec_of(prefix, backbones.get('vgg_512')) == backbones.get('vgg_512')
     with pytest.raises(CheckpointError,
