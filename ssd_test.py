@@ -63,8 +63,9 @@ def main() -> None:
     folder = os.path.dirname(prefix)
     facts = {'checkpoint': prefix, 'step': checkpoint.step_of(prefix),
              'records': config.test_records, **settings}
-    page, numbers = report.write(config.output or folder, result, facts,
-                                 functools.partial(tfrecord.read_images, index), config.worst_errors)
+    read_images = functools.partial(tfrecord.read_images, index)
+    page, numbers = report.write(config.output or folder, result, facts, read_images,
+                                 config.worst_errors)
     _note(folder, result.voc, facts | {'images': total, 'iou': config.eval_iou})
     print(f'report: {page}, {numbers}')
     for metric, entry in results.items():

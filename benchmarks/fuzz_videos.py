@@ -29,7 +29,11 @@ def videos(random: Random, folder: pathlib.Path) -> Case:
 
 
 def _read(path, again, text) -> bool:
-    """Reads a file as the demo does -> whether anything came; AssertionError where what comes is no picture, or never ends."""
+    """Reads a file as the demo does; returns whether it gave images.
+
+    Raises:
+        AssertionError: something else than images, or no end.
+    """
     source = sources.open_source(path)
     print(source)
     assert '\n' not in str(source)

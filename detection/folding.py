@@ -57,7 +57,7 @@ def _read_variables(traced):
 def _fold_batch_norm(graph, values):
     """Multiplies kernels in `values`; returns {batch norm: bias [D]} of what is folded, by name.
 
-    Some batch norms stay: ResNet v2 normalises sums, before its convolutions.
+    Some batch norms stay: ResNet v2 normalizes sums, before its convolutions.
     """
     biases = {}
     for norm in graph.get_operations():

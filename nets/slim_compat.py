@@ -1,16 +1,16 @@
-"""The only door to tf-slim: `from nets.slim_compat import slim, tf`, before anything else imports TensorFlow.
+"""Imports tf-slim: `from nets.slim_compat import slim, tf`, before others import TensorFlow.
 
-tf-slim 1.1.0, the last release, is of 2020. On TensorFlow 2.21 it needs:
+tf-slim 1.1.0, the last release, is from 2020. On TensorFlow 2.21 it needs:
 
 1. `TF_USE_LEGACY_KERAS=1` before TensorFlow is imported: slim's layers are Keras 2 layers.
-2. Keras 2's "legacy layers" under the name that `tensorflow.python.layers` looks for them: the wheel of tf_keras has
-   them in `tf_keras.src.legacy_tf_layers`, TensorFlow asks for `tf_keras.legacy_tf_layers`.
-3. `tensorflow.python.framework.ops.Tensor` to be the public `tf.Tensor`: slim asks `isinstance(x, ops.Tensor)`, and
-   TensorFlow keeps the class elsewhere today.
-4. AutoGraph to leave slim alone. It would rewrite slim's every function and branch, to no effect, as all of them are plain
-   Python: tracing ResNet-50 then takes 17 seconds instead of 2.5.
-5. arg scopes of each thread's own: tf.distribute traces one replica per thread, and the threads take turns inside slim's layers.
-   `variable_store` is for the same reason.
+2. Keras 2's "legacy layers" under another name: the wheel of tf_keras has them in
+   `tf_keras.src.legacy_tf_layers`, TensorFlow imports `tf_keras.legacy_tf_layers`.
+3. `tensorflow.python.framework.ops.Tensor` as an alias of `tf.Tensor`: slim tests
+   `isinstance(x, ops.Tensor)`, and TensorFlow has moved the class.
+4. No AutoGraph. It would rewrite all functions of slim, without effect, as they are plain Python:
+   tracing ResNet-50 would take 17 seconds instead of 2.5.
+5. A stack of arg scopes per thread: tf.distribute traces each replica in a thread, and switches
+   between the threads inside slim's layers. `variable_store` has the same reason.
 """
 import contextlib
 import importlib
@@ -21,22 +21,23 @@ import typing
 import warnings
 
 os.environ.setdefault('TF_USE_LEGACY_KERAS', '1')
-os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')  # errors only; set it to 0 to see everything
+os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')  # errors only; 0 shows everything
 
 
 def _import(module: str, package: str):
-    """The module, or an ImportError of one line that says what to install."""
+    """Returns the module; an ImportError of one line says what to install."""
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
-        # A package that is there, but lacks one of its own parts, is another fault: let it show itself.
+        # An installed package that lacks a module of its own is another error.
         if error.name != module.split('.')[0]:
             raise
-        raise ImportError(f"'{package}' is not installed; run: pip install -r requirements.txt") from None
+        raise ImportError(f"'{package}' is not installed; "
+                          'run: pip install -r requirements.txt') from None
 
 
 def _alias_legacy_layers():
-    """Makes `tf_keras.legacy_tf_layers` and its five parts importable from where tf_keras keeps them."""
+    """Makes `tf_keras.src.legacy_tf_layers` importable as `tf_keras.legacy_tf_layers`."""
     old, new = 'tf_keras.legacy_tf_layers', 'tf_keras.src.legacy_tf_layers'
     for part in ('', '.base', '.core', '.convolutional', '.normalization', '.pooling'):
         sys.modules.setdefault(old + part, importlib.import_module(new + part))
@@ -44,13 +45,13 @@ def _alias_legacy_layers():
 
 
 def _keep_autograph_out(module: str):
-    """`tf.function` calls the functions of this module as they are."""
+    """Makes `tf.function` call the functions of this module unconverted."""
     config: typing.Any = importlib.import_module('tensorflow.python.autograph.core.config')
     config.CONVERSION_RULES = (config.DoNotConvert(module), *config.CONVERSION_RULES)
 
 
 def _separate_threads():
-    """Gives each thread a stack of arg scopes."""
+    """Gives each thread its own stack of arg scopes."""
     local = threading.local()
 
     def stack():
@@ -62,17 +63,18 @@ def _separate_threads():
 
 
 def variable_store(module: object) -> contextlib.AbstractContextManager:
-    """Around `strategy.run` of a model that wears `track_tf1_style_variables`: makes its variables known to all replicas.
+    """Context manager around `strategy.run` of a model with `track_tf1_style_variables`.
 
-    The decorator puts the model's store of variables in place for the time of a call and restores the one before it. Calls of two
-    replicas overlap, so that the first one to end would take the store away from the other; unless it is there already.
+    The decorator sets the model's variable store for the time of a call, then restores the one
+    before. The calls of two replicas overlap, and the first to end would remove the store that the
+    other still uses. Set here before, it stays.
     """
     store = getattr(module, '_tf1_style_var_store', None)
     return store.scope() if store else contextlib.nullcontext()
 
 
 def _silence_known_warnings():
-    """Hides what slim's age makes TensorFlow and Keras say at every layer; all other warnings stay."""
+    """Hides the deprecation warnings that every layer of slim causes; all other warnings stay."""
     for message in ('`layer.apply` is deprecated', '`layer.updates` will be removed'):
         warnings.filterwarnings('ignore', message=message)
 
@@ -83,9 +85,11 @@ def has_gpu() -> bool:
 
 
 def prepare_devices(deterministic: bool = False, xla: bool = False) -> None:
-    """Lets GPU memory grow as it is needed instead of taking all of it.
+    """Sets up TensorFlow; it allocates GPU memory as needed instead of all of it at once.
 
-    deterministic: the same seed gives the same numbers to the last bit.  xla: graphs are compiled, in parts, for GPUs.
+    Args:
+        deterministic: the same seed gives bit-identical results.
+        xla: compile parts of graphs with XLA, for GPUs.
     """
     for gpu in tf.config.list_physical_devices('GPU'):
         tf.config.experimental.set_memory_growth(gpu, True)
@@ -102,7 +106,8 @@ _silence_known_warnings()
 _ops: typing.Any = importlib.import_module('tensorflow.python.framework.ops')
 _ops.Tensor = tf.Tensor
 _keep_autograph_out('tf_slim')
-tf.config.list_physical_devices()  # a machine without GPU is complained of at the first look: now, while scripts hold that back
+tf.config.list_physical_devices()  # triggers the "no GPU" warning here, while stderr is hidden
 slim = _import('tf_slim', 'tf-slim')
 _separate_threads()
-moving_averages = importlib.import_module('tensorflow.python.training.moving_averages')  # slim's own; TensorFlow hides it
+# Used by slim; not in TensorFlow's public API.
+moving_averages = importlib.import_module('tensorflow.python.training.moving_averages')

@@ -195,8 +195,9 @@ class BackboneSpec:
         """This spec with what a checkpoint's weights need instead, such as another padding.
 
         Args:
-            overrides: values as JSON has them. normalization, box_set: str. box_sets: {name: list of
-                sizes in pixels}, beside the known ones. extra_layers: list of ExtraLayer's fields.
+            overrides: values as JSON has them. normalization, box_set: str. box_sets: {name: list
+                of sizes in pixels}, added to the known ones. extra_layers: list of the fields of
+                ExtraLayer.
 
         Raises:
             ValueError: another field, or a value that does not fit.

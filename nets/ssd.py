@@ -152,8 +152,8 @@ def _l2_norm(net, initial_scale: float):
     """Each pixel's channels to length 1, times a learned scale (ParseNet; Caffe's Normalize)."""
     scale = tf.compat.v1.get_variable('l2_norm/scale', [net.shape[-1]],
                                       initializer=tf.compat.v1.constant_initializer(initial_scale))
-    normalised = tf.nn.l2_normalize(tf.cast(net, tf.float32), axis=-1, epsilon=1e-10)
-    return tf.cast(normalised * scale, net.dtype)
+    normalized = tf.nn.l2_normalize(tf.cast(net, tf.float32), axis=-1, epsilon=1e-10)
+    return tf.cast(normalized * scale, net.dtype)
 
 
 def _head(net, boxes: int, values: int, scope):

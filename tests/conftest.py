@@ -1,2 +1,2 @@
-"""Imported before all tests: OpenCV takes the limits that `datasets` sets when it is first imported."""
+"""Imported before all tests: `datasets` sets limits that OpenCV reads at its first import."""
 import datasets  # noqa: F401

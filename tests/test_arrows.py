@@ -14,8 +14,10 @@ ARROWS = {
     'preprocessing': ('datasets', 'utils'),
     'checkpoints': ('datasets', 'nets', 'utils'),
     'detection': ('checkpoints', 'datasets', 'nets', 'preprocessing', 'utils'),
-    'evaluation': ('datasets', 'detection.drawing', 'nets.anchors', 'nets.boxes', 'nets.spec', 'utils'),
-    'training': ('checkpoints', 'datasets', 'detection.drawing', 'detection.objects', 'evaluation', 'nets', 'preprocessing', 'utils'),
+    'evaluation': ('datasets', 'detection.drawing', 'nets.anchors', 'nets.boxes', 'nets.spec',
+                   'utils'),
+    'training': ('checkpoints', 'datasets', 'detection.drawing', 'detection.objects', 'evaluation',
+                 'nets', 'preprocessing', 'utils'),
 }
 # A door of a few lines, for a command that is known by this name.
 EXCEPTIONS = {'datasets/voc_eval.py': ('evaluation',)}

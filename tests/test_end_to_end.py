@@ -1,4 +1,4 @@
-"""The whole path on drawn shapes: convert, train in every mode from checkpoints made here, evaluate, detect."""
+"""On drawn shapes: convert, train in all modes from checkpoints made here, test, detect."""
 import json
 import os
 import pathlib
@@ -38,10 +38,12 @@ def room(tmp_path_factory):
     before = os.getcwd()
     os.chdir(folder)
     shapes.write_voc('shapes', train=10, test=5, seed=3)
-    _call(ssd_image_to_tf, '--voc=shapes', '--image_set=train,test', '--classes_file=shapes/classes.txt')
+    _call(ssd_image_to_tf, '--voc=shapes', '--image_set=train,test',
+          '--classes_file=shapes/classes.txt')
     spec = backbones.get(BACKBONE)
-    classifier = [v for v in ssd.SSD(spec, 2).build().variables if v.name.startswith(spec.imagenet.scope)]
-    prefix = checkpoint.save('checkpoints/' + BACKBONE, 0, {checkpoint.variable_name(v): v for v in classifier})
+    classifier = {checkpoint.variable_name(v): v for v in ssd.SSD(spec, 2).build().variables
+                  if v.name.startswith(spec.imagenet.scope)}
+    prefix = checkpoint.save('checkpoints/' + BACKBONE, 0, classifier)
     for ending in ('.index', '.data-00000-of-00001'):
         os.rename(prefix + ending, f'checkpoints/{BACKBONE}/{spec.imagenet.file}{ending}')
     yield folder
@@ -59,8 +61,9 @@ def _call(script, *arguments):
 
 
 def _train(mode, steps, *more):
-    return _call(ssd_train, '--backbone_network=ssd_' + BACKBONE, '--training_mode=' + mode, f'--max_steps={steps}',
-                 '--batch_size=2', '--log_every=1', '--warmup_steps=0', *more)
+    return _call(ssd_train, '--backbone_network=ssd_' + BACKBONE, '--training_mode=' + mode,
+                 f'--max_steps={steps}', '--batch_size=2', '--log_every=1', '--warmup_steps=0',
+                 *more)
 
 
 def test_whole_path(room, capsys):
@@ -70,21 +73,25 @@ def test_whole_path(room, capsys):
     # Step 1: the backbone is the classifier's, and stays so.
     assert _train('finetune_new_ssd_step1', 2) == 0
     text = capsys.readouterr().out
-    assert re.search(r'restored 115 variables from checkpoints/mobilenet_v1/mobilenet_v1_1.0_224.ckpt', text)
+    assert re.search(r'restored 115 variables from '
+                     r'checkpoints/mobilenet_v1/mobilenet_v1_1.0_224.ckpt', text)
     assert re.search(r'step 2/2  loss .* images/s', text)
     frozen = 'MobilenetV1/Conv2d_3_pointwise/weights'
     given = checkpoint.read(f'checkpoints/{BACKBONE}/mobilenet_v1_1.0_224.ckpt').get_tensor(frozen)
     folder = 'checkpoints/ssd_' + BACKBONE
     first = checkpoint.read(checkpoint.find(folder))
     np.testing.assert_array_equal(first.get_tensor(frozen), given)
-    assert first.get_tensor('global_step') == 2 and first.has_tensor('ssd/extra_1/logits/weights/Momentum')
+    assert first.get_tensor('global_step') == 2
+    assert first.has_tensor('ssd/extra_1/logits/weights/Momentum')
 
     # Step 2 goes on from step 1's result in the same folder, in bfloat16, and is resumed once.
     assert _train('finetune_new_ssd_step2', 1, '--precision=bfloat16') == 0
     assert 'finetune_new_ssd_step1/model.ckpt-2' in capsys.readouterr().out
-    assert _train('finetune_new_ssd_step2', 2, '--precision=bfloat16', '--eval_records=tfrecords_test', '--eval_every=2') == 0
+    assert _train('finetune_new_ssd_step2', 2, '--precision=bfloat16',
+                  '--eval_records=tfrecords_test', '--eval_every=2') == 0
     text = capsys.readouterr().out
-    assert 'resumed checkpoints/ssd_mobilenet_v1/model.ckpt-1 at step 1' in text and 'step 2: mAP 07' in text
+    assert 'resumed checkpoints/ssd_mobilenet_v1/model.ckpt-1 at step 1' in text
+    assert 'step 2: mAP 07' in text
     second = checkpoint.read(checkpoint.find(folder))
     assert (second.get_tensor(frozen) != given).any()
     assert checkpoint.read_description(checkpoint.find(folder))['classes'] == list(shapes.SHAPES)
@@ -97,7 +104,8 @@ def test_whole_path(room, capsys):
         assert os.listdir(f'{run}/logs') and os.path.getsize(f'{run}/training_curves.png') > 1000
 
     # Evaluation, with files of detections that the command-line evaluation reads.
-    assert _call(ssd_test, '--batch_size=2', '--write_detections=detections', '--score_threshold=0.01') == 0
+    assert _call(ssd_test, '--batch_size=2', '--write_detections=detections',
+                 '--score_threshold=0.01') == 0
     text = capsys.readouterr().out
     assert re.search(r'^mAP 07 [0-9.]+\nmAP area [0-9.]+$', text, re.MULTILINE)
     assert f'report: {folder}/evaluation.html, {folder}/evaluation.json' in text
@@ -105,44 +113,55 @@ def test_whole_path(room, capsys):
     numbers = json.loads(pathlib.Path(folder, 'evaluation.json').read_text())
     assert numbers['images'] == 5 and f'mAP 07 {numbers["voc"]["mean_ap_07"]:.6f}' in text
     # One line from the training, one from the test.
-    lines = [json.loads(line) for line in pathlib.Path(folder, 'evaluations.jsonl').read_text().splitlines()]
-    assert [(line['step'], line['images'], line['records']) for line in lines] == [(2, 5, 'tfrecords_test')] * 2
-    assert lines[1]['checkpoint'] == f'{folder}/model.ckpt-2' and set(lines[0]) == set(lines[1])
+    lines = pathlib.Path(folder, 'evaluations.jsonl').read_text().splitlines()
+    lines = [json.loads(line) for line in lines]
+    for line in lines:
+        assert (line['step'], line['images'], line['records']) == (2, 5, 'tfrecords_test')
+    assert len(lines) == 2 and set(lines[0]) == set(lines[1])
+    assert lines[1]['checkpoint'] == f'{folder}/model.ckpt-2'
     assert lines[1]['mean_ap_07'] == numbers['voc']['mean_ap_07']
-    assert sorted(os.listdir('detections')) == [f'comp4_det_test_{name}.txt' for name in sorted(shapes.SHAPES)]
+    assert sorted(os.listdir('detections')) == [
+        f'comp4_det_test_{name}.txt' for name in sorted(shapes.SHAPES)]
 
     # The demo writes a picture of the input's size.
     picture = 'shapes/JPEGImages/' + sorted(os.listdir('shapes/JPEGImages'))[0]
-    assert _call(ssd_demo, picture, '--output=found.png', '--score_threshold=0.05', '--show=false') == 0
+    assert _call(ssd_demo, picture, '--output=found.png', '--score_threshold=0.05',
+                 '--show=false') == 0
     assert cv2.imread('found.png').shape == cv2.imread(picture).shape
     assert re.search(r'^\d+ objects?$', capsys.readouterr().out, re.MULTILINE)
 
 
 def test_existing_ssd_for_other_classes(room, capsys):
-    # What fits is restored; the heads of another number of classes start fresh, and both are listed.
+    # What fits is restored; heads for another number of classes start fresh; both are listed.
     model = ssd.SSD(backbones.get(BACKBONE), 21).build()
     prefix = checkpoint.save('other', 7, {checkpoint.variable_name(v): v for v in model.variables})
     assert _train('finetune_existing_ssd', 1, '--checkpoint=' + prefix, '--output=adapted') == 0
     text = capsys.readouterr().out
-    assert 'restored 167 variables' in text and 'ssd/extra_1/logits/weights (3, 3, 512, 126) -> (3, 3, 512, 24)' in text
+    assert 'restored 167 variables' in text
+    assert 'ssd/extra_1/logits/weights (3, 3, 512, 126) -> (3, 3, 512, 24)' in text
 
 
 def test_published_ssd_and_a_training_that_starts_from_it(room, capsys):
-    # Its description settles default boxes and normalization, whatever is configured, and the training keeps them.
+    # Default boxes and normalization are those of its description, whatever is configured, and the
+    # training keeps them.
     values = published_networks.values('balancap_ssd_300_vgg')
     checkpoint.save('published', 0, values)
     vgg = '--backbone_network=ssd_vgg_300'
     convert.main(['published', 'converted'])
-    assert 'converted/model.ckpt-0: use it with --backbone_network=ssd_vgg_300' in capsys.readouterr().out
-    assert _call(ssd_demo, vgg, '--checkpoint=converted', '--output=found.png', '--score_threshold=0.99', '--show=false') == 0
+    text = capsys.readouterr().out
+    assert 'converted/model.ckpt-0: use it with --backbone_network=ssd_vgg_300' in text
+    assert _call(ssd_demo, vgg, '--checkpoint=converted', '--output=found.png',
+                 '--score_threshold=0.99', '--show=false') == 0
     assert 'ssd_vgg_300 of converted/model.ckpt-0' in capsys.readouterr().out
-    assert _call(ssd_train, vgg, '--training_mode=finetune_existing_ssd', '--checkpoint=converted', '--max_steps=1',
-                 '--batch_size=1', '--output=from_published', '--default_box_set=voc') == 0
+    assert _call(ssd_train, vgg, '--training_mode=finetune_existing_ssd', '--checkpoint=converted',
+                 '--max_steps=1', '--batch_size=1', '--output=from_published',
+                 '--default_box_set=voc') == 0
     assert 'restored 59 variables' in (text := capsys.readouterr().out)
     assert 'ssd/conv7/logits/weights (3, 3, 1024, 126) -> (3, 3, 1024, 24)' in text
-    kernel = checkpoint.read('from_published/model.ckpt-1').get_tensor('vgg_16/conv1/conv1_1/weights')
+    trained = 'from_published/model.ckpt-1'
+    kernel = checkpoint.read(trained).get_tensor('vgg_16/conv1/conv1_1/weights')
     np.testing.assert_allclose(kernel, values['ssd_300_vgg/conv1/conv1_1/weights'], atol=1e-4)
-    assert checkpoint.read_description('from_published/model.ckpt-1')['overrides']['normalization'] == 'caffe'
+    assert checkpoint.read_description(trained)['overrides']['normalization'] == 'caffe'
     assert _call(ssd_test, vgg, '--checkpoint=from_published', '--max_images=1') == 0
 
 
@@ -153,16 +172,21 @@ def test_from_scratch(room, capsys):
 
 @pytest.mark.parametrize('script, arguments, message', [
     (ssd_train, ['--train_records=nowhere'], 'record folder nowhere does not exist'),
-    (ssd_train, ['--training_mode=finetune_new_ssd_step1', '--output=new', '--backbone_network=ssd_vgg_300'],
-     'no ImageNet checkpoint at checkpoints/vgg_300/vgg_16.ckpt; python3 -m checkpoints.fetch vgg_300 fetches it'),
-    (ssd_train, ['--training_mode=finetune_existing_ssd', '--checkpoint=nowhere', '--output=new'], 'no checkpoint at nowhere'),
+    (ssd_train, ['--training_mode=finetune_new_ssd_step1', '--output=new',
+                 '--backbone_network=ssd_vgg_300'],
+     'no ImageNet checkpoint at checkpoints/vgg_300/vgg_16.ckpt; '
+     'python3 -m checkpoints.fetch vgg_300 fetches it'),
+    (ssd_train, ['--training_mode=finetune_existing_ssd', '--checkpoint=nowhere', '--output=new'],
+     'no checkpoint at nowhere'),
     (ssd_train, ['--training_mode=from_scratch', '--output=shapes/classes.txt/new'],
      'folder shapes/classes.txt/new cannot be made: .*; choose another --output'),
     (ssd_test, ['--checkpoint=nowhere'], 'no checkpoint at nowhere'),
     (ssd_test, ['--backbone_network=ssd_vgg_300'],
-     'no trained detector in checkpoints/ssd_vgg_300; train one: python3 ssd_train.py --backbone_network=ssd_vgg_300'),
+     'no trained detector in checkpoints/ssd_vgg_300; '
+     'train one: python3 ssd_train.py --backbone_network=ssd_vgg_300'),
     (ssd_demo, ['nowhere.jpg'], 'no image at nowhere.jpg'),
-    (ssd_demo, ['--backbone_network=ssd_vgg_512'], 'no trained detector in checkpoints/ssd_vgg_512'),
+    (ssd_demo, ['--backbone_network=ssd_vgg_512'],
+     'no trained detector in checkpoints/ssd_vgg_512'),
 ])
 def test_mistakes(room, script, arguments, message):
     with pytest.raises((UserError, ValueError), match=message) as error:
@@ -201,26 +225,32 @@ def test_damaged_records_stop_a_training(room):
 
 
 def test_frozen_layers_that_do_not_exist_are_refused(room):
-    message = r"frozen_layers: 'Conv_1/\*' fits no variable of mobilenet_v1; its layers are Conv2d_0, "
+    message = (r"frozen_layers: 'Conv_1/\*' fits no variable of mobilenet_v1; "
+               'its layers are Conv2d_0, ')
     with pytest.raises(UserError, match=message):
         _train('from_scratch', 1, '--output=frozen', '--frozen_layers=Conv2d_0/*,Conv_1/*')
-    assert _train('from_scratch', 1, '--output=frozen', '--frozen_layers=Conv2d_0/*', '--weight_average=0.9') == 0
-    assert checkpoint.read('frozen/model.ckpt-1').has_tensor('ssd/extra_1/logits/weights/ExponentialMovingAverage')
+    assert _train('from_scratch', 1, '--output=frozen', '--frozen_layers=Conv2d_0/*',
+                  '--weight_average=0.9') == 0
+    average = 'ssd/extra_1/logits/weights/ExponentialMovingAverage'
+    assert checkpoint.read('frozen/model.ckpt-1').has_tensor(average)
 
 
 def test_two_devices_train_evaluate_and_resume(room):
-    # A process of its own, as CPU devices can be made only before TensorFlow starts.
+    # In another process, as CPU devices can be made only before TensorFlow starts.
     program = (f'import sys; sys.path.insert(0, {str(ROOT)!r}); from nets.slim_compat import tf; '
                'cpu = tf.config.list_physical_devices("CPU")[0]; '
-               'tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2); '
+               'two = [tf.config.LogicalDeviceConfiguration()] * 2; '
+               'tf.config.set_logical_device_configuration(cpu, two); '
                'import ssd_train; sys.exit(ssd_train.main())')
     for steps in (1, 2):
         done = subprocess.run(
-            [sys.executable, '-c', program, '--backbone_network=ssd_mobilenet_v1', '--training_mode=from_scratch',
-             '--batch_size=8', '--distribution=mirrored', f'--max_steps={steps}', '--accumulate=2', '--weight_average=0.9',
-             '--output=two', '--eval_records=tfrecords_test', '--log_every=1'], capture_output=True, text=True)
+            [sys.executable, '-c', program, '--backbone_network=ssd_mobilenet_v1',
+             '--training_mode=from_scratch', '--batch_size=8', '--distribution=mirrored',
+             f'--max_steps={steps}', '--accumulate=2', '--weight_average=0.9', '--output=two',
+             '--eval_records=tfrecords_test', '--log_every=1'], capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
-    assert 'resumed two/model.ckpt-1 at step 1' in done.stdout and '2 x CPU' in done.stdout and '2 images each' in done.stdout
+    assert 'resumed two/model.ckpt-1 at step 1' in done.stdout
+    assert '2 x CPU' in done.stdout and '2 images each' in done.stdout
     assert 'step 2: mAP 07' in done.stdout
     assert len(pathlib.Path('two/evaluations.jsonl').read_text().splitlines()) == 2
 
@@ -232,8 +262,8 @@ def tiny_network(room, monkeypatch):
 
 
 def test_loop_logs_saves_evaluates_and_ends(tiny_network, capsys):
-    arguments = ('from_scratch', 7, '--output=loop', '--log_every=2', '--save_every=3', '--eval_every=4',
-                 '--eval_records=tfrecords_test')
+    arguments = ('from_scratch', 7, '--output=loop', '--log_every=2', '--save_every=3',
+                 '--eval_every=4', '--eval_records=tfrecords_test')
     assert _train(*arguments) == 0
     text = capsys.readouterr().out
     assert re.findall(r'^step (\d+)/7 ', text, re.MULTILINE) == ['2', '4', '6', '7']
@@ -264,8 +294,8 @@ def test_loop_saves_when_asked_to_stop(tiny_network, capsys, monkeypatch):
 
 @pytest.mark.parametrize('batch_size, accumulate', [(1, 1), (2, 2)])
 def test_one_image_is_too_few_for_batch_norm(tiny_network, batch_size, accumulate):
-    message = (f'batch_size {batch_size} on 1 device with accumulate {accumulate} gives batch norm 1 image '
-               'at a time, and it needs 2; raise batch_size, or lower accumulate')
+    message = (f'batch_size {batch_size} on 1 device with accumulate {accumulate} gives batch norm '
+               '1 image at a time, and it needs 2; raise batch_size, or lower accumulate')
     for more in ('--freeze_batch_norm=True', '--sync_batch_norm=True'):  # extra layers; one device
         with pytest.raises(UserError, match=message):
             _train('from_scratch', 1, '--output=one', f'--batch_size={batch_size}',
@@ -273,7 +303,8 @@ def test_one_image_is_too_few_for_batch_norm(tiny_network, batch_size, accumulat
 
 
 def test_all_modes_with_average_accumulation_and_two_devices(room, tmp_path):
-    done = subprocess.run([sys.executable, str(ROOT / 'tests/training/all_modes.py'), str(room / 'tfrecords_train')],
+    done = subprocess.run([sys.executable, str(ROOT / 'tests/training/all_modes.py'),
+                           str(room / 'tfrecords_train')],
                           cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count('finished at step 2') == 4 * 2 * 2 * 2

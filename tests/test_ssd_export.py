@@ -131,7 +131,8 @@ def test_tflite_finds_more_than_a_hundred_of_one_class(room):
 
 
 def test_the_readme_loads_it_without_this_repository(room, expected):
-    code = re.search(r'```python\n(import tensorflow.*?)```', (ROOT / 'docs/export.md').read_text(), re.DOTALL)[1]
+    page = (ROOT / 'docs/export.md').read_text()
+    code = re.search(r'```python\n(import tensorflow.*?)```', page, re.DOTALL)[1]
     assert code.count('\n') == 5
     name = re.search(r"read_file\('(.*?)'\)", code)[1]
     (room / name).write_bytes(pathlib.Path('image.jpg').read_bytes())

@@ -1,10 +1,10 @@
-"""The registry: one line per backbone. A new backbone is one new file here and one line in `_MODULES`."""
+"""The registry of backbones. A new one needs a file in this folder and a line in `_MODULES`."""
 import functools
 import importlib
 
 from nets.spec import RESNET_DEPTHS, BackboneSpec
 
-# Name -> the module whose `spec(...)` makes its record; imported when asked for.
+# Name -> the module whose `spec(...)` makes the backbone's spec; imported when asked for.
 _MODULES = {
     'vgg_300': 'vgg',
     'vgg_512': 'vgg',
@@ -23,15 +23,20 @@ def names() -> tuple[str, ...]:
 
 
 def depths(name: str) -> tuple[int | None, ...]:
-    """The depths that `get` knows of a backbone, the default first; (None,) where there is no choice."""
+    """Depths of a backbone that `get` knows, the default first; (None,) if it has only one."""
     return RESNET_DEPTHS if name.startswith('resnet') else (None,)
 
 
 @functools.cache
 def get(name: str, depth: int | None = None) -> BackboneSpec:
-    """The record of backbone `name`. `depth`: one of `depths(name)`, None for the default; without a choice it is ignored.
+    """Returns the spec of a backbone.
 
-    ValueError lists the known names (or depths).
+    Args:
+        name: one of `names()`.
+        depth: one of `depths(name)`, None for the default; ignored if there is only one.
+
+    Raises:
+        ValueError: unknown name or depth; the message lists the known ones.
     """
     if name not in _MODULES:
         raise ValueError(f"unknown backbone '{name}'; known: {', '.join(_MODULES)}")
@@ -41,13 +46,19 @@ def get(name: str, depth: int | None = None) -> BackboneSpec:
 
 
 def weights_name(spec: BackboneSpec) -> str:
-    """What checkpoints.fetch calls a record's ImageNet weights: its name, with the depth where there is a choice."""
+    """Name of the ImageNet weights in checkpoints.fetch; with the depth if there are several."""
     return spec.imagenet.scope if len(depths(spec.name)) > 1 else spec.name
 
 
 def from_config_name(name: str, depth: int, box_set: str) -> BackboneSpec:
-    """The record for the configuration's values: 'ssd_<name>', ResNet depth, set of default box sizes.
+    """Returns the spec for the values of a configuration.
 
-    ValueError lists the known values.
+    Args:
+        name: 'ssd_<backbone>'.
+        depth: of a ResNet; ignored for the others.
+        box_set: set of default box sizes.
+
+    Raises:
+        ValueError: an unknown value; the message lists the known ones.
     """
     return get(name.removeprefix('ssd_'), depth).with_box_set(box_set)

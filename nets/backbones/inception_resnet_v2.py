@@ -1,4 +1,4 @@
-"""InceptionResnetV2 (Szegedy et al. 2016, arXiv 1602.07261): Inception blocks whose scaled output is added to their input.
+"""InceptionResnetV2 (Szegedy et al. 2016, arXiv 1602.07261): input + scaled Inception block.
 
 Names, shapes and behaviour as in research/slim/nets/inception_resnet_v2.py of tensorflow/models.
 """
@@ -48,14 +48,17 @@ _BLOCK_8 = (
 )
 
 
-def build(images: tf.Tensor, is_training: bool, batch_norm_decay: float | None = None) -> dict[str, tf.Tensor]:
+def build(images: tf.Tensor, is_training: bool,
+          batch_norm_decay: float | None = None) -> dict[str, tf.Tensor]:
     """images [B, S, S, 3] in [-1, 1] -> end points under slim's names.
 
-    They are `Conv2d_1a_3x3` ... `MaxPool_5a_3x3`, `Mixed_5b`, `Repeat` (after the 35 x 35 blocks; slim has no name for it but that
-    of its variables), `Mixed_6a`, `PreAuxLogits` (after the 17 x 17 blocks), `Mixed_7a` and `Conv2d_7b_1x1` (after the 8 x 8 blocks).
+    The end points are `Conv2d_1a_3x3` ... `MaxPool_5a_3x3`, `Mixed_5b`, `Repeat` (after the 35 x 35
+    blocks; named like their variables, as slim has no end point there), `Mixed_6a`, `PreAuxLogits`
+    (after the 17 x 17 blocks), `Mixed_7a` and `Conv2d_7b_1x1` (after the 8 x 8 blocks).
     """
     points = {}
-    with tf.compat.v1.variable_scope('InceptionResnetV2'), inception_common.scope(is_training, batch_norm_decay):
+    with tf.compat.v1.variable_scope('InceptionResnetV2'), \
+            inception_common.scope(is_training, batch_norm_decay):
         net = images
         for row in _STEM:
             net = points[row[0]] = layer(net, *row)
@@ -71,35 +74,39 @@ def build(images: tf.Tensor, is_training: bool, batch_norm_decay: float | None =
 
 
 def _mixed(net, name, rows):
-    """Parallel branches under a scope of their own."""
+    """Parallel branches in a variable scope."""
     with tf.compat.v1.variable_scope(name):
         return branches(net, *rows)
 
 
 def _residual(net, name, rows, scale=1.0):
-    """[B, H, W, D] -> [B, H, W, D]: input + scale * (branches, brought back to D by a 1x1 convolution with bias)."""
+    """[B, H, W, D] -> [B, H, W, D]: input + scale * (branches, 1x1 convolution with bias to D)."""
     with tf.compat.v1.variable_scope(name):
-        update = layer(branches(net, *rows), 'Conv2d_1x1', net.shape[-1], normalizer_fn=None, activation_fn=None)
+        update = layer(branches(net, *rows), 'Conv2d_1x1', net.shape[-1],
+                       normalizer_fn=None, activation_fn=None)
     return net + scale * update
 
 
 def _repeat(net, times, name, rows, scale):
-    """`times` residual blocks `<name>_1`, `<name>_2`, ..., each followed by relu. (The last, `Block8`, has none.)"""
+    """Residual blocks `<name>_1` ... `<name>_<times>`, each followed by relu."""
     for i in range(1, times + 1):
         net = tf.nn.relu(_residual(net, f'{name}_{i}', rows, scale))
     return net
 
 
 def spec(name: str) -> BackboneSpec:
-    """Each resolution is read behind all of its blocks. (The stem's own layers at 71 and 35 see 31 and 47 pixels: less than the boxes
-    that their size of grid calls for.)
+    """Heads after the last block of each resolution.
+
+    The layers of the stem at 71 and 35 cells have receptive fields of 31 and 47 pixels, which is
+    less than the default boxes of such grids.
     """
     return inception_common.spec(
         name, build, ('Repeat', 'PreAuxLogits', 'Conv2d_7b_1x1'),
         ImageNetCheckpoint(
             file='inception_resnet_v2_2016_08_30.ckpt',
             scope='InceptionResnetV2',
-            url='https://storage.googleapis.com/download.tensorflow.org/models/inception_resnet_v2_2016_08_30.tar.gz',
+            url='https://storage.googleapis.com/download.tensorflow.org/models/'
+                'inception_resnet_v2_2016_08_30.tar.gz',
         ),
         parameters=54_336_736,
     )

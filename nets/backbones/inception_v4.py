@@ -14,7 +14,8 @@ _MIXED_3A = (
 )
 _MIXED_4A = (
     (('Conv2d_0a_1x1', 64), ('Conv2d_1a_3x3', 96, 1, 'VALID')),
-    (('Conv2d_0a_1x1', 64), ('Conv2d_0b_1x7', 64), ('Conv2d_0c_7x1', 64), ('Conv2d_1a_3x3', 96, 1, 'VALID')),
+    (('Conv2d_0a_1x1', 64), ('Conv2d_0b_1x7', 64), ('Conv2d_0c_7x1', 64),
+     ('Conv2d_1a_3x3', 96, 1, 'VALID')),
 )
 _MIXED_5A = (
     (('Conv2d_1a_3x3', 192, *DOWN),),
@@ -34,15 +35,17 @@ _REDUCTION_A = (
 _BLOCK_B = (
     (('Conv2d_0a_1x1', 384),),
     (('Conv2d_0a_1x1', 192), ('Conv2d_0b_1x7', 224), ('Conv2d_0c_7x1', 256)),
-    (('Conv2d_0a_1x1', 192), ('Conv2d_0b_7x1', 192), ('Conv2d_0c_1x7', 224), ('Conv2d_0d_7x1', 224), ('Conv2d_0e_1x7', 256)),
+    (('Conv2d_0a_1x1', 192), ('Conv2d_0b_7x1', 192), ('Conv2d_0c_1x7', 224),
+     ('Conv2d_0d_7x1', 224), ('Conv2d_0e_1x7', 256)),
     (('AvgPool_0a_3x3',), ('Conv2d_0b_1x1', 128)),
 )
 _REDUCTION_B = (
     (('Conv2d_0a_1x1', 192), ('Conv2d_1a_3x3', 192, *DOWN)),
-    (('Conv2d_0a_1x1', 256), ('Conv2d_0b_1x7', 256), ('Conv2d_0c_7x1', 320), ('Conv2d_1a_3x3', 320, *DOWN)),
+    (('Conv2d_0a_1x1', 256), ('Conv2d_0b_1x7', 256), ('Conv2d_0c_7x1', 320),
+     ('Conv2d_1a_3x3', 320, *DOWN)),
     (('MaxPool_1a_3x3', None, *DOWN),),
 )
-# The blocks in order, with the name that each block's variables and end point carry.
+# The blocks in order, with the name of each block's variables and end point.
 _MIXED = (
     ('Mixed_3a', _MIXED_3A),
     ('Mixed_4a', _MIXED_4A),
@@ -54,10 +57,12 @@ _MIXED = (
 )
 
 
-def build(images: tf.Tensor, is_training: bool, batch_norm_decay: float | None = None) -> dict[str, tf.Tensor]:
+def build(images: tf.Tensor, is_training: bool,
+          batch_norm_decay: float | None = None) -> dict[str, tf.Tensor]:
     """images [B, S, S, 3] in [-1, 1] -> end points `Conv2d_2b_3x3`, `Mixed_3a` ... `Mixed_7d`."""
     points = {}
-    with tf.compat.v1.variable_scope('InceptionV4'), inception_common.scope(is_training, batch_norm_decay):
+    with tf.compat.v1.variable_scope('InceptionV4'), \
+            inception_common.scope(is_training, batch_norm_decay):
         net = points['Conv2d_2b_3x3'] = chain(images, _STEM)
         for name, branches in _MIXED:
             with tf.compat.v1.variable_scope(name):
@@ -69,7 +74,7 @@ def build(images: tf.Tensor, is_training: bool, batch_norm_decay: float | None =
 
 
 def _block_c(net):
-    """[B, 8, 8, 1536] -> the same. Two of its branches fork at their end, so it is no table."""
+    """[B, 8, 8, 1536] -> the same. Two branches fork at their end, which a table cannot express."""
     with tf.compat.v1.variable_scope('Branch_0'):
         branch_0 = layer(net, 'Conv2d_0a_1x1', 256)
     with tf.compat.v1.variable_scope('Branch_1'):
@@ -84,13 +89,14 @@ def _block_c(net):
 
 
 def spec(name: str) -> BackboneSpec:
-    """Each resolution is read behind all of its blocks."""
+    """Heads after the last block of each resolution."""
     return inception_common.spec(
         name, build, ('Mixed_5e', 'Mixed_6h', 'Mixed_7d'),
         ImageNetCheckpoint(
             file='inception_v4.ckpt',
             scope='InceptionV4',
-            url='https://storage.googleapis.com/download.tensorflow.org/models/inception_v4_2016_09_09.tar.gz',
+            url='https://storage.googleapis.com/download.tensorflow.org/models/'
+                'inception_v4_2016_09_09.tar.gz',
         ),
         parameters=41_174_400,
     )

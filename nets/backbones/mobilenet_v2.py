@@ -1,22 +1,27 @@
-"""MobilenetV2 1.0 (Sandler et al. 2018, arXiv 1801.04381): inverted residuals with linear bottlenecks.
+"""MobilenetV2 1.0 (Sandler et al. 2018, arXiv 1801.04381): inverted residuals.
 
-Names, shapes and behaviour as in research/slim/nets/mobilenet/mobilenet_v2.py of tensorflow/models (and conv_blocks.py).
+Names, shapes and behaviour as in research/slim/nets/mobilenet of tensorflow/models (mobilenet_v2.py
+and conv_blocks.py).
 """
 from nets.backbones.common import conv_bn_scope, depthwise
 from nets.slim_compat import slim, tf
 from nets.spec import BackboneSpec, ExtraLayer, ImageNetCheckpoint
 
 _EXPANSION = 6
-# (depth, stride) of `expanded_conv`, `expanded_conv_1`, ..., `expanded_conv_12`, which slim's end points call layer_2 ...
-# layer_14. The published network goes on with (160, 2), (160, 1), (160, 1), (320, 1) and a 1x1 convolution to 1280.
-_BLOCKS = ((16, 1), (24, 2), (24, 1), (32, 2), (32, 1), (32, 1), (64, 2), (64, 1), (64, 1), (64, 1), (96, 1), (96, 1), (96, 1))
+# (depth, stride) of `expanded_conv`, `expanded_conv_1`, ..., `expanded_conv_12`, which slim's end
+# points call layer_2 ... layer_14. The published network goes on with (160, 2), (160, 1), (160, 1),
+# (320, 1) and a 1x1 convolution to 1280.
+_BLOCKS = ((16, 1), (24, 2), (24, 1), (32, 2), (32, 1), (32, 1),
+           (64, 2), (64, 1), (64, 1), (64, 1), (96, 1), (96, 1), (96, 1))
 
 
-def build(images: tf.Tensor, is_training: bool, batch_norm_decay: float | None = None) -> dict[str, tf.Tensor]:
+def build(images: tf.Tensor, is_training: bool,
+          batch_norm_decay: float | None = None) -> dict[str, tf.Tensor]:
     """images [B, S, S, 3] in [-1, 1] -> end points under slim's names.
 
-    They are `layer_1`, and `layer_<i>/expansion_output`, `/depthwise_output`, `/output` for i = 2 ... 14 (layer_2 does not
-    expand), and `layer_15/expansion_output`, where the SSD leaves the published network.
+    The end points are `layer_1`; `layer_<i>/expansion_output`, `/depthwise_output` and `/output`
+    for i = 2 ... 14 (layer_2 has no expansion); and `layer_15/expansion_output`, where the SSD
+    leaves the published network.
     """
     points = {}
     with tf.compat.v1.variable_scope('MobilenetV2'), conv_bn_scope(
@@ -37,13 +42,14 @@ def build(images: tf.Tensor, is_training: bool, batch_norm_decay: float | None =
 
 
 def _expand(net, name, points):
-    """[B, H, W, D] -> [B, H, W, 6 D], kept as the block's `expansion_output`."""
-    net = points[f'{name}/expansion_output'] = slim.conv2d(net, _EXPANSION * net.shape[-1], 1, scope='expand')
+    """[B, H, W, D] -> [B, H, W, 6 D], stored as the block's `expansion_output`."""
+    net = slim.conv2d(net, _EXPANSION * net.shape[-1], 1, scope='expand')
+    points[f'{name}/expansion_output'] = net
     return net
 
 
 def _inverted_residual(net, depth, stride, name, points, expand):
-    """Widen, filter each channel, narrow without activation; add the input where the shape has not changed."""
+    """Expansion, depth-wise convolution, linear projection; adds the input if shapes are equal."""
     inputs = net
     if expand:
         net = _expand(net, name, points)
@@ -56,12 +62,13 @@ def _inverted_residual(net, depth, stride, name, points, expand):
 
 
 def spec(name: str) -> BackboneSpec:
-    """Heads on the last layers at stride 8 and 16: the expansions of the two blocks that then shrink the grid.
+    """Heads on the last layers at stride 8 and 16, the expansions that precede stride 2.
 
-    A block's own output is a linear bottleneck of 32 or 96 channels, with no activation; the expansion that reads it has 192 or
-    576 channels, normalised, after relu6, and is the last that the network computes at that resolution. Detectors usually
-    tap there (models/research/object_detection, ssd_mobilenet_v2_feature_extractor.py: layer_15/expansion_output). The
-    extra layers follow the second tap, as in MobilenetV1: the 10 x 10 stage is theirs, and none of the published one is built.
+    The output of a block is a linear bottleneck of 32 or 96 channels, without activation. The
+    expansion after it has 192 or 576 channels, with batch norm and relu6, and is the last layer of
+    that resolution. Other detectors use it too (models/research/object_detection,
+    ssd_mobilenet_v2_feature_extractor.py: layer_15/expansion_output). The extra layers follow
+    layer_15, as in MobilenetV1: they replace the published 10 x 10 stage, which is not built.
     """
     return BackboneSpec(
         name=name,

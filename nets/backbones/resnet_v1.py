@@ -1,4 +1,4 @@
-"""ResNet v1 (He et al. 2015, arXiv 1512.03385): convolution, batch norm, relu; the sum is followed by relu.
+"""ResNet v1 (He et al. 2015, arXiv 1512.03385): convolution, batch norm, relu; relu after the sum.
 
 Names, shapes and behaviour as in research/slim/nets/resnet_v1.py of tensorflow/models.
 """
@@ -11,12 +11,15 @@ from nets.spec import BackboneSpec
 _PARAMETERS = {50: 23_561_152, 101: 42_605_504, 152: 58_295_232}  # moving statistics included
 
 
-def build(images: tf.Tensor, is_training: bool, batch_norm_decay: float | None = None, depth: int = 50) -> dict[str, tf.Tensor]:
-    """images [B, S, S, 3], RGB minus its mean -> end points `conv1`, `block1` ... `block4`, and each unit's,
-    `block1/unit_1` ..., all after relu.
+def build(images: tf.Tensor, is_training: bool, batch_norm_decay: float | None = None,
+          depth: int = 50) -> dict[str, tf.Tensor]:
+    """images [B, S, S, 3], RGB minus its mean -> end points, all after relu.
+
+    The end points are `conv1`, `block1` ... `block4`, and those of the units, `block1/unit_1` ...
     """
     points = {}
-    with tf.compat.v1.variable_scope(f'resnet_v1_{depth}'), resnet_common.scope(is_training, batch_norm_decay):
+    with tf.compat.v1.variable_scope(f'resnet_v1_{depth}'), \
+            resnet_common.scope(is_training, batch_norm_decay):
         net = points['conv1'] = resnet_common.conv2d_same(images, 64, 7, stride=2, scope='conv1')
         net = slim.max_pool2d(net, 3, stride=2, scope='pool1')
         for block, units in resnet_common.blocks(depth):
@@ -28,7 +31,7 @@ def build(images: tf.Tensor, is_training: bool, batch_norm_decay: float | None =
 
 
 def _unit(net, bottleneck, stride):
-    """[B, H, W, D] -> [B, H / stride, W / stride, 4 bottleneck]: relu(shortcut + 1x1, 3x3, 1x1 convolutions)."""
+    """relu(shortcut + convolutions): [B, H, W, D] -> [B, H / stride, W / stride, 4 bottleneck]."""
     depth = 4 * bottleneck
     if net.shape[-1] == depth:
         shortcut = resnet_common.subsample(net, stride)

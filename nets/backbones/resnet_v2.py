@@ -1,4 +1,4 @@
-"""ResNet v2 (He et al. 2016, arXiv 1603.05027): batch norm and relu come before each convolution, the sum stays bare.
+"""ResNet v2 (He et al. 2016, arXiv 1603.05027): batch norm, relu, convolution; the sum is plain.
 
 Names, shapes and behaviour as in research/slim/nets/resnet_v2.py of tensorflow/models.
 """
@@ -10,19 +10,22 @@ from nets.slim_compat import slim, tf
 from nets.spec import BackboneSpec
 
 _PARAMETERS = {50: 23_564_800, 101: 42_626_560, 152: 58_331_648}  # moving statistics included
-_PLAIN = {'normalizer_fn': None, 'activation_fn': None}  # a convolution with bias and nothing after it
+_PLAIN = {'normalizer_fn': None, 'activation_fn': None}  # convolution with bias only
 
 
-def build(images: tf.Tensor, is_training: bool, batch_norm_decay: float | None = None, depth: int = 50) -> dict[str, tf.Tensor]:
+def build(images: tf.Tensor, is_training: bool, batch_norm_decay: float | None = None,
+          depth: int = 50) -> dict[str, tf.Tensor]:
     """images [B, S, S, 3] in [-1, 1] -> end points.
 
-    `conv1`, `block1` ... `block4`: the bare sums, which slim gives these names.
-    `block1/unit_1`, `block1/unit_2` ...: the sum of each unit after batch norm and relu, as the next unit of its block reads it.
-    `postnorm`: the same for block4, as the classifier reads it.
+    `conv1`, `block1` ... `block4`: the plain sums, which have these names in slim.
+    `block1/unit_1` ...: the sum of each unit after batch norm and relu: the input of the next unit
+    of the block. `postnorm`: the same of block4, the input of the classifier.
     """
     points = {}
-    with tf.compat.v1.variable_scope(f'resnet_v2_{depth}'), resnet_common.scope(is_training, batch_norm_decay):
-        net = points['conv1'] = resnet_common.conv2d_same(images, 64, 7, stride=2, scope='conv1', **_PLAIN)
+    with tf.compat.v1.variable_scope(f'resnet_v2_{depth}'), \
+            resnet_common.scope(is_training, batch_norm_decay):
+        net = resnet_common.conv2d_same(images, 64, 7, stride=2, scope='conv1', **_PLAIN)
+        points['conv1'] = net
         net = slim.max_pool2d(net, 3, stride=2, scope='pool1')
         for block, units in resnet_common.blocks(depth):
             for i, (bottleneck, stride) in enumerate(units, start=1):
@@ -37,7 +40,10 @@ def build(images: tf.Tensor, is_training: bool, batch_norm_decay: float | None =
 
 
 def _unit(net, preact, bottleneck, stride):
-    """[B, H, W, D], also as relu(batch norm) -> [B, H / stride, W / stride, 4 bottleneck]: shortcut + three convolutions."""
+    """Shortcut + convolutions: [B, H, W, D] -> [B, H / stride, W / stride, 4 bottleneck].
+
+    preact: `net` after batch norm and relu.
+    """
     depth = 4 * bottleneck
     if net.shape[-1] == depth:
         shortcut = resnet_common.subsample(net, stride)
@@ -49,14 +55,16 @@ def _unit(net, preact, bottleneck, stride):
 
 
 def spec(name: str, depth: int) -> BackboneSpec:
-    """The heads see each layer as its next reader in the published network does: after batch norm and relu.
+    """Heads after batch norm and relu, as the next layers of the published network.
 
-    Nothing normalises the bare sums, and they grow from unit to unit: before any training, on eight photographs, the standard
-    deviations at the ends of block2, block3 and block4 are 2.3, 2.6 and 2.0 at depth 50, and 3.0, 5.9 and 2.0 at depth 152. After
-    batch norm and relu they are 0.61 for all three and every depth, and it costs no variable: the batch norms are there already,
-    trained (the `preact` of the last unit of block2 and of block3, and `postnorm`).
+    The plain sums are not normalized, and grow from unit to unit. With the published weights, on
+    eight photographs, the standard deviations at the ends of block2, block3 and block4 are 2.3, 2.6
+    and 2.0 at depth 50, and 3.0, 5.9 and 2.0 at depth 152. After batch norm and relu they are 0.61
+    for all three and every depth. This needs no variable: the published network has these batch
+    norms (`preact` in the last unit of block2 and of block3, and `postnorm`).
 
-    Pixels in [-1, 1]: "ResNet V2 models use Inception pre-processing" (research/slim/README.md, footnote of the table).
+    Pixels in [-1, 1]: "ResNet V2 models use Inception pre-processing" (research/slim/README.md,
+    footnote of the table).
     """
     return resnet_common.spec(
         name,

@@ -78,7 +78,7 @@ def test_the_description_rebuilds_the_spec(converted):
     assert set(names) == set(published.catalogue()[name].variables)
 
 
-def test_a_published_file_is_refused_with_the_command_that_converts_it(random_checkpoint):
+def test_a_published_file_is_refused_with_the_command_to_convert_it(random_checkpoint, tmp_path):
     name, _, prefix = random_checkpoint
     message = (f'{prefix} is {name}, an SSD of another project; convert it once: '
                f'python3 -m checkpoints.convert {prefix} OUTPUT')

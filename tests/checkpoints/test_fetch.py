@@ -128,7 +128,8 @@ def test_by_hand(tmp_path):
     with pytest.raises(
         DataError,
         match='hikapok_ssd300 can only be downloaded by hand: open https://drive.google.com/.*id='
-        ".* in a browser, and unpack the checkpoint's .index and .data file into checkpoints/hikapok_",
+        ".* in a browser, and unpack the checkpoint's .index and .data file into "
+        'checkpoints/hikapok_',
     ):
         fetch.fetch(weights)
     checkpoint.save('checkpoints/hikapok_ssd300', 120000, {'a': np.zeros(1)})

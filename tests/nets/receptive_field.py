@@ -1,4 +1,4 @@
-"""Receptive fields of a traced network, from the kernels, strides and paddings of its operations (along the rows)."""
+"""Receptive fields of a traced network along the rows, from kernels, strides and paddings."""
 import typing
 
 from nets.slim_compat import tf
@@ -7,8 +7,11 @@ _WINDOWS = ('Conv2D', 'DepthwiseConv2dNative', 'MaxPool', 'AvgPool')
 
 
 class Field(typing.NamedTuple):
-    """Of a feature map's first cell: the first and the last pixel that it sees, which may lie outside the image; and the
-    distance from one cell to the next, in pixels.
+    """Receptive field of a feature map's first cell.
+
+    Attributes:
+        first, last: its pixels; they may be outside of the image.
+        jump: distance from one cell to the next, pixels.
     """
     first: float
     last: float
@@ -16,17 +19,17 @@ class Field(typing.NamedTuple):
 
     @property
     def size(self) -> float:
-        """Pixels that a cell sees along one side."""
+        """Side of a cell's receptive field, pixels."""
         return self.last - self.first + 1
 
     @property
     def center(self) -> float:
-        """Middle of what the first cell sees, in pixels from the image's edge."""
+        """Center of the first cell's receptive field, pixels from the edge of the image."""
         return (self.first + self.last + 1) / 2
 
 
 def fields(function) -> dict:
-    """{tensor reference: Field} of every feature map [B, H, W, D] of a concrete function whose first input is the image."""
+    """{tensor reference: Field} of feature maps [B, H, W, D] of a concrete function(image, ...)."""
     found = {function.inputs[0].ref(): Field(0, 0, 1)}
     for operation in function.graph.get_operations():
         seen = [found[tensor.ref()] for tensor in operation.inputs if tensor.ref() in found]
@@ -54,4 +57,5 @@ def _window(operation, field):
     before = 0
     if operation.get_attr('padding') == b'SAME':
         before = max((-(-rows // stride) - 1) * stride + reach + 1 - rows, 0) // 2
-    return Field(field.first - before * field.jump, field.last + (reach - before) * field.jump, field.jump * stride)
+    return Field(field.first - before * field.jump, field.last + (reach - before) * field.jump,
+                 field.jump * stride)

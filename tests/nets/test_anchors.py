@@ -73,8 +73,9 @@ def test_one_layer_equals_caffe():
     # TestCPUFixStep has step 10.
     shapes = anchors.cell_shapes(4, 9, (2,))
     found = _pixels(anchors.layer_boxes(10, 10, 5, shapes, 100), 1)
-    np.testing.assert_allclose(found[:4], [[.03, .03, .07, .07], [.02, .02, .08, .08], [.0217157, .0358579, .0782843, .0641421],
-                                           [.0358579, .0217157, .0641421, .0782843]], atol=1e-6)
+    expected = [[.03, .03, .07, .07], [.02, .02, .08, .08],
+                [.0217157, .0358579, .0782843, .0641421], [.0358579, .0217157, .0641421, .0782843]]
+    np.testing.assert_allclose(found[:4], expected, atol=1e-6)
     np.testing.assert_allclose(found[(4 * 10 + 4) * 4], [.43, .43, .47, .47], atol=1e-6)
 
 
@@ -103,8 +104,9 @@ def test_boxes_cover_the_image(name):
     start = 0
     for grid, count in zip(spec.grids, spec.boxes_per_cell, strict=True):
         middles = found[start:start + grid * grid * count, :2]
-        # First and last cell end at the image's edges; VGG's published 10 cells of 32 pixels end at 320 of 300, and the
-        # unpadded Inceptions leave 21.5 of 299 on either side.
+        # First and last cell end at the edges of the image; VGG's published 10 cells of 32 pixels
+        # end at 320 of 300, and the unpadded Inceptions leave 21.5 of 299 on either side.
         half = (middles.max() - middles.min()) / (grid - 1) / 2 if grid > 1 else .5
-        assert middles.min() - half == pytest.approx(0, abs=.1) and middles.max() + half == pytest.approx(1, abs=.1)
+        assert middles.min() - half == pytest.approx(0, abs=.1)
+        assert middles.max() + half == pytest.approx(1, abs=.1)
         start += grid * grid * count

@@ -15,7 +15,7 @@ SPEC = backbones.get('mobilenet_v1')
 
 @pytest.fixture(autouse=True)
 def here(tmp_path, monkeypatch):
-    """Every test in a folder of its own, with no checkpoints/ in it, nor in what it takes for the repository."""
+    """Every test in a folder of its own; neither it nor the `REPOSITORY` has checkpoints/."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(checkpoint, 'REPOSITORY', tmp_path / 'repository')
 
@@ -25,7 +25,8 @@ def _facts(mode):
 
 
 def _trained(folder, mode, step=10, **more):
-    checkpoint.write_description(folder, **_facts(mode), started_from='/somewhere/model.ckpt', **more)
+    checkpoint.write_description(folder, **_facts(mode), started_from='/somewhere/model.ckpt',
+                                 **more)
     return checkpoint.save(folder, step, {'a': np.zeros(1)})
 
 
@@ -41,16 +42,19 @@ def test_from_scratch():
 
 def test_from_scratch_takes_no_checkpoint():
     prefix = _trained('other', STEP2)
-    with pytest.raises(CheckpointError, match='from_scratch starts from nothing, but checkpoint is other'):
+    message = 'from_scratch starts from nothing, but checkpoint is other'
+    with pytest.raises(CheckpointError, match=message):
         _choose(SCRATCH, given=prefix)
 
 
 def test_step1_takes_the_classifier_from_its_folder():
     checkpoint.save('checkpoints/mobilenet_v1', 0, {'a': np.zeros(1)})
     for ending in ('.index', '.data-00000-of-00001'):
-        os.rename(f'checkpoints/mobilenet_v1/model.ckpt-0{ending}', f'checkpoints/mobilenet_v1/{SPEC.imagenet.file}{ending}')
+        os.rename(f'checkpoints/mobilenet_v1/model.ckpt-0{ending}',
+                  f'checkpoints/mobilenet_v1/{SPEC.imagenet.file}{ending}')
     start = _choose(STEP1)
-    assert start.prefix == f'checkpoints/mobilenet_v1/{SPEC.imagenet.file}' and start.imagenet and start.step == 0
+    assert start.prefix == f'checkpoints/mobilenet_v1/{SPEC.imagenet.file}'
+    assert start.imagenet and start.step == 0
 
 
 def test_missing_classifier_names_path_and_source():
@@ -83,7 +87,8 @@ def test_a_named_folder_wins():
 def test_resume():
     _trained('out', STEP2, step=70)
     start = _choose(STEP2)
-    assert (start.prefix, start.step, start.resumed, start.origin) == ('out/model.ckpt-70', 70, True, '/somewhere/model.ckpt')
+    assert (start.prefix, start.step, start.resumed) == ('out/model.ckpt-70', 70, True)
+    assert start.origin == '/somewhere/model.ckpt'
 
 
 def test_resume_with_the_same_start_named():
@@ -96,13 +101,15 @@ def test_resume_with_the_same_start_named():
 def test_another_start_is_not_mixed_in():
     _trained('out', STEP2)
     _trained('other', STEP1)
-    with pytest.raises(CheckpointError, match='started from /somewhere/model.ckpt, not from other.*--restart=True'):
+    message = 'started from /somewhere/model.ckpt, not from other.*--restart=True'
+    with pytest.raises(CheckpointError, match=message):
         _choose(STEP2, given='other')
 
 
 def test_other_classes_are_not_resumed():
     _trained('out', STEP2)
-    with pytest.raises(CheckpointError, match='trained with classes a, b, now it is x; choose another --output'):
+    message = 'trained with classes a, b, now it is x; choose another --output'
+    with pytest.raises(CheckpointError, match=message):
         _choose(STEP2, classes=('x',))
 
 
@@ -111,12 +118,14 @@ def test_restart_moves_aside():
     log.Log('out').scalars(10, {'loss': 1.})
     assert _choose(SCRATCH, restart=True).prefix is None
     assert checkpoint.newest('out/earlier') and not checkpoint.newest('out')
-    assert os.listdir('out') == ['earlier'] and {'logs', 'scalars.jsonl'} < set(os.listdir('out/earlier'))
+    assert os.listdir('out') == ['earlier']
+    assert {'logs', 'scalars.jsonl'} < set(os.listdir('out/earlier'))
 
 
 def test_step1_does_not_overwrite_step2():
     _trained('out', STEP2)
-    with pytest.raises(CheckpointError, match='out holds a training of mode finetune_new_ssd_step2'):
+    message = 'out holds a training of mode finetune_new_ssd_step2'
+    with pytest.raises(CheckpointError, match=message):
         _choose(STEP1)
 
 

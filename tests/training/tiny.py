@@ -1,4 +1,4 @@
-"""A network of a few hundred parameters with a record's facts, which trains in a moment."""
+"""A network of a few hundred parameters with a spec, which trains in a moment."""
 from checkpoints import io as checkpoint
 from nets import ssd
 from nets.backbones import common

@@ -15,7 +15,7 @@ from nets.ssd import FLOAT32_NAMES
 
 DATA = pathlib.Path(__file__).parents[2] / 'data/slim'
 # Every (name, depth) of the registry; depth is None where there is no choice.
-RECORDS = [(name, depth) for name in backbones.names() for depth in backbones.depths(name)]
+BACKBONES = [(name, depth) for name in backbones.names() for depth in backbones.depths(name)]
 
 
 class Body(tf.Module):

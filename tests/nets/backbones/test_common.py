@@ -9,7 +9,8 @@ from nets.slim_compat import slim, tf
 class Layer(tf.Module):
     @tf.compat.v1.keras.utils.track_tf1_style_variables
     def __call__(self, images, stride, grouped):
-        with common.conv_bn_scope(True, .9, .001, True, tf.compat.v1.glorot_uniform_initializer(), tf.nn.relu6), \
+        initializer = tf.compat.v1.glorot_uniform_initializer()
+        with common.conv_bn_scope(True, .9, .001, True, initializer, tf.nn.relu6), \
                 slim.arg_scope([common.depthwise], grouped=grouped):
             return common.depthwise(images, stride, 'layer')
 
@@ -17,7 +18,8 @@ class Layer(tf.Module):
 @pytest.mark.parametrize('stride', [1, 2])
 @pytest.mark.parametrize('side', [7, 8])
 def test_grouped_equals_depthwise_in_values_gradients_and_statistics(stride, side):
-    layer, images = Layer(), tf.constant(np.random.default_rng(0).normal(size=[3, side, side, 4]).astype('f'))
+    layer = Layer()
+    images = tf.constant(np.random.default_rng(0).normal(size=[3, side, side, 4]).astype('f'))
     results = []
     for grouped in (False, True):
         with tf.GradientTape() as tape:
@@ -25,10 +27,11 @@ def test_grouped_equals_depthwise_in_values_gradients_and_statistics(stride, sid
             found = layer(images, stride, grouped)
             value = tf.reduce_sum(found * tf.sin(found))
         mean = next(v for v in layer.variables if v.name == 'layer/BatchNorm/moving_mean:0')
-        results.append([found, *tape.gradient(value, [images, *layer.trainable_variables]), mean.numpy()])
+        gradients = tape.gradient(value, [images, *layer.trainable_variables])
+        results.append([found, *gradients, mean.numpy()])
         mean.assign(tf.zeros_like(mean))
     assert sorted(v.name for v in layer.variables) == [
-        'layer/BatchNorm/beta:0', 'layer/BatchNorm/gamma:0', 'layer/BatchNorm/moving_mean:0', 'layer/BatchNorm/moving_variance:0',
-        'layer/depthwise_weights:0']
+        'layer/BatchNorm/beta:0', 'layer/BatchNorm/gamma:0', 'layer/BatchNorm/moving_mean:0',
+        'layer/BatchNorm/moving_variance:0', 'layer/depthwise_weights:0']
     for one, other in zip(*results, strict=True):
         np.testing.assert_allclose(one, other, atol=2e-5)

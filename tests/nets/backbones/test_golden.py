@@ -6,18 +6,19 @@ import pytest
 
 from nets import backbones
 from nets.slim_compat import slim
-from tests.nets.backbones.reference import RECORDS, golden_error, golden_run, published
+from tests.nets.backbones.reference import BACKBONES, golden_error, golden_run, published
 
 # Of an end point's standard deviation. Agreement is about 1e-6; a wrong padding, stride, epsilon
 # or activation shows as 1e-1.
 TOLERANCE = 1e-3
-# The published data hold no values of some layers that heads read, but of the next end points, which are computed from them.
+# For some layers with heads the published data have no values, but the next end points, which are
+# computed from them.
 NEXT = {'postnorm': 'block4', 'Repeat': 'Mixed_6a'}
 
 
 def cases():
-    """Every record with data, but VGG (below), the deeper ResNets as slow tests."""
-    for name, depth in RECORDS:
+    """Every spec with data except VGG (below); the deeper ResNets as slow tests."""
+    for name, depth in BACKBONES:
         if not name.startswith('vgg'):
             slow = [pytest.mark.slow] if depth not in (None, 50) else []
             yield pytest.param(name, depth, marks=slow, id=f'{name}-{depth}' if depth else name)
@@ -39,7 +40,9 @@ def test_golden_activations(name, depth):
         if layer in expected
     }
     print({layer: f'{error:.1e}' for layer, error in errors.items()})
-    assert {NEXT.get(layer, layer.split('/')[0] if 'unit' in layer else layer) for layer in spec.feature_layers} <= set(errors)
+    needed = {NEXT.get(layer, layer.split('/')[0] if 'unit' in layer else layer)
+              for layer in spec.feature_layers}
+    assert needed <= set(errors)
     assert {layer: error for layer, error in errors.items() if not error < TOLERANCE} == {}
 
 

@@ -1,6 +1,6 @@
 """Every backbone of the registry is what its spec says; a new one is tested without a change.
 
-The networks are traced, not run: in bfloat16, with float32 variables, at the size of the record.
+The networks are traced, not run: in bfloat16, with float32 variables, at the spec's image size.
 """
 import gc
 import typing
@@ -11,7 +11,7 @@ import pytest
 from nets import anchors, backbones, ssd
 from nets.slim_compat import tf
 from tests.nets import receptive_field
-from tests.nets.backbones.reference import RECORDS, Body, published
+from tests.nets.backbones.reference import BACKBONES, Body, published
 
 BATCH = 2
 ASSIGNMENTS = {'AssignVariableOp', 'AssignAddVariableOp', 'AssignSubVariableOp'}
@@ -28,7 +28,7 @@ PUBLISHED_DECAY = {
 
 
 class Traced(typing.NamedTuple):
-    """A record, its body, and the function that returns what the SSD uses: feature layers, and
+    """A spec, its body, and the function that returns what the SSD uses: feature layers, and
     where extra layers start.
     """
     spec: backbones.BackboneSpec
@@ -45,8 +45,8 @@ def trace(name, depth=None, is_training=False):
 
 @pytest.fixture(
     scope='module',
-    params=RECORDS,
-    ids=lambda record: '-'.join(str(part) for part in record if part),
+    params=BACKBONES,
+    ids=lambda key: '-'.join(str(part) for part in key if part),
 )
 def traced(request):
     return trace(*request.param)
@@ -184,7 +184,8 @@ def head_fields(request):
     image = tf.TensorSpec([1, spec.image_size, spec.image_size, 3])
     graph = tf.function(ssd.SSD(spec, 2), autograph=False).get_concrete_function(image, False)
     found = receptive_field.fields(graph)
-    heads = [op for op in graph.graph.get_operations() if op.type == 'Conv2D' and '/logits/' in op.name]
+    heads = [op for op in graph.graph.get_operations()
+             if op.type == 'Conv2D' and '/logits/' in op.name]
     assert len(heads) == len(spec.grids)
     return spec, [found[head.outputs[0].ref()] for head in heads]
 
@@ -192,12 +193,12 @@ def head_fields(request):
 def test_every_head_sees_its_largest_box(head_fields):
     spec, fields = head_fields
     largest = [shapes.max() for shapes in anchors.layer_shapes(spec)]
-    assert [(layer, field.size, box) for layer, field, box in zip(spec.head_layers, fields, largest, strict=True)
-            if field.size < box] == []
+    rows = zip(spec.head_layers, fields, largest, strict=True)
+    assert [row for row in rows if row[1].size < row[2]] == []
 
 
 def test_default_boxes_are_centred_near_what_the_cells_see(head_fields):
-    """To the pixel where a spec says so (first_centers). An even grid, as published, is off by less than half its smallest box."""
+    """Exact with `first_centers`; an even grid, as published, is off by less than half a box."""
     spec, fields = head_fields
     for field, grid, step, first, shapes in zip(
             fields, spec.grids, spec.steps, spec.centers, anchors.layer_shapes(spec), strict=True):
@@ -209,18 +210,22 @@ def test_default_boxes_are_centred_near_what_the_cells_see(head_fields):
 @pytest.mark.parametrize('layer, jump, cell, center', [
     ('Mixed_5e', 8, 17, 149.5), ('Mixed_5e', 8, 8, 77.5), ('Mixed_6a', 16, 6, 117.5)])
 def test_receptive_fields_are_where_gradients_come_from(layer, jump, cell, center):
-    """The gradient of one cell, through kernels that average, is symmetrical about the pixel that strides and paddings tell."""
+    """Through averaging kernels, the gradient of a cell is symmetric about its computed center."""
     body = Body(backbones.get('inception_v4'), layers=[layer])
-    image = tf.Variable(np.random.default_rng(0).uniform(size=[1, 299, 299, 3]).astype(np.float32))  # no ties in pools
+    # Random values: no ties in pools.
+    image = np.random.default_rng(0).uniform(size=[1, 299, 299, 3])
+    image = tf.Variable(image.astype(np.float32))
     body(image)
     for variable in body.variables:
         kind = variable.name.split('/')[-1]
-        value = {'weights:0': 1 / np.prod(variable.shape[:3]), 'moving_variance:0': 1.}.get(kind, 0.)
+        averaging = {'weights:0': 1 / np.prod(variable.shape[:3]), 'moving_variance:0': 1.}
+        value = averaging.get(kind, 0.)
         variable.assign(np.full(variable.shape, value, np.float32))
     with tf.GradientTape() as tape:
         value = tf.reduce_sum(body(image)[layer][0, cell, cell])
     weight = tf.reduce_sum(tape.gradient(value, image), [0, 2, 3]).numpy().astype(np.float64)
-    assert np.sum(weight * (np.arange(299) + .5)) / weight.sum() == pytest.approx(center, abs=jump / 4)
+    found = np.sum(weight * (np.arange(299) + .5)) / weight.sum()
+    assert found == pytest.approx(center, abs=jump / 4)
 
 
 def test_pixels_and_checkpoint_are_named(traced):
@@ -235,8 +240,9 @@ def test_pixels_and_checkpoint_are_named(traced):
 # 64*64*4 + 32*32*6 + 16*16*6 + 8*8*6 + 4*4*6 + 2*2*4 + 1*1*4 = 24564
 # 35*35*4 + 17*17*6 + 8*8*6 + 4*4*6 + 2*2*4 + 1*1*4 = 7134
 @pytest.mark.parametrize(('name', 'boxes'), [
-    ('vgg_300', 8732), ('vgg_512', 24564), ('resnet_v1', 8732), ('resnet_v2', 8732), ('mobilenet_v1', 8732),
-    ('mobilenet_v2', 8732), ('inception_v4', 7134), ('inception_resnet_v2', 7134)])
+    ('vgg_300', 8732), ('vgg_512', 24564), ('resnet_v1', 8732), ('resnet_v2', 8732),
+    ('mobilenet_v1', 8732), ('mobilenet_v2', 8732), ('inception_v4', 7134),
+    ('inception_resnet_v2', 7134)])
 def test_published_default_box_counts(name, boxes):
     assert backbones.get(name).num_default_boxes == boxes
 

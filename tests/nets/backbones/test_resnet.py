@@ -66,7 +66,8 @@ def test_heads_of_v2_see_the_sums_after_batch_norm_and_relu():
     variables = body.by_name()
     for name, variable in variables.items():
         variable.assign(golden_value(name, variable.shape.as_list()))
-    points = {name: point.numpy() for name, point in run(tf.constant(golden_input([1, 64, 64, 3]))).items()}
+    images = tf.constant(golden_input([1, 64, 64, 3]))
+    points = {name: point.numpy() for name, point in run(images).items()}
     assert spec.feature_layers == ('block2/unit_3', 'block3/unit_5', 'postnorm')
     gamma, beta, mean, variance = (variables[f'resnet_v2_50/postnorm/{name}'].numpy()
                                    for name in ('gamma', 'beta', 'moving_mean', 'moving_variance'))

@@ -10,7 +10,7 @@ import pytest
 
 from checkpoints import io as checkpoint
 from nets import backbones, ssd
-from tests.nets.backbones.reference import RECORDS, published
+from tests.nets.backbones.reference import BACKBONES, published
 from training import starting_point
 from utils.errors import CheckpointError
 
@@ -40,11 +40,11 @@ def _restore(spec, prefix):
     ('name', 'depth'),
     [
         pytest.param(
-            *record,
-            marks=[] if record[0] in QUICK else pytest.mark.slow,
-            id='-'.join(str(p) for p in record if p),
+            *backbone,
+            marks=[] if backbone[0] in QUICK else pytest.mark.slow,
+            id='-'.join(str(p) for p in backbone if p),
         )
-        for record in RECORDS
+        for backbone in BACKBONES
     ],
 )
 def test_published_checkpoint_fills_the_backbone(name, depth, tmp_path):
