@@ -79,7 +79,8 @@ def main() -> int:
     trainer = Trainer(model, schedule, momentum=config.momentum, weight_decay=config.weight_decay,
                       bias_rate=config.bias_rate, clip=config.clip_gradients,
                       accumulate=config.accumulate, average=config.weight_average,
-                      negative_ratio=config.negative_ratio, strategy=strategy)
+                      negative_ratio=config.negative_ratio, min_negatives=config.min_negatives,
+                      strategy=strategy)
     distribution.say(strategy, starting_point.restore(start, trainer))
     distribution.say(strategy, f'ssd_{spec.name}: {checkpoint.parameters(model.variables):,} '
                                f'parameters, {checkpoint.parameters(trainer.variables):,} learn; '

@@ -85,6 +85,10 @@ weight_average = 0.0
 # Negatives per matched default box, hardest first, in each image. [number >= 0]
 negative_ratio = 3.0
 
+# Negatives kept at least, in each image. 0: an image without objects teaches nothing, as in Caffe;
+# with 3, such images train the background. [integer >= 0]
+min_negatives = 0
+
 # A default box learns an object if their overlap (IoU) is at least this. [number 0..1]
 match_threshold = 0.5
 

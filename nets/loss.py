@@ -13,7 +13,8 @@ TensorLike: typing.TypeAlias = tf.types.experimental.TensorLike
 
 def multibox_loss(logits: TensorLike, offsets: TensorLike, classes: TensorLike,
                   targets: TensorLike, negative_ratio: float = 3.0,
-                  matched: TensorLike | None = None) -> dict[str, tf.Tensor]:
+                  matched: TensorLike | None = None,
+                  min_negatives: int = 0) -> dict[str, tf.Tensor]:
     """The terms of the loss, by name; their sum is what training minimizes.
 
     Training, its progress line, its log and its curves take every term of the result.
@@ -27,6 +28,8 @@ def multibox_loss(logits: TensorLike, offsets: TensorLike, classes: TensorLike,
         matched: the number of matched default boxes to divide by, at least 1. None: that of
             `classes`. For images that are a part of a batch, the number in the whole batch: the
             terms of all parts then add up to those of the batch.
+        min_negatives: negatives kept at least, in each image. With 0, as in Caffe, an image without
+            a matched box teaches nothing.
 
     Returns:
         {name: float32 scalar}, each divided by `matched`.
@@ -35,7 +38,8 @@ def multibox_loss(logits: TensorLike, offsets: TensorLike, classes: TensorLike,
     is_positive = tf.cast(positive, tf.float32)
     matched = tf.maximum(tf.reduce_sum(is_positive), 1.) if matched is None else matched
     cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=classes, logits=logits)
-    kept = tf.cast(positive | hard_negatives(cross_entropy, positive, negative_ratio), tf.float32)
+    negative = hard_negatives(cross_entropy, positive, negative_ratio, min_negatives)
+    kept = tf.cast(positive | negative, tf.float32)
     errors = tf.reduce_sum(smooth_l1(offsets - targets), axis=-1)  # [B, K], as cross_entropy
     return {'confidence': tf.reduce_sum(cross_entropy * kept) / matched,
             'localization': tf.reduce_sum(errors * is_positive) / matched}
@@ -47,24 +51,26 @@ def smooth_l1(x: TensorLike) -> tf.Tensor:
     return tf.where(size < 1, 0.5 * tf.square(x), size - 0.5)
 
 
-def hard_negatives(losses: TensorLike, positive: TensorLike, ratio: float) -> tf.Tensor:
+def hard_negatives(losses: TensorLike, positive: TensorLike, ratio: float,
+                   least: int = 0) -> tf.Tensor:
     """The unmatched boxes of largest loss, `ratio` times as many as matched ones, image by image.
 
     Args:
         losses: float32 [B, K].
         positive: bool [B, K], the matched boxes.
         ratio: at least 0.
+        least: boxes chosen at least, in each image.
 
     Returns:
-        bool [B, K]. Exactly min(floor(ratio * matched), unmatched) per image; of equal losses the
-        first ones.
+        bool [B, K]. Exactly min(max(floor(ratio * matched), least), unmatched) per image; of equal
+        losses the first ones.
     """
     losses = tf.stop_gradient(losses)
     # Counts are float32, which is exact here: TensorFlow sums and compares int32 on the host, at
     # the cost of a copy from the GPU.
     matched = tf.reduce_sum(tf.cast(positive, tf.float32), axis=1, keepdims=True)
     unmatched = tf.reduce_sum(tf.cast(~positive, tf.float32), axis=1, keepdims=True)
-    wanted = tf.minimum(tf.floor(ratio * matched), unmatched)  # [B, 1]
+    wanted = tf.minimum(tf.maximum(tf.floor(ratio * matched), least), unmatched)  # [B, 1]
     ranked = tf.where(positive, -1., tf.maximum(losses, 0.))
     last = tf.cast(tf.maximum(wanted - 1, 0), tf.int32)
     bound = tf.gather(tf.sort(ranked, axis=1, direction='DESCENDING'), last, batch_dims=1)

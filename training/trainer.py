@@ -79,17 +79,19 @@ class Trainer:
         average: decay of the moving average of all the model's variables; 0: none. Early in
             training the decay is (1 + step) / (10 + step) where that is less, as in
             tf.train.ExponentialMovingAverage.
-        negative_ratio: see nets.loss.multibox_loss.
+        negative_ratio, min_negatives: see nets.loss.multibox_loss.
         strategy: of training.distribution; None: the default device.
     """
 
     def __init__(self, model: Network, schedule: Schedule, *, momentum: float = 0.9,
                  weight_decay: float = 5e-4, bias_rate: float = 2.0, clip: float = 0.0,
                  accumulate: int = 1, average: float = 0.0, negative_ratio: float = 3.0,
+                 min_negatives: int = 0,
                  strategy: tf.distribute.Strategy | None = None):
         self.model, self.schedule = model, schedule
         self.weight_decay, self.bias_rate, self.clip = weight_decay, bias_rate, clip
-        self.accumulate, self.negative_ratio = accumulate, negative_ratio
+        self.accumulate = accumulate
+        self.negative_ratio, self.min_negatives = negative_ratio, min_negatives
         self.strategy = strategy or tf.distribute.get_strategy()
         self.variables = model.learned_variables
         with self.strategy.scope():
@@ -170,7 +172,7 @@ class Trainer:
             images = normalize.normalize(batch['images'], self.model.spec.normalization)
             logits, offsets = self.model(images, True)
             losses = multibox_loss(logits, offsets, batch['classes'], batch['offsets'],
-                                   self.negative_ratio, matched)
+                                   self.negative_ratio, matched, self.min_negatives)
             loss = tf.add_n(list(losses.values()))
             if self._loss_scale:
                 loss *= self._loss_scale.scale

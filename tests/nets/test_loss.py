@@ -8,6 +8,27 @@ import tensorflow as tf
 from nets import loss
 
 
+def test_an_image_without_objects_keeps_the_least_number_of_negatives():
+    losses = tf.constant([[1., 3, 2, 5], [4., 1, 2, 3]])
+    positive = tf.constant([[False] * 4, [True, False, False, False]])
+    found = loss.hard_negatives(losses, positive, 1., least=2)
+    assert found.numpy().tolist() == [[False, True, False, True], [False, False, True, True]]
+    assert not loss.hard_negatives(losses, positive, 0.).numpy().any()
+    assert loss.hard_negatives(losses, positive, 0., least=9).numpy().sum() == 4 + 3
+
+
+def test_images_without_objects_teach_with_min_negatives_alone():
+    logits = tf.Variable(tf.zeros([1, 3, 2]))
+    for least, expected in ((0, 0.), (2, 2 * math.log(2))):
+        with tf.GradientTape() as tape:
+            found = loss.multibox_loss(logits, tf.zeros([1, 3, 4]), tf.zeros([1, 3], tf.int32),
+                                       tf.zeros([1, 3, 4]), min_negatives=least)
+        assert found['confidence'].numpy() == pytest.approx(expected)
+        gradient = tape.gradient(found['confidence'], logits).numpy()
+        # Of equal losses the first ones; each pushes the background's logit up by 1/2.
+        assert gradient[0, :, 0].tolist() == ([-.5, -.5, 0] if least else [0, 0, 0])
+
+
 def test_smooth_l1_by_hand():
     np.testing.assert_allclose(loss.smooth_l1(tf.constant([0., .5, -1, 2])), [0, .125, .5, 1.5])
 
