@@ -26,7 +26,8 @@ with quiet():
     from training import distribution, starting_point
     from training.keeper import Keeper
     from training.log import Log
-    from training.trainer import Schedule, Trainer, check_finite
+    from training.schedule import Schedule, parse_drops
+    from training.trainer import Trainer, check_finite
 
 
 def main() -> int:
@@ -75,7 +76,8 @@ def main() -> int:
         distribution.check_batch_norm(strategy, config.batch_size, config.accumulate,
                                       config.sync_batch_norm)
     schedule = Schedule(config.learning_rate * config.batch_size / 32, config.max_steps,
-                        config.schedule, config.warmup_steps)
+                        config.schedule, config.warmup_steps,
+                        parse_drops(config.learning_rate_drops, config.max_steps))
     trainer = Trainer(model, schedule, momentum=config.momentum, weight_decay=config.weight_decay,
                       bias_rate=config.bias_rate, clip=config.clip_gradients,
                       accumulate=config.accumulate, average=config.weight_average,

@@ -42,7 +42,8 @@ with quiet():
     from nets.slim_compat import prepare_devices, tf
     from preprocessing import pipeline
     from training import distribution
-    from training.trainer import Schedule, Trainer
+    from training.schedule import Schedule
+    from training.trainer import Trainer
     from utils import command_line
 
 # Precision -> largest relative errors of the loss and of the gradients, against float32 on a CPU.

@@ -31,7 +31,8 @@ with quiet():
     from nets.slim_compat import tf
     from nets.spec import BackboneSpec
     from preprocessing import normalize, pipeline
-    from training.trainer import Schedule, Trainer
+    from training.schedule import Schedule
+    from training.trainer import Trainer
     from utils.errors import UserError
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]

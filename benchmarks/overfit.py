@@ -32,7 +32,8 @@ with quiet():
     from nets.slim_compat import tf
     from nets.spec import PRECISIONS, BackboneSpec
     from preprocessing import pipeline
-    from training.trainer import Schedule, Trainer
+    from training.schedule import Schedule
+    from training.trainer import Trainer
     from utils import command_line
 
 IMAGES = 8

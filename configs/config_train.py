@@ -45,9 +45,13 @@ max_steps = 120000
 learning_rate = 0.001
 
 # Schedule of the learning rate.
-#   steps: divided by 10 at 2/3 and 5/6 of max_steps (80k and 100k of 120k, ssd_pascal.py)
+#   steps: divided by 10 at learning_rate_drops
 #   cosine: half a cosine to 0
 schedule = 'steps'
+
+# Steps at which the schedule 'steps' divides the learning rate by 10, comma-separated, such as
+# 280000,360000. Empty: 2/3 and 5/6 of max_steps (80k and 100k of 120k, ssd_pascal.py).
+learning_rate_drops = ''
 
 # The learning rate grows linearly over this many first steps. 0: no warm-up. [integer >= 0]
 warmup_steps = 500

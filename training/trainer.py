@@ -1,6 +1,5 @@
 """Learning rate schedule and training step; independent of TFRecords and configurations."""
 import contextlib
-import math
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -11,44 +10,13 @@ from nets.spec import BackboneSpec
 from preprocessing import normalize
 from training import distribution
 from training.loss_scale import LossScale
+from training.schedule import Schedule
 from utils.errors import CheckpointError, UserError
 
 # Of each name a tensor, or where several replicas compute, each one's.
 Batch = Mapping[str, tf.Tensor | tf.distribute.DistributedValues]
 # Of each name a float32 scalar on the device; under 'losses' a dict of them.
 Scalars = dict[str, tf.Tensor | dict[str, tf.Tensor]]
-
-
-class Schedule(tf.keras.optimizers.schedules.LearningRateSchedule):
-    """Learning rate by global step: linear warm-up, then steps or a cosine.
-
-    Args:
-        base: learning rate after the warm-up.
-        max_steps: length of the training.
-        kind: 'steps' (divided by 10 at 2/3 and 5/6 of max_steps, as examples/ssd/ssd_pascal.py does
-            at 80k and 100k of 120k) or 'cosine' (half a cosine from base to 0 at max_steps).
-        warmup: number of first steps in which the rate grows linearly.
-    """
-
-    def __init__(self, base: float, max_steps: int, kind: str = 'steps', warmup: int = 0):
-        self.base, self.max_steps, self.kind, self.warmup = base, max_steps, kind, warmup
-
-    def __call__(self, step: tf.types.experimental.TensorLike) -> tf.Tensor:
-        """The rate of the update that follows `step` others."""
-        step = tf.cast(step, tf.float32)
-        if self.kind == 'cosine':
-            after_warmup = (step - self.warmup) / max(1, self.max_steps - self.warmup)
-            rate = self.base * 0.5 * (1 + tf.cos(math.pi * tf.clip_by_value(after_warmup, 0., 1.)))
-        else:
-            drops = (tf.cast(step >= round(self.max_steps * 2 / 3), tf.float32)
-                     + tf.cast(step >= round(self.max_steps * 5 / 6), tf.float32))
-            rate = self.base * 0.1 ** drops
-        return rate * tf.minimum(1., (step + 1) / (self.warmup + 1))
-
-    def get_config(self) -> dict[str, float | str]:
-        """Arguments that make the same schedule again, as Keras asks of every one."""
-        return {'base': self.base, 'max_steps': self.max_steps, 'kind': self.kind,
-                'warmup': self.warmup}
 
 
 class Network(typing.Protocol):

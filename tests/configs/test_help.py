@@ -41,7 +41,7 @@ def test_entries_of_the_kinds_of_keys(monkeypatch, capsys):
 """, """
   --schedule=WORD
         Schedule of the learning rate.
-          steps: divided by 10 at 2/3 and 5/6 of max_steps (80k and 100k of 120k, ssd_pascal.py)
+          steps: divided by 10 at learning_rate_drops
           cosine: half a cosine to 0
         Default: steps
 """, """

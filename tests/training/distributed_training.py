@@ -65,7 +65,8 @@ def main(records, result, kind, accumulate, devices, model='Plain'):
     from nets import targets
     from preprocessing import pipeline
     from training import distribution
-    from training.trainer import Schedule, Trainer
+    from training.schedule import Schedule
+    from training.trainer import Trainer
     cpu = tf.config.list_physical_devices('CPU')[0]
     tf.config.set_logical_device_configuration(
         cpu, [tf.config.LogicalDeviceConfiguration()] * int(devices)

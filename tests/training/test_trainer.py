@@ -7,7 +7,8 @@ import pytest
 from checkpoints import io as checkpoint
 from nets import loss
 from nets.slim_compat import tf
-from training.trainer import NotFinite, Schedule, Trainer, check_finite
+from training.schedule import Schedule
+from training.trainer import NotFinite, Trainer, check_finite
 from utils.errors import CheckpointError
 
 
@@ -41,19 +42,6 @@ def _batch(images=2):
 
 def _trainer(rate=.1, **options):
     return Trainer(TinyModel(), Schedule(rate, 100), **options)
-
-
-@pytest.mark.parametrize(
-    'step, rate',
-    [(0, 0.001), (79_999, 0.001), (80_000, 0.0001), (99_999, 0.0001), (100_000, 0.00001)],
-)
-def test_published_schedule(step, rate):
-    assert float(Schedule(.001, 120_000)(step)) == pytest.approx(rate)
-
-
-@pytest.mark.parametrize('step, rate', [(0, .1), (4, .5), (9, 1.), (54.5, .5), (100, 0), (200, 0)])
-def test_warm_up_and_cosine(step, rate):
-    assert float(Schedule(1., 100, 'cosine', 9)(step)) == pytest.approx(rate, abs=1e-6)
 
 
 def test_step_is_sgd_with_momentum_decay_and_faster_biases():
