@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from checkpoints import io as checkpoint
-from detection import folding, objects, sources
+from detection import folding, objects
 from nets import anchors, backbones, postprocess, ssd
 from nets.slim_compat import tf
 from nets.spec import BackboneSpec
@@ -65,7 +65,11 @@ class Detector:
         return self._objects(image)
 
     def _objects(self, image):
-        pixels = sources.read(image) if isinstance(image, str | os.PathLike) else np.asarray(image)
+        if isinstance(image, str | os.PathLike):
+            from detection import sources  # of files and cameras, which a training does not need
+            pixels = sources.read(image)
+        else:
+            pixels = np.asarray(image)
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
             raise ValueError('an image is uint8 RGB [H, W, 3], or a path; '
                              f'this one is {pixels.dtype} {list(pixels.shape)}')
