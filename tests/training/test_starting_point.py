@@ -1,11 +1,14 @@
 """Which checkpoint a training starts from, in every mode and kind of folder."""
+import dataclasses
 import os
+import types
 
 import numpy as np
 import pytest
 
 from checkpoints import io as checkpoint
 from nets import backbones
+from nets.slim_compat import tf
 from training import log, starting_point
 from utils.choices import EXISTING, SCRATCH, STEP1, STEP2
 from utils.errors import CheckpointError
@@ -157,3 +160,23 @@ def test_shipped_weights_are_found_from_other_folders(tmp_path):
     own = _trained('checkpoints/ssd_mobilenet_v1', STEP2)
     assert checkpoint.default(SPEC) == own
     assert checkpoint.default(backbones.get('vgg_300')) is None
+
+
+@pytest.mark.parametrize('mode', [STEP1, EXISTING])
+def test_a_classifier_fills_the_backbone_with_its_averages(mode):
+    # As slim's checkpoints of the MobileNets: the moving average beside the last step's weights.
+    name = 'MobilenetV1/Conv2d_0/weights'
+    prefix = checkpoint.save('classifier', 0, {
+        name: np.zeros(2, 'f'), name + checkpoint.AVERAGE: np.ones(2, 'f'),
+        'MobilenetV1/fc/weights': np.array([7., 8, 9], 'f'),
+        'MobilenetV1/Logits/biases': np.ones(3)})
+    derived = {'MobilenetV1/derived/weights': ('MobilenetV1/fc/weights', lambda array: array[::2])}
+    spec = dataclasses.replace(SPEC, imagenet=dataclasses.replace(SPEC.imagenet, derive=derived))
+    variables = [tf.Variable(np.full(2, 5., 'f'), name=other)
+                 for other in (name, 'MobilenetV1/derived/weights', 'ssd/extra_1/weights')]
+    trainer = types.SimpleNamespace(model=types.SimpleNamespace(variables=variables),
+                                    start_average=lambda: None)
+    start = starting_point.choose(mode, spec, 'out', prefix, False, ['a'])
+    text = starting_point.restore(start, trainer)
+    assert [v.numpy().tolist() for v in variables] == [[1, 1], [7, 9], [5, 5]]
+    assert 'restored 2 variables' in text
