@@ -299,8 +299,8 @@ def _wrong_index(random, path) -> bytes:
     elif random.random() < 0.5:
         content[pick(random, sorted(content))] = wrong
     else:
-        key = pick(random, ('file', 'images', 'bytes'))
-        content['shards'][0][key] = pick(random, (wrong, '../x', '/etc/passwd', '.'))
+        value = pick(random, (wrong, '../x', '/etc/passwd', '.'))
+        content['shards'][0][pick(random, ('file', 'images', 'bytes'))] = value
     return json.dumps(content).encode()
 
 
