@@ -23,6 +23,7 @@ with quiet():
     from nets import backbones
     from nets.slim_compat import prepare_devices, tf
     from preprocessing import pipeline
+    from utils.command_line import words
     from utils.errors import DataError
     from utils.progress import Progress
     from utils.signals import StopRequest
@@ -86,7 +87,7 @@ def labels_to_show(names: str, classes: Sequence[str]) -> frozenset[int]:
     Raises:
         UserError: a name is no class.
     """
-    wanted = [name.strip() for name in names.split(',') if name.strip()] or classes
+    wanted = words(names) or classes
     for name in wanted:
         if name not in classes:
             raise UserError(f"show_classes: '{name}' is no class of this detector"

@@ -10,6 +10,7 @@ import os
 import cv2
 
 from configs import detection_settings, load
+from utils.command_line import words
 from utils.errors import UserError
 from utils.script import quiet, run
 
@@ -30,7 +31,7 @@ def main() -> None:
     prepare_devices()
     spec = backbones.from_config_name(config.backbone_network, config.resnet_depth,
                                       config.default_box_set)
-    formats = list(dict.fromkeys(form.strip() for form in config.formats.split(',')))
+    formats = list(dict.fromkeys(words(config.formats)))
     output = config.output or f'exported/{config.backbone_network}'
     _refuse_mixed_precision(formats, config.precision)
     export.check_free(output, config.overwrite)

@@ -13,6 +13,7 @@ import typing
 from collections.abc import Iterable, Sequence
 
 from configs import Config, load
+from utils.command_line import words
 from utils.errors import UserError
 from utils.script import quiet, run
 
@@ -85,14 +86,10 @@ def select(config: Config) -> list[sources.Subset]:
     elif config.coco:
         subsets, notes = sources.named(origins)
     else:
-        subsets, notes = sources.listed(origins, _words(config.image_set))
+        subsets, notes = sources.listed(origins, words(config.image_set))
     for line in notes:
         print(_plain(line))
     return subsets
-
-
-def _words(text):
-    return [word.strip() for word in text.split(',') if word.strip()]
 
 
 def destinations(subsets: Sequence[sources.Subset], output: str

@@ -10,6 +10,7 @@ import fnmatch
 
 from configs import detection_settings, load
 from utils.choices import STEP1
+from utils.command_line import words
 from utils.errors import UserError
 from utils.script import quiet, run
 from utils.signals import StopRequest
@@ -39,6 +40,9 @@ def main() -> int:
     prepare_devices(config.deterministic, config.xla)
     strategy = distribution.strategy(config.distribution)
     share = distribution.share(strategy, config.batch_size, config.accumulate)
+    schedule = Schedule(config.learning_rate * config.batch_size / 32, config.max_steps,
+                        config.schedule, config.warmup_steps,
+                        parse_drops(config.learning_rate_drops, config.max_steps))
 
     # 1 data preparation: what the records hold, and where the weights come from
     index = tfrecord.read_index(config.train_records)
@@ -64,8 +68,7 @@ def main() -> int:
         zoom_out_max=config.zoom_out_max, **part))
 
     # 3 SSD model; step 1 freezes the whole backbone
-    frozen = ('*',) if config.training_mode == STEP1 else tuple(
-        pattern.strip() for pattern in config.frozen_layers.split(',') if pattern.strip())
+    frozen = ('*',) if config.training_mode == STEP1 else tuple(words(config.frozen_layers))
     with strategy.scope():
         model = ssd.SSD(spec, len(index.classes) + 1, precision=config.precision, frozen=frozen,
                         freeze_batch_norm=config.freeze_batch_norm,
@@ -75,9 +78,6 @@ def main() -> int:
     if model.learns_statistics:
         distribution.check_batch_norm(strategy, config.batch_size, config.accumulate,
                                       config.sync_batch_norm)
-    schedule = Schedule(config.learning_rate * config.batch_size / 32, config.max_steps,
-                        config.schedule, config.warmup_steps,
-                        parse_drops(config.learning_rate_drops, config.max_steps))
     trainer = Trainer(model, schedule, momentum=config.momentum, weight_decay=config.weight_decay,
                       bias_rate=config.bias_rate, clip=config.clip_gradients,
                       accumulate=config.accumulate, average=config.weight_average,

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Sequence
 
+from utils import command_line
 from utils.errors import UserError, nearest
 
 
@@ -26,7 +27,7 @@ def some_of(what: str, known: Sequence[str]) -> Callable[[str], list[str]]:
     The function that it returns raises UserError if a word is not known or there is none.
     """
     def words(text: str) -> list[str]:
-        found = [word.strip() for word in text.split(',') if word.strip()]
+        found = command_line.words(text)
         for word in found:
             if word not in known:
                 raise UserError(f"unknown {what} '{word}'{nearest(word, known)}; "

@@ -9,6 +9,7 @@ import json
 import os
 import pathlib
 import shutil
+import typing
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 import numpy as np
@@ -165,7 +166,7 @@ class Writer:
         self.classes, self.image_sets = tuple(classes), tuple(image_sets)
         self.per_shard = per_shard
         self._counts = []  # images of each shard
-        self._shard = None
+        self._shard: typing.Any = None  # tf.io.TFRecordWriter
 
     def __enter__(self) -> 'Writer':
         _refuse_others_files(self.folder)

@@ -13,7 +13,8 @@ from utils.errors import DataError
 
 def colour(label: int) -> tuple[int, int, int]:
     """A stable, saturated RGB colour per label; neighbours differ by golden ratio steps of hue."""
-    return tuple(int(255 * v) for v in colorsys.hsv_to_rgb(label * 0.618034 % 1.0, 0.85, 0.95))
+    red, green, blue = colorsys.hsv_to_rgb(label * 0.618034 % 1.0, 0.85, 0.95)
+    return int(255 * red), int(255 * green), int(255 * blue)
 
 
 def draw_detections(image: np.ndarray, objects: Sequence[DetectedObject]) -> np.ndarray:
@@ -86,4 +87,4 @@ def save_image(path: str | os.PathLike, image: np.ndarray) -> None:
         raise DataError(f'{path} cannot be written: its format has no place for '
                         f'{width} x {height} pixels; use .png')
     with files.writing(path), open(path, 'wb') as file:
-        file.write(encoded)
+        file.write(encoded.tobytes())

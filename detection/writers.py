@@ -10,7 +10,7 @@ import functools
 import json
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -19,6 +19,7 @@ from datasets import voc_xml
 from detection import drawing, sources
 from detection.objects import DetectedObject
 from utils import files
+from utils.command_line import words
 from utils.errors import DataError
 
 # Endings of an output file. Others that OpenCV writes are images.
@@ -90,9 +91,9 @@ def choose_formats(wanted: str, output: str, moving: bool) -> tuple[str, ...]:
     Raises:
         DataError: the output's ending or the source does not go with the formats.
     """
-    words = tuple(dict.fromkeys(word.strip() for word in wanted.split(',') if word.strip()))
+    given = tuple(dict.fromkeys(words(wanted)))
     of_file = _format_of_file(output)
-    formats = words or (of_file or ('video' if moving else 'image'),)
+    formats = given or (of_file or ('video' if moving else 'image'),)
     if of_file and formats != (of_file,):
         raise DataError(f'output {output} is a file for {of_file}, but format is {wanted}; '
                         'name a folder, or leave output empty')
@@ -136,10 +137,11 @@ class Outputs:
                  formats: Sequence[str]):
         paths = {name: _path_of(name, source, output, formats) for name in formats}
         _refuse_inputs(paths.values(), source.files)
-        make = {'image': functools.partial(_Files, save=_save_image, noun='image'),
-                'xml': functools.partial(_Files, save=_save_xml, noun='XML file'),
-                'video': functools.partial(_Mp4, rate=getattr(source, 'rate', None)),
-                'json': _JsonLines}
+        make: dict[str, Callable] = {
+            'image': functools.partial(_Files, save=_save_image, noun='image'),
+            'xml': functools.partial(_Files, save=_save_xml, noun='XML file'),
+            'video': functools.partial(_Mp4, rate=getattr(source, 'rate', None)),
+            'json': _JsonLines}
         self._writers = [make[name](path) for name, path in paths.items()]
 
     def add(self, result: DetectedImage) -> None:

@@ -5,6 +5,7 @@ import json
 import math
 import os
 import time
+import typing
 from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
@@ -87,7 +88,7 @@ def append_to_log(folder: str | os.PathLike, result: VocResult, **facts: object)
         file.write(json.dumps(without_nan(line), allow_nan=False) + '\n')
 
 
-def without_nan(value: object) -> object:
+def without_nan(value: typing.Any) -> typing.Any:
     """Nested dicts and lists with None, JSON's null, instead of NaN."""
     if isinstance(value, dict):
         return {key: without_nan(entry) for key, entry in value.items()}

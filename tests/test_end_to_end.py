@@ -213,6 +213,13 @@ def test_detections_that_cannot_be_written_are_one_line(tmp_path):
         ssd_test._write_detections(f'{tmp_path}/file/found', index, {})
 
 
+def test_drops_that_are_no_steps_are_refused_before_anything_moves(room):
+    assert _train('from_scratch', 1, '--output=dropped') == 0
+    with pytest.raises(UserError, match="learning_rate_drops: '9' is no list of growing steps"):
+        _train('from_scratch', 5, '--output=dropped', '--restart=True', '--learning_rate_drops=9')
+    assert not os.path.exists('dropped/earlier') and checkpoint.newest('dropped')
+
+
 def test_damaged_records_stop_a_training(room):
     shutil.copytree('tfrecords_train', 'damaged')
     shard = pathlib.Path('damaged/shard-00000.tfrecord')

@@ -3,6 +3,7 @@ import math
 from collections.abc import Sequence
 
 from nets.slim_compat import tf
+from utils.command_line import words
 from utils.errors import UserError
 
 
@@ -47,9 +48,9 @@ def parse_drops(text: str, max_steps: int) -> tuple[int, ...]:
     Raises:
         UserError: they are no growing numbers below max_steps.
     """
-    words = [word.strip() for word in text.split(',') if word.strip()]
-    steps = tuple(int(word) for word in words if word.isdecimal())
-    growing = len(steps) == len(words) and sorted({*steps}) == [*steps]
+    found = words(text)
+    steps = tuple(int(word) for word in found if word.isdecimal())
+    growing = len(steps) == len(found) and sorted({*steps}) == [*steps]
     if not growing or max(steps, default=0) >= max_steps:
         raise UserError(f"learning_rate_drops: '{text}' is no list of growing steps below "
                         f'max_steps ({max_steps}), such as 80000,100000')

@@ -67,8 +67,8 @@ class Trainer:
             self.optimizer.iterations  # noqa: B018  (creates global_step)
             # The slots, before a checkpoint is restored.
             self.optimizer._create_all_weights(self.variables)
-            self._average = average and tf.train.ExponentialMovingAverage(
-                average, num_updates=self.optimizer.iterations)
+            self._average = tf.train.ExponentialMovingAverage(
+                average, num_updates=self.optimizer.iterations) if average else None
             self._loss_scale = LossScale() if model.dtype == tf.float16 else None
         self.start_average()
         self._step = tf.function(self._distributed_step, autograph=False)

@@ -7,6 +7,11 @@ from typing import Any, NoReturn
 from utils.errors import UserError
 
 
+def words(text: str) -> list[str]:
+    """Splits comma-separated words; empty ones do not count."""
+    return [word.strip() for word in text.split(',') if word.strip()]
+
+
 class Formatter(argparse.HelpFormatter):
     """Each option on a line of its own as --key=VALUE, its help below, its default last."""
 

@@ -1,7 +1,8 @@
-"""Ground truths and detections of one image, from rows with boxes in VOC pixels."""
+"""Ground truths and detections: of one image from rows in VOC pixels, and of drawn files."""
 import numpy as np
 
-from datasets import voc
+from datasets import shapes, voc
+from evaluation import voc_files
 from evaluation.voc import Detection, GroundTruth
 
 
@@ -21,3 +22,17 @@ def found_of(*rows):
     """rows: (box, label, score)."""
     boxes, labels, scores = zip(*rows, strict=True) if rows else ((), (), ())
     return Detection(edges_of(boxes), np.array(labels, int), np.array(scores, float))
+
+
+def drawn_files(folder, images, shift=0, score=1.):
+    """Draws test images and writes detections of all their objects -> arguments of a command.
+
+    shift: of the detected boxes, pixels.
+    """
+    shapes.write_voc(folder / 'shapes', train=0, test=images)
+    truths = voc_files.read_ground_truths(folder / 'shapes', 'test', shapes.SHAPES)
+    found = {image: Detection(truth.boxes + shift, truth.labels, np.full(len(truth.labels), score))
+             for image, truth in truths.items()}
+    voc_files.write_detections(folder / 'found', 'test', shapes.SHAPES, found)
+    return ['--detections', str(folder / 'found'), '--voc', str(folder / 'shapes'),
+            '--image_set', 'test', '--classes', str(folder / 'shapes/classes.txt')]

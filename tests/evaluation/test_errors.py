@@ -4,6 +4,7 @@ import pytest
 
 from evaluation import errors as error_kinds
 from evaluation.voc import Detection, GroundTruth
+from tests.evaluation.rows import drawn_files
 from utils.errors import DataError
 
 CLASSES = ('cat', 'dog')
@@ -104,25 +105,7 @@ def test_weak_detections_are_not_counted():
 
 
 def test_command(tmp_path, capsys):
-    from datasets import shapes
-    from evaluation import voc_files
-    shapes.write_voc(tmp_path / 'shapes', train=0, test=8)
-    truths = voc_files.read_ground_truths(tmp_path / 'shapes', 'test', shapes.SHAPES)
-    found = {
-        image: Detection(truth.boxes, truth.labels, np.ones(len(truth.labels)))
-        for image, truth in truths.items()
-    }
-    voc_files.write_detections(tmp_path / 'found', 'test', shapes.SHAPES, found)
-    arguments = [
-        '--detections',
-        str(tmp_path / 'found'),
-        '--voc',
-        str(tmp_path / 'shapes'),
-        '--image_set',
-        'test',
-        '--classes',
-        str(tmp_path / 'shapes/classes.txt'),
-    ]
+    arguments = drawn_files(tmp_path, 8)
     error_kinds.main([*arguments, '--least=1'])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == [

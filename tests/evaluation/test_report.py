@@ -5,10 +5,10 @@ import re
 import numpy as np
 import pytest
 
-from datasets import shapes
 from evaluation import errors as error_kinds
-from evaluation import report, voc_files
+from evaluation import report
 from evaluation.voc import Detection, GroundTruth
+from tests.evaluation.rows import drawn_files
 from utils.errors import DataError
 
 CLASSES = ('cat', '<i>dog</i>', 'cow')
@@ -113,22 +113,7 @@ def test_folder_that_cannot_be_written(tmp_path):
 
 
 def test_command(tmp_path, capsys):
-    shapes.write_voc(tmp_path / 'shapes', train=0, test=6)
-    truths = voc_files.read_ground_truths(tmp_path / 'shapes', 'test', shapes.SHAPES)
-    shifted = {image: Detection(truth.boxes + 40, truth.labels, np.full(len(truth.labels), .5))
-               for image, truth in truths.items()}
-    voc_files.write_detections(tmp_path / 'found', 'test', shapes.SHAPES, shifted)
-    arguments = [
-        '--detections',
-        str(tmp_path / 'found'),
-        '--voc',
-        str(tmp_path / 'shapes'),
-        '--image_set',
-        'test',
-        '--classes',
-        str(tmp_path / 'shapes/classes.txt'),
-        '--images=2',
-    ]
+    arguments = [*drawn_files(tmp_path, 6, shift=40, score=.5), '--images=2']
     report.main([*arguments, '--output', str(tmp_path / 'out')])
     assert (
         f'report: {tmp_path}/out/evaluation.html, {tmp_path}/out/evaluation.json'

@@ -76,3 +76,8 @@ def test_mistakes_are_one_line(arguments, message):
     with pytest.raises(UserError) as error:
         shapes.main(arguments)
     assert str(error.value) == f'{message} (--help lists the options)'
+
+
+def test_words_between_commas():
+    assert command_line.words(' a, b c,,d ') == ['a', 'b c', 'd']
+    assert command_line.words('') == command_line.words(' , ') == []

@@ -3,9 +3,7 @@ import re
 import sys
 import time
 
-import pytest
-
-from utils.progress import Progress, duration
+from utils.progress import Progress
 
 
 def test_a_file_gets_one_line(capsys):
@@ -33,10 +31,3 @@ def test_without_a_total_and_more_done_than_stated(capsys):
         progress.update(3)
     assert '3' in capsys.readouterr().err
     Progress(0, 'images').close()
-
-
-@pytest.mark.parametrize(
-    'seconds, text', [(0, '0s'), (45.4, '45s'), (725, '12m05s'), (12000, '3h20m')]
-)
-def test_duration(seconds, text):
-    assert duration(seconds) == text
