@@ -206,7 +206,7 @@ def _numbers(options, backbone):
     prepare_devices()
     rows = []
     for precision in LIMITS if options.device == 'gpu' else ('float32', 'bfloat16'):
-        if precision == 'float32':  # what a process has computed in TF32 it goes on to compute so
+        if precision == 'float32':  # a process keeps the kernels that it chose first, TF32 or not
             found = _elsewhere(f'step:{backbone}', options, {'NVIDIA_TF32_OVERRIDE': '0'})
         else:
             found = _train_step(options, backbone, 'float32' if precision == 'TF32' else precision)
