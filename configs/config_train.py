@@ -120,8 +120,8 @@ use_difficult = True
 # Random seed of the order of images, augmentation and initial weights. [integer 0..2147483647]
 seed = 1
 
-# The same seed and device give the same weights to the last bit, resumed or not. Slower on GPUs.
-# False: threads add in any order. [True | False]
+# The same seed gives the same weights, resumed or not: to the last bit on one GPU (slower) and on a
+# CPU with one thread; with more, CPUs may differ in the last digits. [True | False]
 deterministic = False
 
 # TensorFlow compiles the network with XLA: for GPUs; no effect on CPUs. [True | False]
