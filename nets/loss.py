@@ -25,9 +25,8 @@ def multibox_loss(logits: TensorLike, offsets: TensorLike, classes: TensorLike,
         classes: int32 [B, K], 0 where a default box has no object.
         targets: float32 [B, K, 4], the offsets to learn.
         negative_ratio: negatives kept per matched box, in each image.
-        matched: the number of matched default boxes to divide by, at least 1. None: that of
-            `classes`. For images that are a part of a batch, the number in the whole batch: the
-            terms of all parts then add up to those of the batch.
+        matched: the `divisor`. None: that of `classes`. For images that are a part of a batch, that
+            of the whole batch: the terms of all parts then add up to those of the batch.
         min_negatives: negatives kept at least, in each image. With 0, as in Caffe, an image without
             a matched box teaches nothing.
 
@@ -36,13 +35,26 @@ def multibox_loss(logits: TensorLike, offsets: TensorLike, classes: TensorLike,
     """
     positive = tf.cast(classes, tf.float32) > 0  # GPUs compare int32 on the host
     is_positive = tf.cast(positive, tf.float32)
-    matched = tf.maximum(tf.reduce_sum(is_positive), 1.) if matched is None else matched
+    if matched is None:
+        matched = divisor(tf.reduce_sum(is_positive), tf.shape(classes)[0], negative_ratio,
+                          min_negatives)
     cross_entropy = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=classes, logits=logits)
     negative = hard_negatives(cross_entropy, positive, negative_ratio, min_negatives)
     kept = tf.cast(positive | negative, tf.float32)
     errors = tf.reduce_sum(smooth_l1(offsets - targets), axis=-1)  # [B, K], as cross_entropy
     return {'confidence': tf.reduce_sum(cross_entropy * kept) / matched,
             'localization': tf.reduce_sum(errors * is_positive) / matched}
+
+
+def divisor(matched: TensorLike, images: TensorLike, negative_ratio: float,
+            min_negatives: int) -> tf.Tensor:
+    """What the loss of a batch is divided by: its number of matched default boxes, at least 1.
+
+    With `min_negatives`, images without objects have terms too; the divisor is then at least the
+    number of matched boxes that would have as many negatives. A ratio below 1 counts as 1.
+    """
+    least = tf.cast(images, tf.float32) * (min_negatives / max(negative_ratio, 1.))
+    return tf.maximum(matched, tf.maximum(least, 1.))
 
 
 def smooth_l1(x: TensorLike) -> tf.Tensor:

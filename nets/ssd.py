@@ -133,8 +133,8 @@ class SSD(tf.Module):
 
 
 def _xavier():
-    """slim's 'xavier': uniform, variance 2 / (fan in + fan out) (Glorot and Bengio 2010)."""
-    return tf.compat.v1.glorot_uniform_initializer()
+    """Caffe's 'xavier' (include/caffe/filler.hpp): uniform, variance 1 / fan in."""
+    return tf.compat.v1.variance_scaling_initializer(1., 'fan_in', 'uniform')
 
 
 def _extra_layer(net, layer: ExtraLayer, scope):

@@ -4,7 +4,7 @@ import typing
 from collections.abc import Iterator, Mapping, Sequence
 
 from checkpoints import io as checkpoint
-from nets.loss import multibox_loss
+from nets.loss import divisor, multibox_loss
 from nets.slim_compat import tf, variable_store
 from nets.spec import BackboneSpec
 from preprocessing import normalize
@@ -111,12 +111,13 @@ class Trainer:
         """Forward, loss, gradients, update -> (losses, counts), which add up over the replicas."""
         replicas = tf.distribute.get_replica_context()
         matched = tf.reduce_sum(tf.minimum(tf.cast(batch['classes'], tf.float32), 1.))
-        # Every share is divided by the matched boxes of the whole batch, so that losses and
-        # gradients add up to those of one device.
-        in_batch = tf.maximum(replicas.all_reduce('sum', matched), 1.)
-        losses, gradients = self._accumulated(batch, in_batch)
-        self._update(replicas.all_reduce('sum', gradients))
         images = tf.cast(tf.shape(batch['images'])[0], tf.float32)
+        # Every share is divided by the divisor of the whole batch, so that losses and gradients
+        # add up to those of one device.
+        whole = divisor(*replicas.all_reduce('sum', [matched, images]), self.negative_ratio,
+                        self.min_negatives)
+        losses, gradients = self._accumulated(batch, whole)
+        self._update(replicas.all_reduce('sum', gradients))
         return losses, {'matched': matched, 'images': images, 'stop': tf.identity(stop)}
 
     def _accumulated(self, batch, matched):

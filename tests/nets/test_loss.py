@@ -29,6 +29,13 @@ def test_images_without_objects_teach_with_min_negatives_alone():
         assert gradient[0, :, 0].tolist() == ([-.5, -.5, 0] if least else [0, 0, 0])
 
 
+@pytest.mark.parametrize('matched, images, ratio, least, expected', [
+    (10., 4., 3., 0, 10), (0., 4., 3., 0, 1), (0., 32., 3., 3, 32), (40., 32., 3., 3, 40),
+    (0., 4., .5, 3, 12), (0., 0., 3., 3, 1)])
+def test_the_divisor_has_a_floor_with_min_negatives(matched, images, ratio, least, expected):
+    assert loss.divisor(matched, images, ratio, least).numpy() == expected
+
+
 def test_smooth_l1_by_hand():
     np.testing.assert_allclose(loss.smooth_l1(tf.constant([0., .5, -1, 2])), [0, .125, .5, 1.5])
 

@@ -49,6 +49,15 @@ def test_heads_stand_in_the_order_of_the_default_boxes(small):
     assert found.tolist() == [[start + cell * 6 + 2, 3] for cell in range(100)]
 
 
+def test_heads_and_extra_layers_begin_as_in_caffe():
+    model = ssd.SSD(backbones.get('mobilenet_v1'), 21).build()
+    kernels = {v.name: v.numpy() for v in model.variables if v.name.startswith('ssd/')}
+    for name, fan_in in (('ssd/extra_1/conv3x3/weights:0', 9 * 256),
+                         ('ssd/extra_1/logits/weights:0', 9 * 512)):
+        # The largest of 100,000 uniform numbers or more is close to the limit.
+        assert np.abs(kernels[name]).max() == pytest.approx((3 / fan_in) ** .5, rel=1e-3)
+
+
 def _moved_by_training(model):
     """Names of the batch norm statistics that a training step changes."""
     before = {v.name: v.numpy().copy() for v in model.variables if 'moving' in v.name}

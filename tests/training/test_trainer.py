@@ -128,6 +128,16 @@ def test_a_term_is_added_in_one_place(monkeypatch):
     np.testing.assert_allclose(losses['entropy'], -2 * (p * np.log(p)).sum(), rtol=1e-5)
 
 
+def test_turns_of_images_without_objects_add_up():
+    batch = _batch(4) | {'classes': tf.zeros([4, 2], tf.int32)}
+    losses = [_trainer(min_negatives=6, negative_ratio=3., accumulate=turns).train_step(batch)
+              ['losses']['confidence'].numpy() for turns in (1, 2)]
+    logits = np.array([[.1, .2, .3], [.3, .2, .1]])
+    entropy = (np.log(np.exp(logits).sum(1)) - logits[:, 0]).sum()
+    # Four images of two negatives, divided by 4 * 6 / 3.
+    np.testing.assert_allclose(losses, 4 * entropy / 8, rtol=1e-5)
+
+
 def test_moving_average_of_the_weights(tmp_path):
     trainer = _trainer(average=.5)
     w = trainer.model.w
