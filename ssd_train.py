@@ -6,12 +6,13 @@
 Reads configs/config_general.py, config_common.py and config_train.py. Interrupted, it saves;
 started again, it goes on.
 """
+import contextlib
 import fnmatch
 
-from configs import detection_settings, load
+from configs import Config, detection_settings, load
 from utils.choices import STEP1
 from utils.command_line import words
-from utils.errors import UserError
+from utils.errors import DataError, UserError
 from utils.script import quiet, run
 from utils.signals import StopRequest
 
@@ -23,12 +24,14 @@ with quiet():
     from evaluation import voc as voc_eval
     from nets import anchors, backbones, postprocess, ssd, targets
     from nets.slim_compat import prepare_devices, tf
+    from nets.spec import BackboneSpec
     from preprocessing import damage, normalize, pipeline
     from training import distribution, starting_point
     from training.keeper import Keeper
     from training.log import Log
     from training.schedule import Schedule, parse_drops
     from training.trainer import Trainer, check_finite
+    from utils import files
 
 
 def main() -> int:
@@ -39,6 +42,12 @@ def main() -> int:
     tf.keras.utils.set_random_seed(config.seed)
     prepare_devices(config.deterministic, config.xla)
     strategy = distribution.strategy(config.distribution)
+    with files.held(folder) if distribution.is_chief(strategy) else contextlib.nullcontext():
+        return train(config, spec, folder, strategy)
+
+
+def train(config: Config, spec: BackboneSpec, folder: str, strategy: tf.distribute.Strategy) -> int:
+    """Trains, with the chief's results in `folder`; returns the exit code."""
     share = distribution.share(strategy, config.batch_size, config.accumulate)
     schedule = Schedule(config.learning_rate * config.batch_size / 32, config.max_steps,
                         config.schedule, config.warmup_steps,
@@ -46,11 +55,13 @@ def main() -> int:
 
     # 1 data preparation: what the records hold, and where the weights come from
     index = tfrecord.read_index(config.train_records)
+    with damage.named(index):
+        tfrecord.check_objects(index)
     held_out = _held_out(config.eval_records, index)
     distribution.say(strategy, f'{index.images} training images, {len(index.classes)} classes, '
                                f'from {config.train_records}')
-    start = distribution.chief_first(strategy, lambda: starting_point.choose(
-        config.training_mode, spec, folder, config.checkpoint, config.restart, index.classes))
+    start = starting_point.choose(config.training_mode, spec, folder, config.checkpoint,
+                                  config.restart, index.classes)
     spec = start.spec
 
     # 2 preprocessing: augmented batches with their targets, from the step where training goes on
@@ -83,6 +94,8 @@ def main() -> int:
                       accumulate=config.accumulate, average=config.weight_average,
                       negative_ratio=config.negative_ratio, min_negatives=config.min_negatives,
                       strategy=strategy)
+    start = distribution.chief_first(
+        strategy, lambda chief: starting_point.make_room(start, folder, chief))
     distribution.say(strategy, starting_point.restore(start, trainer))
     distribution.say(strategy, f'ssd_{spec.name}: {checkpoint.parameters(model.variables):,} '
                                f'parameters, {checkpoint.parameters(trainer.variables):,} learn; '
@@ -110,19 +123,19 @@ def main() -> int:
             log_now, save_now, evaluate_now = (
                 last or step % every == 0
                 for every in (config.log_every, config.save_every, config.eval_every))
+            evaluate_now = evaluate_now and held_out is not None and not stopped
             if log_now or save_now or evaluate_now:  # other steps need not wait for the device
                 check_finite(unchecked, strategy)
                 unchecked.clear()
             if log_now and chief:
                 log.step(step, scalars, batch)
-            if save_now and chief:
+            if (save_now or evaluate_now) and chief:  # an evaluation that fails costs no step
                 keeper.save()
-            if evaluate_now and held_out and not stopped:
-                result, images = _evaluate(detect, trainer, held_out, config)
-                if chief:
-                    log.evaluation(step, result, keeper.offer(result.mean_ap),
-                                   records=config.eval_records, images=images,
-                                   **detection_settings(config), iou=0.5)
+            if evaluate_now and (found := _evaluate(detect, trainer, held_out, config)) and chief:
+                result, images = found
+                log.evaluation(step, result, keeper.offer(result.mean_ap),
+                               records=config.eval_records, images=images,
+                               **detection_settings(config), iou=0.5)
             if stopped:
                 break
     if chief:
@@ -156,11 +169,21 @@ def _refuse_idle(frozen, model):
 
 
 def _evaluate(detect, trainer, held_out, config):
-    """-> (evaluation.voc.VocResult of the weights or of their average, number of images)."""
+    """(evaluation.voc.VocResult of the weights or of their average, number of images).
+
+    None where the held-out records cannot be read; with several workers that ends the training,
+    since the others wait for their part.
+    """
     batches = pipeline.evaluation_batches(held_out, trainer.model.spec.image_size,
                                           config.batch_size, max_images=config.eval_images)
-    with damage.named(held_out), trainer.averaged():
-        found = collect.detect_all(detect, batches)
+    try:
+        with damage.named(held_out), trainer.averaged():
+            found = collect.detect_all(detect, batches)
+    except DataError as error:
+        if distribution.worker(trainer.strategy)[1] > 1:
+            raise
+        print(f'not evaluated at step {trainer.step}: {error}', flush=True)
+        return None
     result = voc_eval.evaluate(found.detections, found.ground_truths, held_out.classes)
     return result, len(found.ground_truths)
 

@@ -116,14 +116,18 @@ def newest(folder: Path) -> str | None:
 
 
 def default(spec: BackboneSpec) -> str | None:
-    """The prefix of a backbone's detector where the user names none, None where there is none.
+    """The prefix of a backbone's detector where the user names none, None where there is none."""
+    return next(filter(None, map(newest, default_places(spec))), None)
 
-    It is in `default_folder` below the current folder, else what comes with the repository, from
+
+def default_places(spec: BackboneSpec) -> tuple[str, ...]:
+    """The folders where a backbone's detector may be, first choice first.
+
+    First `default_folder` below the current folder, last what comes with the repository, from
     whatever folder a script is called.
     """
     folder = default_folder(spec)
-    return (newest(folder) or newest(os.path.join(folder, SHIPPED))
-            or newest(REPOSITORY / folder / SHIPPED))
+    return folder, f'{folder}/{SHIPPED}', str(REPOSITORY / folder / SHIPPED)
 
 
 def default_folder(spec: BackboneSpec) -> str:

@@ -8,7 +8,6 @@ import dataclasses
 import json
 import os
 import pathlib
-import shutil
 import typing
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
@@ -16,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from datasets import annotations
+from utils import files
 from utils.errors import DataError
 
 INDEX = 'index.json'
@@ -32,12 +32,14 @@ class RecordIndex:
         images: number of images in all shards.
         classes: names of labels 1, 2, ...
         image_sets: the lists that it was made from, such as ('VOC2012/val',).
+        objects: number of objects in all shards; None in older records, which do not say it.
     """
     folder: str
     files: tuple[str, ...]
     images: int
     classes: tuple[str, ...]
     image_sets: tuple[str, ...] = ()
+    objects: int | None = None
 
 
 def example(encoded: bytes, height: int, width: int, filename: str, source_id: str,
@@ -131,6 +133,16 @@ def objects(index: RecordIndex) -> Iterator[dict[str, np.ndarray]]:
     yield from tf.data.TFRecordDataset(list(index.files)).map(read).as_numpy_iterator()
 
 
+def check_objects(index: RecordIndex) -> None:
+    """Raises DataError where the records hold not one object. Older ones are read to find out."""
+    count = index.objects
+    if count is None:
+        count = next((1 for found in objects(index) if len(found['labels'])), 0)
+    if not count:
+        raise DataError(f'{index.folder}: no image has an object, so there is nothing to learn or '
+                        'to find; convert again, and look at the lines about what is refused')
+
+
 def read_images(index: RecordIndex, ids: Collection[str]) -> dict[str, np.ndarray]:
     """{id: uint8 RGB [H, W, 3]} of some images; ids that the records lack are left out."""
     wanted = tf.constant(list(ids), tf.string)
@@ -146,9 +158,9 @@ class Writer:
         with Writer(folder, classes, image_sets, per_shard) as writer:
             writer.add(example)
 
-    The shards go to a temporary folder beside it. When the block ends without an exception, the
-    index is added and the temporary folder replaces the old one. A conversion that is interrupted,
-    or adds no image, leaves an older folder as it was.
+    The shards go to a hidden folder in it. When the block ends without an exception, the index is
+    added and they replace the old ones. A conversion that is interrupted, or adds no image, leaves
+    an older folder as it was.
 
     Args:
         folder: new, empty, or an older record folder.
@@ -158,32 +170,50 @@ class Writer:
 
     Raises:
         DataError: on entering the block, if the folder holds other files, which would be lost.
+        UserError: then, if another process writes there, or nobody can.
     """
 
     def __init__(self, folder: str | os.PathLike, classes: Iterable[str],
                  image_sets: Iterable[str] = (), per_shard: int = 500):
-        self.folder = pathlib.Path(os.path.abspath(folder))  # '.' would have no name
+        self.folder = pathlib.Path(folder)
         self.classes, self.image_sets = tuple(classes), tuple(image_sets)
         self.per_shard = per_shard
-        self._counts = []  # images of each shard
+        self._counts, self._objects = [], 0  # images of each shard; objects of all
         self._shard: typing.Any = None  # tf.io.TFRecordWriter
+        self._block = self._writing()
 
     def __enter__(self) -> 'Writer':
-        _refuse_others_files(self.folder)
-        self._temporary = self.folder.with_name(f'.{self.folder.name}.writing')
-        shutil.rmtree(self._temporary, ignore_errors=True)  # what a killed conversion left
-        self._temporary.mkdir(parents=True)
+        self._block.__enter__()
         return self
+
+    def __exit__(self, *error: typing.Any) -> None:
+        self._block.__exit__(*error)
+
+    @contextlib.contextmanager
+    def _writing(self):
+        _refuse_others_files(self.folder)
+        with files.held(self.folder), files.staged(self.folder, INDEX) as stage:
+            self._stage = pathlib.Path(stage)
+            try:
+                yield
+            except BaseException:
+                with contextlib.suppress(tf.errors.OpError):
+                    self._close_shard()
+                raise
+            self._close_shard()
+            if self._counts:
+                self._add_index()
 
     def add(self, item: tf.train.Example) -> None:
         """Appends one image."""
         if self._shard is None or self._counts[-1] == self.per_shard:
             self._close_shard()
-            path = self._temporary / f'shard-{len(self._counts):05d}.tfrecord'
+            path = self._stage / f'shard-{len(self._counts):05d}.tfrecord'
             self._shard = tf.io.TFRecordWriter(str(path))
             self._counts.append(0)
         self._shard.write(item.SerializeToString())
         self._counts[-1] += 1
+        self._objects += len(item.features.feature['image/object/class/label'].int64_list.value)
 
     def _close_shard(self):
         if self._shard is not None:
@@ -192,40 +222,26 @@ class Writer:
 
     def add_text(self, name: str, text: str) -> None:
         """A text file beside the shards."""
-        (self._temporary / name).write_text(text, encoding='utf-8')
+        (self._stage / name).write_text(text, encoding='utf-8')
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        with contextlib.suppress(tf.errors.OpError) if kind else contextlib.nullcontext():
-            self._close_shard()
-        if kind or not self._counts:
-            shutil.rmtree(self._temporary, ignore_errors=True)
-            return
-        shards = sorted(self._temporary.glob('*.tfrecord'))
-        content = {'version': _VERSION, 'images': sum(self._counts),
+    def _add_index(self):
+        shards = sorted(self._stage.glob('*.tfrecord'))
+        content = {'version': _VERSION, 'images': sum(self._counts), 'objects': self._objects,
                    'classes': self.classes, 'image_sets': self.image_sets,
                    'shards': [{'file': path.name, 'images': count, 'bytes': path.stat().st_size}
                               for path, count in zip(shards, self._counts, strict=True)]}
         self.add_text(INDEX, json.dumps(content, indent=1) + '\n')
-        _replace_folder(self._temporary, self.folder)
 
 
 def _refuse_others_files(folder):
     """DataError if a folder holds other files than records: perhaps the images themselves."""
-    names = [path.name for path in folder.iterdir()] if folder.is_dir() else [''] * folder.exists()
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f'{folder} is a file; name another folder: --output')
+    names = files.contents(folder)
     if names and not (INDEX in names and all(
             name == INDEX or name.endswith(('.tfrecord', '.txt')) for name in names)):
         raise DataError(f'{folder} exists and is no mere record folder: records would take the '
                         'place of all that it holds; name another folder: --output')
-
-
-def _replace_folder(new, old):
-    """Moves a complete folder to another's place; the old one is deleted last."""
-    aside = old.with_name(f'.{old.name}.old')
-    shutil.rmtree(aside, ignore_errors=True)
-    if old.exists():
-        os.replace(old, aside)
-    os.replace(new, old)
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 def read_index(folder: str | os.PathLike) -> RecordIndex:
@@ -246,7 +262,8 @@ def read_index(folder: str | os.PathLike) -> RecordIndex:
         version = content['version']
         sizes = {str(folder / shard['file']): shard['bytes'] for shard in content['shards']}
         index = RecordIndex(str(folder), tuple(sizes), content['images'],
-                            tuple(content['classes']), tuple(content['image_sets']))
+                            tuple(content['classes']), tuple(content['image_sets']),
+                            content.get('objects'))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f'{path} is damaged ({type(error).__name__}: {error}); convert '
                         'again') from None

@@ -4,7 +4,6 @@ All outputs are named as in nets.postprocess.Detections: boxes, scores, classes,
 """
 import contextlib
 import os
-import shutil
 import tempfile
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
@@ -20,6 +19,7 @@ from nets import boxes as box_ops
 from nets import postprocess
 from nets.slim_compat import tf
 from preprocessing import pipeline
+from utils import files
 from utils.errors import UserError
 
 LABELS = 'labels.txt'
@@ -37,23 +37,18 @@ class ExportError(UserError, ValueError):
 
 @contextlib.contextmanager
 def staged(folder: str, overwrite: bool) -> Iterator[str]:
-    """Yields a new folder that is renamed to `folder` at the end; an interruption leaves nothing.
+    """Yields a new folder whose files are in `folder` at the end; an interruption leaves nothing.
 
     Raises:
         ExportError: see `check_free`; or the disk is full or refuses.
+        UserError: another process writes to the folder.
     """
-    check_free(folder, overwrite)
-    stage = f'{folder.rstrip("/")}.writing-{os.getpid()}'
     try:
-        os.makedirs(stage)
-        yield stage
-        if os.path.isdir(folder):
-            shutil.rmtree(folder)
-        os.rename(stage, folder)
+        with files.held(folder), files.staged(folder, LABELS) as stage:
+            check_free(folder, overwrite)
+            yield stage
     except OSError as error:
         raise ExportError(f'cannot write {folder}: {checkpoint.reason(error)}') from None
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
 
 
 def check_free(folder: str, overwrite: bool) -> None:
@@ -67,7 +62,7 @@ def check_free(folder: str, overwrite: bool) -> None:
     checkpoint.check_path(folder)
     if os.path.exists(folder) and not os.path.isdir(folder):
         raise ExportError(f'{folder} is a file; choose another --output')
-    if not os.path.isdir(folder) or not os.listdir(folder):
+    if not files.contents(folder):
         return
     if not overwrite:
         raise ExportError(f'{folder} is not empty; choose another --output, or replace an earlier '

@@ -1,5 +1,6 @@
 """Names the shards of damaged records."""
 import contextlib
+import os
 from collections.abc import Iterator
 
 import tensorflow as tf
@@ -14,11 +15,15 @@ def named(index: tfrecord.RecordIndex) -> Iterator[None]:
     """Around the use of batches: turns TensorFlow's error on a damaged record into a DataError.
 
     TensorFlow's error names no file. After an error all shards are read once more, and those that
-    cannot be read are named. An error with another cause passes.
+    are missing or cannot be read are named. An error with another cause passes.
     """
     try:
         yield
-    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError) as error:
+    except (tf.errors.DataLossError, tf.errors.InvalidArgumentError,
+            tf.errors.NotFoundError) as error:
+        if missing := [file for file in index.files if not os.path.isfile(file)]:
+            raise DataError(f'record shard {missing[0]} is gone, which was there at the start; did '
+                            'another conversion replace it?') from error
         damaged = [file for file in index.files if not _sound(file, len(index.classes))]
         if not damaged:
             raise

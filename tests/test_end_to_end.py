@@ -179,7 +179,7 @@ def test_from_scratch(room, capsys):
     (ssd_train, ['--training_mode=finetune_existing_ssd', '--checkpoint=nowhere', '--output=new'],
      'no checkpoint at nowhere'),
     (ssd_train, ['--training_mode=from_scratch', '--output=shapes/classes.txt/new'],
-     'folder shapes/classes.txt/new cannot be made: .*; choose another --output'),
+     'folder shapes/classes.txt/new cannot be used: .*; name another one with --output'),
     (ssd_test, ['--checkpoint=nowhere'], 'no checkpoint at nowhere'),
     (ssd_test, ['--backbone_network=ssd_vgg_300'],
      'no trained detector in checkpoints/ssd_vgg_300; '
@@ -274,12 +274,44 @@ def test_loop_logs_saves_evaluates_and_ends(tiny_network, capsys):
     assert _train(*arguments) == 0
     text = capsys.readouterr().out
     assert re.findall(r'^step (\d+)/7 ', text, re.MULTILINE) == ['2', '4', '6', '7']
-    assert re.findall(r'^saved loop/model.ckpt-(\d+)', text, re.MULTILINE) == ['3', '6', '7']
+    assert re.findall(r'^saved loop/model.ckpt-(\d+)', text, re.MULTILINE) == ['3', '4', '6', '7']
     assert re.findall(r'^step (\d+): mAP', text, re.MULTILINE) == ['4', '7']
     # A finished training does nothing.
     assert _train(*arguments) == 0
     text = capsys.readouterr().out
     assert 'finished at step 7' in text and 'saved' not in text and 'mAP' not in text
+
+
+def test_a_failed_evaluation_costs_no_step(tiny_network, capsys):
+    shutil.copytree('tfrecords_test', 'replaced')
+    arguments = ('from_scratch', 2, '--output=unevaluated', '--eval_records=replaced')
+    remove = pathlib.Path('replaced/shard-00000.tfrecord').unlink
+
+    class Removing(ssd_train.Trainer):
+        def train_step(self, batch, stop=False):
+            return [super().train_step(batch, stop), self.step == 2 and remove()][0]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ssd_train, 'Trainer', Removing)
+        assert _train(*arguments) == 0
+    text = capsys.readouterr().out
+    assert 'not evaluated at step 2: record shard replaced/shard-00000.tfrecord is gone' in text
+    assert 'saved unevaluated/model.ckpt-2' in text
+
+
+def test_a_mistake_does_not_move_the_earlier_training(tiny_network):
+    assert _train('from_scratch', 1, '--output=kept') == 0
+    for mistake in ('--frozen_layers=none/*', '--batch_size=1'):
+        with pytest.raises(UserError):
+            _train('from_scratch', 1, '--output=kept', '--restart=True', mistake)
+    assert not os.path.exists('kept/earlier') and checkpoint.newest('kept')
+
+
+def test_records_without_an_object_are_refused(tiny_network):
+    index = json.loads(pathlib.Path('tfrecords_train/index.json').read_text())
+    shutil.copytree('tfrecords_train', 'empty')
+    pathlib.Path('empty/index.json').write_text(json.dumps(index | {'objects': 0}))
+    with pytest.raises(DataError, match='^empty: no image has an object'):
+        _train('from_scratch', 1, '--output=nothing', '--train_records=empty')
 
 
 def test_loop_saves_when_asked_to_stop(tiny_network, capsys, monkeypatch):

@@ -7,6 +7,9 @@ replicas take the step that one device would take.
 import contextlib
 import json
 import os
+import signal
+import socket
+import time
 import typing
 from collections.abc import Callable, Iterator, Mapping
 
@@ -19,6 +22,8 @@ from utils.errors import UserError
 Result = typing.TypeVar('Result')
 _EXAMPLE = ('{"cluster": {"worker": ["host1:2222", "host2:2222"]}, '
             '"task": {"type": "worker", "index": 0}}')
+
+_PATIENCE = 600.  # seconds that workers wait for each other at the start
 
 
 class DistributionError(UserError, ValueError):
@@ -34,8 +39,12 @@ def strategy(kind: str) -> tf.distribute.Strategy:
             TF_CONFIG lists, with its GPUs.
     """
     if kind == 'multi_worker':
-        _check_cluster(os.environ.get('TF_CONFIG', ''))
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        _wait_for_others(*_cluster(os.environ.get('TF_CONFIG', '')))
+        previous = signal.signal(signal.SIGINT, signal.SIG_DFL)  # TensorFlow waits deaf to Python's
+        try:
+            return tf.distribute.MultiWorkerMirroredStrategy()
+        finally:
+            signal.signal(signal.SIGINT, previous)
     if kind == 'mirrored':
         devices = tf.config.list_logical_devices('GPU') or tf.config.list_logical_devices('CPU')
         return tf.distribute.MirroredStrategy([device.name for device in devices])
@@ -44,18 +53,71 @@ def strategy(kind: str) -> tf.distribute.Strategy:
     return tf.distribute.get_strategy()
 
 
-def _check_cluster(text):
-    """TF_CONFIG must name the workers, and which of them this process is."""
+def _cluster(text):
+    """(addresses of all workers, number of this one) of TF_CONFIG; a mistake is one line."""
+    def wanted(right, mistake):
+        if not right:
+            raise DistributionError(f"distribution 'multi_worker': TF_CONFIG {mistake}; it has to "
+                                    f'be such as {_EXAMPLE}')
+    wanted(text, 'is not set')
     try:
         config = json.loads(text)
-        workers, task = config['cluster']['worker'], config['task']
-        valid = (isinstance(workers, list | dict) and task['type'] == 'worker'
-                 and 0 <= int(task['index']) < len(workers))
-    except (ValueError, KeyError, TypeError):
-        valid = False
-    if not valid:
-        raise DistributionError("distribution 'multi_worker' needs the environment variable "
-                                f'TF_CONFIG, such as {_EXAMPLE}; it is {text!r}')
+    except ValueError as error:
+        wanted(False, f'is no JSON ({error})')
+    cluster, task = (config.get(key) if isinstance(config, dict) else None
+                     for key in ('cluster', 'task'))
+    wanted(isinstance(cluster, dict) and isinstance(task, dict), 'lacks "cluster" or "task"')
+    wanted(list(cluster) == ['worker'], f'lists {", ".join(cluster) or "nothing"} in "cluster", '
+                                        'but all machines are "worker", the chief first')
+    workers = cluster['worker']
+    wanted(isinstance(workers, list) and workers, 'has no list of workers')
+    for address in workers:
+        host, _, port = address.rpartition(':') if isinstance(address, str) else ('', '', '')
+        wanted(host and port.isdecimal() and 0 < int(port) < 65536,
+               f'lists the worker {address!r}, which is no HOST:PORT')
+    wanted(len({*workers}) == len(workers), 'lists a worker twice')
+    wanted(task.get('type') == 'worker', f'has the task type {task.get("type")!r} for "worker"')
+    index = str(task.get('index'))
+    wanted(index.isdecimal() and int(index) < len(workers),
+           f'has the task index {index} and {len(workers)} workers, counted from 0')
+    return workers, int(index)
+
+
+def _wait_for_others(workers, index, patience=_PATIENCE, pause=1.):
+    """Returns when every other worker listens at its address, as this one does meanwhile.
+
+    TensorFlow itself would wait without a word, without end, and deaf to signals.
+
+    Raises:
+        DistributionError: one of them is not there after `patience` seconds, or the port of this
+            one is in use.
+    """
+    host, port = workers[index].rsplit(':', maxsplit=1)
+    try:
+        listener = socket.create_server(('', int(port)))
+    except OSError as error:
+        raise DistributionError(f'worker {index} cannot listen at its address {host}:{port} of '
+                                f'TF_CONFIG: {error.strerror}') from None
+    with listener:
+        missing, end, told = set(range(len(workers))) - {index}, time.monotonic() + patience, None
+        while missing := {number for number in missing if not _listens(workers[number])}:
+            names = ', '.join(f'worker {number} ({workers[number]})' for number in sorted(missing))
+            if time.monotonic() > end:
+                raise DistributionError(f'{names} did not start within {patience / 60:g} minutes; '
+                                        'start all workers, and check the addresses in TF_CONFIG')
+            if names != told:
+                print(f'worker {index} is waiting for {names}', flush=True)
+                told = names
+            time.sleep(pause)
+
+
+def _listens(address):
+    host, port = address.rsplit(':', maxsplit=1)
+    try:
+        socket.create_connection((host.strip('[]'), int(port)), timeout=2).close()
+    except OSError:
+        return False
+    return True
 
 
 def worker(strategy: tf.distribute.Strategy) -> tuple[int, int]:
@@ -84,18 +146,23 @@ def say(strategy: tf.distribute.Strategy, text: str) -> None:
         print(text, flush=True)
 
 
-def chief_first(strategy: tf.distribute.Strategy, function: Callable[[], Result]) -> Result:
-    """function() on the chief, and when it is done on the other workers -> its result on each.
+def chief_first(strategy: tf.distribute.Strategy, function: Callable[[bool], Result]) -> Result:
+    """function(True) on the chief, then function(False) on the other workers; each one's result.
 
-    For what changes files that all workers see: the others find it done.
+    For what changes files that all workers see: nobody is still reading them before, and the others
+    find it done.
     """
-    chief = is_chief(strategy)
-    result = function() if chief else None
+    _meet(strategy)
+    result = function(True) if is_chief(strategy) else None
+    _meet(strategy)
+    return typing.cast(Result, result) if is_chief(strategy) else function(False)
+
+
+def _meet(strategy):
+    """Returns when every worker has come here: as a reduction does."""
     if worker(strategy)[1] > 1:
-        # A reduction returns when every worker has come here.
         tf.function(lambda: strategy.reduce('sum', strategy.run(tf.ones, args=([],)), axis=None),
                     autograph=False)()
-    return result if chief else function()
 
 
 def share(strategy: tf.distribute.Strategy, batch_size: int, accumulate: int = 1) -> int:

@@ -4,8 +4,8 @@ One rule per training mode, and one for a folder that holds a training already. 
 taken or passed over in silence: `restore` says which one it is and what fitted.
 """
 import dataclasses
+import itertools
 import os
-import pathlib
 import shutil
 from collections.abc import Sequence
 
@@ -32,6 +32,7 @@ class Start:
         imagenet: the checkpoint is a classifier's, for the backbone alone.
         origin: the checkpoint that the training started from when it was new.
         facts: what model.json says of the training.
+        aside: the subfolder that what the folder holds now has to move to, or ''.
     """
     spec: BackboneSpec
     prefix: str | None
@@ -40,13 +41,12 @@ class Start:
     imagenet: bool = False
     origin: str | None = None
     facts: dict[str, object] = dataclasses.field(default_factory=dict)
+    aside: str = ''
 
 
 def choose(mode: str, spec: BackboneSpec, folder: str, given: str, restart: bool,
            classes: Sequence[str]) -> Start:
-    """Decides what a training starts from; makes its folder.
-
-    What another stage left in the folder is moved aside.
+    """Decides what a training starts from; changes no file.
 
     Args:
         mode: training mode.
@@ -59,23 +59,13 @@ def choose(mode: str, spec: BackboneSpec, folder: str, given: str, restart: bool
     Raises:
         CheckpointError: names the path that was looked for, and where to get it; or what the folder
             holds that does not agree.
-        UserError: the folder cannot be made.
     """
-    start = _choose(mode, spec, folder, given, restart, classes)
-    try:
-        os.makedirs(folder, exist_ok=True)
-    except OSError as error:
-        raise UserError(f'folder {folder} cannot be made: {error.strerror}; '
-                        'choose another --output') from None
-    return start
-
-
-def _choose(mode, spec, folder, given, restart, classes):
     own = checkpoint.newest(folder)
     given = checkpoint.find(given) if given else ''
+    aside = ''
     if own and restart:
-        given, own = _move_aside(folder, 'earlier', given), None
-    if own:
+        aside = 'earlier'
+    elif own:
         found = checkpoint.read_description(own)
         earlier_mode = found.get('training_mode', 'earlier')
         if not found and not (mode == EXISTING and checkpoint.step_of(own) == 0):
@@ -86,9 +76,9 @@ def _choose(mode, spec, folder, given, restart, classes):
         if found and mode in (STEP1, SCRATCH):
             raise CheckpointError(f'{folder} holds a training of mode {earlier_mode}; {_WAY_OUT}')
         given = given or own
-        if found:
-            given = _move_aside(folder, earlier_mode, given)
-    return _new(mode, spec, folder, given, classes)
+        aside = earlier_mode if found else ''
+    start = _new(mode, spec, folder, given, classes, leaving=own if aside else None)
+    return dataclasses.replace(start, aside=_free(folder, aside)) if aside else start
 
 
 def _resumed(mode, spec, own, given, found, classes):
@@ -113,15 +103,15 @@ def _short(value):
     return text if len(text) < 60 else text[:57] + '...'
 
 
-def _new(mode, spec, folder, given, classes):
-    """A training that begins at step 0."""
+def _new(mode, spec, folder, given, classes, leaving):
+    """A training that begins at step 0. leaving: a checkpoint that only `given` may name."""
     if mode == SCRATCH and given:
         raise CheckpointError(f'from_scratch starts from nothing, but checkpoint is {given}; '
                               'choose another training_mode')
     prefix, origin = None, None
     if mode != SCRATCH:
         prefix = given or (imagenet_checkpoint(spec) if mode == STEP1
-                           else _trained_before(mode, spec, folder))
+                           else _trained_before(mode, spec, folder, leaving))
         origin = os.path.abspath(prefix)
         spec = checkpoint.spec_of(prefix, spec)
     facts = checkpoint.describe(spec, mode, classes) | {'started_from': origin}
@@ -140,40 +130,67 @@ def imagenet_checkpoint(spec: BackboneSpec) -> str:
             'with --checkpoint=PATH') from None
 
 
-def _trained_before(mode, spec, folder):
+def _trained_before(mode, spec, folder, leaving):
     """The SSD that step 2 or a fine-tuning starts from when the user names none."""
     default = checkpoint.default_folder(spec)
     if mode == EXISTING:
-        prefix, places = checkpoint.default(spec), [default]
+        places, told = checkpoint.default_places(spec), [default]
         way_out = 'fetch a published SSD (python3 -m checkpoints.fetch --list)'
     else:
-        places = [f'{folder}/{STEP1}', default, f'{default}/{STEP1}']
-        prefix = next(filter(None, map(checkpoint.newest, places)), None)
+        places = told = [f'{folder}/{STEP1}', default, f'{default}/{STEP1}']
         way_out = f'train {STEP1} first'
-    if not prefix:
-        raise CheckpointError(f'no checkpoint to start from in {" or ".join(places)}; {way_out}, '
-                              'or name one with --checkpoint=PATH')
-    return prefix
+    for prefix in map(checkpoint.newest, places):
+        if prefix and prefix != leaving:
+            return prefix
+    raise CheckpointError(f'no checkpoint to start from in {" or ".join(told)}; {way_out}, '
+                          'or name one with --checkpoint=PATH')
 
 
-def _move_aside(folder, name, given) -> str:
-    """Moves a training (checkpoints, description, log, best) into folder/<name>, or <name>-2, ...
+def _free(folder, name):
+    """A name like `name` that the folder does not hold."""
+    names = itertools.chain([name], (f'{name}-{number}' for number in itertools.count(2)))
+    return next(free for free in names if not os.path.lexists(os.path.join(folder, free)))
+
+
+def make_room(start: Start, folder: str, move: bool = True) -> Start:
+    """Moves a training (checkpoints, description, log, best) into folder/<start.aside>.
+
+    Args:
+        start: as `choose` returned it.
+        folder: the training's output.
+        move: False where another process has moved it.
 
     Returns:
-        `given`, a checkpoint or '', where it is afterwards.
+        `start`, with its checkpoint where it is afterwards.
+
+    Raises:
+        UserError: the disk refuses.
     """
-    folder = pathlib.Path(folder)
-    target, number = folder / name, 2
-    while target.exists():
-        target, number = folder / f'{name}-{number}', number + 1
-    target.mkdir()
-    others = [folder / name for name in (checkpoint.DESCRIPTION, 'best', *log.NAMES)]
-    for path in [*folder.glob('*.ckpt*'), *others]:
-        if path.exists():
-            shutil.move(path, target / path.name)
+    if not start.aside:
+        return start
+    target = os.path.join(folder, start.aside)
+    if move:
+        _move(folder, target)
+    here = os.path.abspath(folder)
+    if not start.prefix or os.path.dirname(os.path.abspath(start.prefix)) != here:
+        return start
+    prefix = os.path.join(target, os.path.basename(start.prefix))
+    origin = os.path.abspath(prefix)
+    return dataclasses.replace(start, prefix=prefix, origin=origin,
+                               facts=start.facts | {'started_from': origin})
+
+
+def _move(folder, target):
+    names = [name for name in sorted(os.listdir(folder)) if '.ckpt' in name]
+    try:
+        os.mkdir(target)
+        for name in (*names, checkpoint.DESCRIPTION, 'best', *log.NAMES):
+            if os.path.exists(os.path.join(folder, name)):
+                shutil.move(os.path.join(folder, name), os.path.join(target, name))
+    except OSError as error:
+        raise UserError(f'the earlier training in {folder} cannot be moved to {target}: '
+                        f'{error.strerror}; choose another --output') from None
     print(f'moved the earlier training in {folder} to {target}')
-    inside = given and os.path.abspath(os.path.dirname(given)) == os.path.abspath(folder)
-    return os.path.join(target, os.path.basename(given)) if inside else given
 
 
 def restore(start: Start, trainer: Trainer) -> str:

@@ -1,7 +1,9 @@
 """Several devices and several processes take the steps that one device takes."""
+import contextlib
 import json
 import os
 import pathlib
+import re
 import socket
 import subprocess
 import sys
@@ -57,6 +59,14 @@ def _start(records, result, kind, accumulate=1, devices=1, model='Plain', config
     )
 
 
+def _free_ports(count):
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(('127.0.0.1', 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
 def _end(*processes):
     for process in processes:
         text, _ = process.communicate(timeout=240)
@@ -96,12 +106,7 @@ def test_accumulation_equals_the_large_batch(records, alone, tmp_path):
 
 
 def test_two_processes_equal_one(records, alone, tmp_path):
-    ports = []
-    for _ in range(2):
-        with socket.socket() as free:
-            free.bind(('127.0.0.1', 0))
-            ports.append(free.getsockname()[1])
-    workers = [f'127.0.0.1:{port}' for port in ports]
+    workers = [f'127.0.0.1:{port}' for port in _free_ports(2)]
     _end(
         *[
             _start(
@@ -120,15 +125,42 @@ def test_two_processes_equal_one(records, alone, tmp_path):
     assert not (tmp_path / 'worker1.npz').exists()
 
 
-@pytest.mark.parametrize('text', [
-    '', '{}', '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
-    '{"cluster": {"worker": "a:1"}, "task": {"type": "worker", "index": 0}}'])
-def test_a_cluster_that_is_not_described(monkeypatch, text):
+def _config(workers, kind='worker', index=0, **cluster):
+    return json.dumps({'cluster': {'worker': workers} | cluster,
+                       'task': {'type': kind, 'index': index}})
+
+
+@pytest.mark.parametrize('text, message', [
+    ('', 'is not set'),
+    ('{', 'is no JSON (Expecting property name'),
+    ('[]', 'lacks "cluster" or "task"'),
+    ('{"cluster": {}, "task": {}}', 'lists nothing in "cluster"'),
+    (_config(['a:1'], chief=['b:1']), 'lists worker, chief in "cluster", but all machines'),
+    (_config('a:1'), 'has no list of workers'),
+    (_config(['a:1', 'b']), "lists the worker 'b', which is no HOST:PORT"),
+    (_config(['a:1', 'a:1']), 'lists a worker twice'),
+    (_config(['a:1'], 'chief'), "has the task type 'chief' for \"worker\""),
+    (_config(['a:1'], index=1), 'has the task index 1 and 1 workers, counted from 0'),
+    (_config(['a:1'], index=None), 'has the task index None'),
+])
+def test_a_cluster_that_is_not_described(monkeypatch, text, message):
     monkeypatch.setenv('TF_CONFIG', text)
-    with pytest.raises(
-        distribution.DistributionError, match='needs the environment variable TF_CONFIG, such as'
-    ):
+    with pytest.raises(distribution.DistributionError,
+                       match=f"TF_CONFIG {re.escape(message)}.*; it has to be such as"):
         distribution.strategy('multi_worker')
+
+
+def test_a_worker_alone_says_for_whom_it_waits_and_gives_up(capsys):
+    workers = [f'localhost:{port}' for port in _free_ports(2)]
+    with pytest.raises(distribution.DistributionError,
+                       match=rf'^worker 1 \({workers[1]}\) did not start within 0.005 minutes'):
+        distribution._wait_for_others(workers, 0, patience=.3, pause=.1)
+    assert capsys.readouterr().out == f'worker 0 is waiting for worker 1 ({workers[1]})\n'
+    with socket.create_server(('', int(workers[1][10:]))):
+        distribution._wait_for_others(workers, 0)
+        with pytest.raises(distribution.DistributionError,
+                           match='worker 1 cannot listen at .* Address already in use'):
+            distribution._wait_for_others(workers, 1)
 
 
 def test_one_device_is_the_default_strategy():

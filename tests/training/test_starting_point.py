@@ -34,13 +34,14 @@ def _trained(folder, mode, step=10, **more):
 
 
 def _choose(mode, folder='out', given='', restart=False, classes=('a', 'b')):
-    return starting_point.choose(mode, SPEC, folder, given, restart, classes)
+    start = starting_point.choose(mode, SPEC, folder, given, restart, classes)
+    return starting_point.make_room(start, folder)
 
 
 def test_from_scratch():
     start = _choose(SCRATCH)
     assert (start.spec, start.prefix, start.step, start.resumed) == (SPEC, None, 0, False)
-    assert start.facts == _facts(SCRATCH) | {'started_from': None} and os.path.isdir('out')
+    assert start.facts == _facts(SCRATCH) | {'started_from': None}
 
 
 def test_from_scratch_takes_no_checkpoint():
