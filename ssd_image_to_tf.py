@@ -24,6 +24,7 @@ with quiet():
     from utils import threads
     from utils.errors import DataError
     from utils.progress import Progress
+    from utils.text import plain
 
 _SHOWN = 20  # lines of a kind, or names, that are shown at most
 FOUND = 'found'  # the value of classes_file that takes the names of the annotations
@@ -48,7 +49,7 @@ def convert(output: str, subsets: Sequence[sources.Subset], classes: tuple[str, 
     """Writes one record folder; UserError if nothing can be used, which changes nothing."""
     images = list(dict.fromkeys((one.source, image_id) for one in subsets for image_id in one.ids))
     _refuse_namesakes({source for source, _ in images})
-    labels = [_plain(one.label) for one in subsets]
+    labels = [plain(one.label) for one in subsets]
     print(f'{output}: {len(images)} images of {", ".join(labels)}')
 
     # 2 examples: image and objects, read and checked by threads (decoding releases Python's lock)
@@ -88,7 +89,7 @@ def select(config: Config) -> list[sources.Subset]:
     else:
         subsets, notes = sources.listed(origins, words(config.image_set))
     for line in notes:
-        print(_plain(line))
+        print(plain(line))
     return subsets
 
 
@@ -195,21 +196,16 @@ def _example(source, image_id, classes) -> Converted:
         found = source.read(image_id)
         image = encoded_image.read(found.image)
     except DataError as error:
-        return Converted(None, None, [_plain(error)])
+        return Converted(None, None, [plain(error)])
     note = ''
     if found.size not in (None, (image.height, image.width)):
         note = (f'{found.where}: size {found.size[1]} x {found.size[0]}, but the image has '
                 f'{image.width} x {image.height}')
     objects = annotations.usable(found.objects, image.height, image.width, classes, found.where)
-    item = tfrecord.example(image.encoded, image.height, image.width, _plain(found.image.name),
-                            _plain(f'{source.name}/{image_id}'), objects, classes)
-    refused = [_plain(line) for line in found.refused + objects.refused]
-    return Converted(item, objects, refused, image.reencoded, _plain(note))
-
-
-def _plain(text) -> str:
-    """One line of UTF-8, whatever the names in annotations hold."""
-    return ' '.join(str(text).splitlines()).encode(errors='backslashreplace').decode()
+    item = tfrecord.example(image.encoded, image.height, image.width, plain(found.image.name),
+                            plain(f'{source.name}/{image_id}'), objects, classes)
+    refused = [plain(line) for line in found.refused + objects.refused]
+    return Converted(item, objects, refused, image.reencoded, plain(note))
 
 
 class Report:
@@ -240,7 +236,7 @@ class Report:
         self._reencoded += item.reencoded
         self._clipped += item.objects.clipped
         self._empty += not len(item.objects.labels)
-        self._unknown.update(_plain(name) for name in item.objects.unknown)
+        self._unknown.update(plain(name) for name in item.objects.unknown)
         for label in set(item.objects.labels):
             mine, count = item.objects.labels == label, self._counts[self._classes[label - 1]]
             count[0] += 1

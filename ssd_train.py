@@ -8,6 +8,7 @@ started again, it goes on.
 """
 import contextlib
 import fnmatch
+import math
 
 from configs import Config, detection_settings, load
 from utils.choices import STEP1
@@ -49,15 +50,16 @@ def main() -> int:
 def train(config: Config, spec: BackboneSpec, folder: str, strategy: tf.distribute.Strategy) -> int:
     """Trains, with the chief's results in `folder`; returns the exit code."""
     share = distribution.share(strategy, config.batch_size, config.accumulate)
-    schedule = Schedule(config.learning_rate * config.batch_size / 32, config.max_steps,
-                        config.schedule, config.warmup_steps,
-                        parse_drops(config.learning_rate_drops, config.max_steps))
 
     # 1 data preparation: what the records hold, and where the weights come from
     index = tfrecord.read_index(config.train_records)
     with damage.named(index):
         tfrecord.check_objects(index)
     held_out = _held_out(config.eval_records, index)
+    max_steps = math.ceil(config.epochs * index.images / config.batch_size) or config.max_steps
+    schedule = Schedule(config.learning_rate * config.batch_size / 32, max_steps,
+                        config.schedule, config.warmup_steps,
+                        parse_drops(config.learning_rate_drops, max_steps))
     distribution.say(strategy, f'{index.images} training images, {len(index.classes)} classes, '
                                f'from {config.train_records}')
     start = starting_point.choose(config.training_mode, spec, folder, config.checkpoint,
@@ -109,17 +111,17 @@ def train(config: Config, spec: BackboneSpec, folder: str, strategy: tf.distribu
     chief = distribution.is_chief(strategy)  # the other workers compute, and write nothing
     keeper = Keeper(trainer, folder, config.keep_checkpoints, start.facts)
     if chief:
-        log = Log(folder, start.step, max_steps=config.max_steps, batch_size=config.batch_size,
+        log = Log(folder, start.step, max_steps=max_steps, batch_size=config.batch_size,
                   classes=index.classes, strategy=strategy)
         log.settings({'started_from': start.origin or 'nothing', 'first_step': start.step}
                      | vars(config))
     unchecked, stopped = [], ''  # steps whose loss nobody has looked at; why the training stops
     with StopRequest() as request, damage.named(index), distribution.loss_named(strategy):
-        for step, batch in zip(range(start.step + 1, config.max_steps + 1), batches, strict=False):
+        for step, batch in zip(range(start.step + 1, max_steps + 1), batches, strict=False):
             scalars = trainer.train_step(batch, stop=bool(request.name))
             unchecked.append((step, scalars, batch['ids']))
             stopped = distribution.stop_reason(strategy, request.name, scalars['stop'])
-            last = step == config.max_steps or bool(stopped)
+            last = step == max_steps or bool(stopped)
             log_now, save_now, evaluate_now = (
                 last or step % every == 0
                 for every in (config.log_every, config.save_every, config.eval_every))
@@ -142,6 +144,8 @@ def train(config: Config, spec: BackboneSpec, folder: str, strategy: tf.distribu
         log.curves()
     distribution.say(strategy, f'stopped by {stopped} at step {trainer.step}, saved in {folder}; '
                                'the same command goes on from there' if stopped else
+                     f'nothing done: {folder} is at step {trainer.step} already; raise --max_steps '
+                     'or --epochs to go on' if start.step >= max_steps else
                      f'finished at step {trainer.step}; checkpoints are in {folder}')
     return 130 if stopped else 0
 

@@ -31,7 +31,17 @@ _UNFINISHED = '.writing-'
 SHIPPED = 'shipped'  # subfolder of `default_folder` with weights that come with the repository
 REPOSITORY = pathlib.Path(__file__).resolve().parents[1]
 MOMENTUM = '/Momentum'  # what SGD's slots add to a variable's name
+_OBJECTS = '_CHECKPOINTABLE_OBJECT_GRAPH'
 AVERAGE = '/ExponentialMovingAverage'  # what tf.train.ExponentialMovingAverage adds
+
+
+# Ending of a file that is no checkpoint -> what it is.
+_FORMATS = {
+    'saved_model.pb': 'an exported SavedModel', '.pb': 'a frozen graph (GraphDef)',
+    '.h5': 'a file of Keras weights', '.hdf5': 'a file of Keras weights',
+    '.keras': 'a Keras model', '.pth': 'a PyTorch checkpoint', '.pt': 'a PyTorch checkpoint',
+    '.tflite': 'an exported TFLite model', '.onnx': 'an exported ONNX model',
+    '.npz': 'a NumPy archive', '.safetensors': 'a file of safetensors'}
 
 
 @dataclasses.dataclass
@@ -87,14 +97,31 @@ def find(path: Path) -> str:
     if os.path.isdir(path):
         prefix = newest(path) or newest(os.path.join(path, SHIPPED))
         if prefix is None:
-            raise CheckpointError(f'no checkpoint in {path} (looked for *.ckpt*.index)')
+            raise CheckpointError(_foreign(path) or
+                                  f'no checkpoint in {path} (looked for *.ckpt*.index)')
         return prefix
     prefix = re.sub(r'\.(index|data-\d{5}-of-\d{5}|meta)$', '', path)
     # A V1 checkpoint is one file.
     if not os.path.exists(prefix + '.index') and not os.path.isfile(prefix):
         raise CheckpointError(f'no checkpoint at {path} (looked for {prefix}.index)')
     check_path(prefix)
+    if not os.path.exists(prefix + '.index') and (mistake := _foreign(prefix)):
+        raise CheckpointError(mistake)
     return prefix
+
+
+def _foreign(path):
+    """The message about a file or folder that holds a network in another format; '' for others."""
+    names = os.listdir(path) if os.path.isdir(path) else [os.path.basename(path)]
+    kind = next((kind for ending, kind in _FORMATS.items()
+                 if any(name.lower().endswith(ending) for name in names)), '')
+    if not kind and os.path.isdir(path):
+        kind = next((f'a checkpoint of another name ({name}), perhaps of TensorFlow 2 or Keras'
+                     for name in names if name.endswith('.index')), '')
+    if not kind:
+        return ''
+    return (f'{path} is {kind}; wanted is a checkpoint of ssd_train.py or slim: model.ckpt-1000 '
+            'beside its .index and .data files, or their folder')
 
 
 def newest(folder: Path) -> str | None:
@@ -174,6 +201,10 @@ def read(prefix: Path, published_too: bool = False) -> typing.Any:
     except (tf.errors.OpError, ValueError, RuntimeError, IndexError) as error:
         raise CheckpointError(f'{prefix} is not a readable checkpoint: '
                               f'{str(error).splitlines()[0]}') from None
+    if _OBJECTS in names:
+        raise CheckpointError(f'{prefix} is an object-based checkpoint of TensorFlow 2 (tf.train.'
+                              'Checkpoint or Keras); only checkpoints of named variables are read, '
+                              'as ssd_train.py, slim and TensorFlow 1 write them')
     if not published_too and (ssd := published.recognise(names)):
         raise CheckpointError(f'{prefix} is {ssd.name}, an SSD of another project; '
                               f'convert it once: python3 -m checkpoints.convert {prefix} OUTPUT')
@@ -220,7 +251,8 @@ def variable_name(variable: tf.Variable) -> str:
 
 def restore(variables: Iterable[tf.Variable], prefix: Path,
             derive: Mapping[str, tuple[str, Callable]] | None = None,
-            scope: str = '', averages: bool = False) -> Restored:
+            scope: str = '', averages: bool = False,
+            merge: Mapping[str, Callable] | None = None) -> Restored:
     """Assigns from a checkpoint every variable whose name and shape fit; the others stay.
 
     Args:
@@ -229,7 +261,10 @@ def restore(variables: Iterable[tf.Variable], prefix: Path,
         derive: variable name -> (name in the checkpoint, function of its array), for variables
             without a namesake.
         scope: only variables whose names start with it.
-        averages: take a variable's moving average where the checkpoint holds one.
+        averages: take a variable's moving average where the checkpoint holds one; where it holds
+            nothing else, that is taken in any case.
+        merge: variable name -> function of (array of the checkpoint, the variable's present array),
+            which returns what to assign, or None for nothing.
 
     Raises:
         CheckpointError: the checkpoint is not readable.
@@ -248,6 +283,9 @@ def restore(variables: Iterable[tf.Variable], prefix: Path,
         used |= {name, source}
         value = tensor(reader, prefix, source)
         value = transform(value) if transform else value
+        if merge and name in merge and (value := merge[name](value, variable.numpy())) is None:
+            result.mismatched.append(f'{name} of other classes')
+            continue
         no_number = f'{value.dtype} ' if value.dtype.kind in 'OSUc' else ''
         if no_number or value.shape != tuple(variable.shape):
             result.mismatched.append(
@@ -261,9 +299,9 @@ def restore(variables: Iterable[tf.Variable], prefix: Path,
 
 def _source(name, shapes, derive, averages):
     """What a variable is restored from: (name in the checkpoint, function of its array or None)."""
-    if name not in shapes:
-        return derive.get(name, (name, None))
-    return name + AVERAGE if averages and name + AVERAGE in shapes else name, None
+    if name + AVERAGE in shapes and (averages or name not in shapes):
+        return name + AVERAGE, None
+    return (name, None) if name in shapes else derive.get(name, (name, None))
 
 
 def tensor(reader: typing.Any, prefix: Path, name: str) -> np.ndarray:

@@ -7,9 +7,11 @@ import types
 from argparse import SUPPRESS
 from collections.abc import Sequence
 
+from configs.aliases import ALIASES
 from configs.keys import Value, read
 from utils.command_line import Parser
 from utils.errors import UserError, nearest
+from utils.report import version
 
 # Script -> the config modules that it reads, in this order; a later module's value wins.
 SCRIPTS = {
@@ -22,8 +24,6 @@ SCRIPTS = {
 }
 # Key -> the only script that uses it; others that read its module accept it, but do not list it.
 USED_BY = {'training_mode': 'ssd_train'}
-# Other word for a key -> the key; or a sentence, which is the answer to that word.
-ALIASES = {'threshold': 'score_threshold'}
 _EPILOG = ('Defaults stand in configs/: edit them there, or give --key=value. Exit code: 0 for '
            'success, 2 for a mistake, which one line explains, 130 for an interruption.')
 
@@ -63,7 +63,9 @@ def load(script: str, argv: Sequence[str] | None = None, positional: str = '',
         for name in (name for name, key in found.items() if keys[name] is key):
             hidden = {} if USED_BY.get(name, script) == script else {'help': SUPPRESS}
             group.add_argument(f'--{name}', **(keys[name].entry() | hidden))
-    words = [_resolved(word) for word in (sys.argv[1:] if argv is None else argv)]
+    words = [_resolved(word, keys) for word in (sys.argv[1:] if argv is None else argv)]
+    parser.add_argument('--version', action='version',
+                        version=version() if '--version' in words else '')
     namespace, rest = parser.parse_known_args(words)
     given = vars(namespace)
     for word in rest:
@@ -91,10 +93,13 @@ def comparable_settings(config: Config, script: str) -> dict[str, Value]:
             if not isinstance(value, str) or keys[name].choices}
 
 
-def _resolved(word):
-    """Replaces an alias in a word such as --alias=value."""
-    name, *value = word.split('=', maxsplit=1)
-    meant = ALIASES.get(name[2:], '') if name.startswith('--') else ''
+def _resolved(word, keys):
+    """Replaces dashes in a key, and a word of other tools, such as in --batch-size or --lr=0.1."""
+    if not word.startswith('--'):
+        return word
+    name, *value = word[2:].split('=', maxsplit=1)
+    name = name.replace('-', '_')
+    meant = name if name in keys else ALIASES.get(name, name)
     if ' ' in meant:
-        raise UserError(f'{name}: {meant}')
-    return '='.join([f'--{meant}', *value]) if meant else word
+        raise UserError(f'--{name}: {meant}')
+    return '='.join([f'--{meant if meant in keys else name}', *value])

@@ -40,6 +40,10 @@ sync_batch_norm = False
 # Training stops after this step; steps of an earlier stage do not count. [integer >= 1]
 max_steps = 120000
 
+# Training stops when each training image was seen this many times; replaces max_steps. 0:
+# max_steps counts. [number >= 0]
+epochs = 0.0
+
 # Learning rate at batch size 32; it is multiplied by batch_size / 32 (ssd_pascal.py: 0.001 at
 # 32). [number > 0]
 learning_rate = 0.001

@@ -9,6 +9,7 @@ import numpy as np
 from detection.objects import DetectedObject
 from utils import files
 from utils.errors import DataError
+from utils.text import plain
 
 
 def colour(label: int) -> tuple[int, int, int]:
@@ -55,7 +56,7 @@ def draw_box(image: np.ndarray, corners: np.ndarray, text: str, rgb: tuple[int, 
 
 def _draw_text(image, text, row, left, rgb, below=False, weight=1.):
     """Text on a strip of colour rgb that stays inside the image: above a row, or below it."""
-    height, width = image.shape[:2]
+    text, (height, width) = plain(text), image.shape[:2]
     size = weight * max(0.35, min(height, width) / 900)
     (text_width, text_height), base = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size, 1)
     strip = text_height + base + 2
@@ -77,7 +78,7 @@ def save_image(path: str | os.PathLike, image: np.ndarray) -> None:
         DataError: the format is not known or does not hold the image, or the disk refuses.
     """
     try:
-        good, encoded = cv2.imencode(os.path.splitext(path)[1],
+        good, encoded = cv2.imencode(plain(os.path.splitext(path)[1]),
                                      cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
     except cv2.error:
         raise DataError(f'{path} cannot be written: OpenCV knows no format of that ending; '

@@ -17,6 +17,7 @@ import numpy as np
 from datasets import MOST_PIXELS, shapes
 from utils import threads
 from utils.errors import DataError
+from utils.text import is_plain, plain
 
 # What counts as an image in a folder. A file that is given by its name may have any ending.
 ENDINGS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.gif', '.jp2', '.ppm',
@@ -266,7 +267,7 @@ def open_source(text: str) -> ImageFiles | Video:
         stem = os.path.basename(os.path.abspath(text)) or 'images'
         return ImageFiles(_in_folder(text), text, stem, several=True)
     if os.path.isfile(text):
-        if cv2.haveImageReader(text) or text.lower().endswith(ENDINGS):
+        if text.lower().endswith(ENDINGS) or is_plain(text) and cv2.haveImageReader(text):
             return ImageFiles([text], text, _stem(text), several=False)
         return Video(text, _stem(text), path=text)
     if text.isdecimal():
@@ -334,6 +335,9 @@ def _opened(path):
     # FFmpeg draws some texts as videos, and takes others for lists of further files.
     if _CONTROLS.isdisjoint(start) and not start.startswith(_RAW_PIXELS):
         raise DataError(_unreadable(path))
+    if not is_plain(path):
+        raise DataError(f'{plain(path)} is no image; OpenCV opens no video whose path is no valid '
+                        'UTF-8: rename it')
     capture = cv2.VideoCapture(path)
     width, height = (int(capture.get(key))
                      for key in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))

@@ -9,6 +9,7 @@ import numpy as np
 
 from detection import drawing
 from utils.errors import UserError
+from utils.text import plain
 
 _ESCAPE = 27
 _LARGEST = (900, 1600)  # height and width in pixels: below those of most screens
@@ -36,11 +37,13 @@ class Window:
         if not has_display():
             raise Unavailable('there is no display')
         try:
-            cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
+            self._title = plain(title)
+            cv2.namedWindow(self._title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO
+                            | cv2.WINDOW_GUI_NORMAL)
         except cv2.error:
             raise Unavailable('this OpenCV has no windows; install opencv-python instead of '
                               'opencv-python-headless to see one') from None
-        self._title, self._sized, self._times = title, False, collections.deque(maxlen=30)
+        self._sized, self._times = False, collections.deque(maxlen=30)
 
     def show(self, image: np.ndarray) -> bool:
         """Shows a frame and the frame rate; False after q, Escape, or when the window is closed."""

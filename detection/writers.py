@@ -21,6 +21,7 @@ from detection.objects import DetectedObject
 from utils import files
 from utils.command_line import words
 from utils.errors import DataError
+from utils.text import is_plain, plain
 
 # Endings of an output file. Others that OpenCV writes are images.
 _FORMAT_OF = {'.mp4': 'video', '.json': 'json', '.jsonl': 'json', '.xml': 'xml'}
@@ -112,7 +113,7 @@ def _format_of_file(output):
         return ''
     if ending in _FORMAT_OF:
         return _FORMAT_OF[ending]
-    if not cv2.haveImageWriter('a' + ending):
+    if not cv2.haveImageWriter('a' + plain(ending)):
         raise DataError(f'output {output}: nothing here writes {ending}; use .png or .jpg, .mp4, '
                         '.jsonl, .xml, or a folder (end it with a slash)')
     return 'image'
@@ -232,7 +233,7 @@ def _save_xml(path, result):
     boxes = voc_xml.whole_pixels(corners, height, width).tolist()
     objects = [(found.name, box, False) for found, box in zip(result.objects, boxes, strict=True)]
     text = voc_xml.annotation(os.path.basename(item.path), height, width, objects)
-    with files.writing(path), open(path, 'w', encoding='utf-8') as file:
+    with files.writing(path), open(path, 'w', encoding='utf-8', errors='backslashreplace') as file:
         file.write(text)
 
 
@@ -291,6 +292,10 @@ class _Mp4:
         with files.writing(self._path), open(self._path, 'wb'):  # says why, as OpenCV would not
             pass
         # MPEG-4 cannot express some fractional rates beyond 65, as those of phones' slow motion.
+        if not is_plain(self._path):
+            os.remove(self._path)
+            raise DataError(f'{plain(self._path)}: OpenCV writes no video to a path of no valid '
+                            'UTF-8; name another --output')
         for rate in (self._rate, float(round(self._rate))):
             self._writer = cv2.VideoWriter(self._path, cv2.VideoWriter_fourcc(*'mp4v'), rate,
                                            (width, height))

@@ -175,9 +175,9 @@ def _read_images(folder, ids):
     images = {}
     for image in ids:
         try:
-            data = cv2.imread(str(voc.image_path(folder, image)),
-                              cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-        except DataError:
+            data = cv2.imdecode(np.fromfile(voc.image_path(folder, image), np.uint8),
+                                cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        except (DataError, OSError, cv2.error):
             continue
         if data is not None:
             images[image] = cv2.cvtColor(data, cv2.COLOR_BGR2RGB)

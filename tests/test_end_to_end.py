@@ -276,10 +276,13 @@ def test_loop_logs_saves_evaluates_and_ends(tiny_network, capsys):
     assert re.findall(r'^step (\d+)/7 ', text, re.MULTILINE) == ['2', '4', '6', '7']
     assert re.findall(r'^saved loop/model.ckpt-(\d+)', text, re.MULTILINE) == ['3', '4', '6', '7']
     assert re.findall(r'^step (\d+): mAP', text, re.MULTILINE) == ['4', '7']
+    assert _train('from_scratch', 9, '--output=passes', '--epochs=0.5') == 0
+    assert 'finished at step 3' in capsys.readouterr().out  # half of 10 images, 2 a step
     # A finished training does nothing.
     assert _train(*arguments) == 0
     text = capsys.readouterr().out
-    assert 'finished at step 7' in text and 'saved' not in text and 'mAP' not in text
+    assert 'nothing done: loop is at step 7 already; raise --max_steps' in text
+    assert 'saved' not in text and 'mAP' not in text
 
 
 def test_a_failed_evaluation_costs_no_step(tiny_network, capsys):

@@ -207,9 +207,13 @@ def restore(start: Start, trainer: Trainer) -> str:
         return (f'resumed {start.prefix} at step {trainer.step} '
                 f'(it started from {start.origin or "nothing"})')
     imagenet = start.spec.imagenet
+    ours = start.facts['classes']
+    theirs = checkpoint.read_description(start.prefix).get('classes')
+    merge = {checkpoint.variable_name(v): _rows(ours, theirs) for v in trainer.model.variables
+             if '/logits/' in v.name} if theirs not in (None, ours) else {}
     result = checkpoint.restore(
         trainer.model.variables, start.prefix, imagenet.derive,
-        scope=imagenet.scope + '/' if start.imagenet else '', averages=True)
+        scope=imagenet.scope + '/' if start.imagenet else '', averages=True, merge=merge)
     trainer.start_average()
     if not result.restored:
         raise CheckpointError(f'{start.prefix} holds no variable of {start.spec.name} (scope '
@@ -217,4 +221,44 @@ def restore(start: Start, trainer: Trainer) -> str:
     if start.imagenet and (result.fresh or result.mismatched):
         raise CheckpointError(f'{start.prefix} does not fill the backbone, which step 1 freezes.\n'
                               f'{result.summary()}')
-    return result.summary()
+    return '\n'.join([result.summary(), *_about_classes(ours, theirs, start.imagenet)])
+
+
+def _about_classes(ours, theirs, imagenet):
+    """Lines on the heads of a checkpoint's classes."""
+    if imagenet or theirs == ours:
+        return []
+    if theirs is None:
+        return ['  the checkpoint does not name its classes: heads of the same shape are taken as '
+                'they are']
+    kinds = {'known from the checkpoint': [name for name in ours if name in theirs],
+             'start fresh': [name for name in ours if name not in theirs],
+             'of the checkpoint, left out': [name for name in theirs if name not in ours]}
+    return [f'  {len(names)} classes {what}: {_short(names)}' for what, names in kinds.items()
+            if names]
+
+
+def _rows(ours, theirs):
+    """A function for checkpoints.io.restore: class scores go by the names of the classes.
+
+    The kernels and biases of a head end in [boxes of a cell * (background and classes)].
+
+    Args:
+        ours: names of labels 1, 2, ... of the training.
+        theirs: those of the checkpoint.
+    """
+    pairs = [(label, theirs.index(name) + 1) for label, name in enumerate(ours, 1)
+             if name in theirs]
+
+    def merged(value, fresh):
+        boxes = fresh.shape[-1] // (len(ours) + 1)
+        if value.shape != (*fresh.shape[:-1], boxes * (len(theirs) + 1)):
+            return value  # of another network
+        if not pairs:
+            return None if value.shape == fresh.shape else value
+        to, source = zip((0, 0), *pairs, strict=True)
+        rows = fresh.reshape(*fresh.shape[:-1], boxes, -1).copy()
+        rows[..., to] = value.reshape(*fresh.shape[:-1], boxes, -1)[..., source]
+        return rows.reshape(fresh.shape)
+
+    return merged

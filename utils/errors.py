@@ -17,5 +17,5 @@ class CheckpointError(UserError, ValueError):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Returns '; nearest: a, b' with the known words that are similar; '' if none is."""
-    near = difflib.get_close_matches(word, known, n=3, cutoff=0.4)
+    near = difflib.get_close_matches(word, known, n=3, cutoff=0.6)
     return f"; nearest: {', '.join(near)}" if near else ''

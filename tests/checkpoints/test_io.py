@@ -225,3 +225,31 @@ def test_description_of_something_else(tmp_path, text):
     with pytest.raises(CheckpointError,
                        match='model.json (is not readable JSON|does not describe a detector)'):
         checkpoint.read_description(tmp_path / 'model.ckpt-1')
+
+
+@pytest.mark.parametrize('name, kind', [
+    ('model.pb', r'a frozen graph \(GraphDef\)'), ('weights.H5', 'a file of Keras weights'),
+    ('ssd.pth', 'a PyTorch checkpoint'), ('detector.tflite', 'an exported TFLite model'),
+    ('saved/saved_model.pb', 'an exported SavedModel'),
+    ('tf2/ckpt-1.index', r'a checkpoint of another name \(ckpt-1.index\), perhaps of TensorF')])
+def test_other_formats_are_named(tmp_path, name, kind):
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text('x')
+    given = path if path.parent == tmp_path else path.parent
+    with pytest.raises(CheckpointError, match=f'^{given} is {kind}.*; wanted is a checkpoint of'):
+        checkpoint.find(given)
+
+
+def test_an_object_based_checkpoint_is_named(tmp_path):
+    prefix = tf.train.Checkpoint(v=tf.Variable(1.)).write(str(tmp_path / 'model.ckpt-1'))
+    with pytest.raises(CheckpointError, match='is an object-based checkpoint of TensorFlow 2'):
+        checkpoint.read(prefix)
+
+
+def test_a_checkpoint_of_averages_alone(tmp_path):
+    prefix = checkpoint.save(
+        tmp_path, 1, {'net/weights/ExponentialMovingAverage': np.full([2, 3], 7)})
+    variables = _variables(net__weights=(2, 3))
+    assert checkpoint.restore(variables, prefix).restored == ['net/weights']
+    assert variables[0].numpy().tolist() == [[7, 7, 7]] * 2

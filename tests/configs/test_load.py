@@ -99,12 +99,28 @@ def test_paths(monkeypatch):
     assert configs.load('ssd_image_to_tf', []).voc == ('/home/me/x',)
 
 
-def test_aliases(monkeypatch):
+def test_aliases():
     assert configs.load('ssd_demo', ['--threshold=.3']).score_threshold == .3
     assert configs.load('ssd_demo', ['--threshold', '.3']).score_threshold == .3
-    monkeypatch.setitem(configs.ALIASES, 'lr', 'the learning rate is --learning_rate')
-    with pytest.raises(configs.UserError, match='^--lr: the learning rate is --learning_rate$'):
-        configs.load('ssd_train', ['--lr=3'])
+    assert configs.load('ssd_train', ['--lr', '0.5', '--batch-size=4']).batch_size == 4
+    with pytest.raises(configs.UserError, match='^--resume: no key is needed: the same command'):
+        configs.load('ssd_train', ['--resume'])
+    with pytest.raises(configs.UserError, match="unknown key 'lr' "):
+        configs.load('ssd_test', ['--lr=3'])
+
+
+def test_every_alias_is_a_key_of_some_script_or_a_sentence():
+    known = {key for modules in configs.SCRIPTS.values() for name in modules
+             for key in keys.read(name)[1]}
+    words = configs.ALIASES.items()
+    assert [word for word, meant in words if ' ' not in meant and meant not in known] == []
+    assert not known & set(configs.ALIASES)
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit) as end:
+        configs.load('ssd_train', ['--version'])
+    assert end.value.code == 0 and ' tensorflow 2.' in ' '.join(capsys.readouterr().out.split())
 
 
 def test_settings_that_runs_are_compared_by():

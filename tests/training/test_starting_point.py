@@ -181,3 +181,24 @@ def test_a_classifier_fills_the_backbone_with_its_averages(mode):
     text = starting_point.restore(start, trainer)
     assert [v.numpy().tolist() for v in variables] == [[1, 1], [7, 9], [5, 5]]
     assert 'restored 2 variables' in text
+
+
+def test_class_rows_go_by_name():
+    merged = starting_point._rows(['pear', 'apple'], ['apple', 'plum', 'pear'])
+    theirs = np.arange(16.).reshape(2, 8)  # two boxes of a cell: background, apple, plum, pear
+    fresh = -np.ones([2, 6])
+    assert merged(theirs, fresh).tolist() == [[0, 3, 1, 4, 7, 5], [8, 11, 9, 12, 15, 13]]
+    merged = starting_point._rows(['pear', 'cherry'], ['pear'])
+    assert merged(np.arange(4.), -np.ones([6])).tolist() == [0, 1, -1, 2, 3, -1]
+    # Another number of boxes is another network: the shapes tell it.
+    assert merged(np.arange(6.), -np.ones([6])).tolist() == [0, 1, 2, 3, 4, 5]
+
+
+def test_heads_without_a_common_class_start_fresh():
+    merged = starting_point._rows(['cherry', 'plum'], ['pear', 'apple'])
+    assert merged(np.arange(6.), np.zeros([6])) is None
+    assert starting_point._about_classes(['b', 'c'], ['a', 'b'], False) == [
+        '  1 classes known from the checkpoint: b', '  1 classes start fresh: c',
+        '  1 classes of the checkpoint, left out: a']
+    assert starting_point._about_classes(['b'], ['b'], False) == []
+    assert 'does not name its classes' in starting_point._about_classes(['b'], None, False)[0]
