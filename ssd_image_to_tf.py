@@ -4,9 +4,9 @@
     python3 ssd_image_to_tf.py --voc=images --split=0.8 --classes_file=found
     python3 ssd_image_to_tf.py --coco=train2017.json,val2017.json --coco_images=train2017,val2017
 
-Lists named train and trainval become tfrecords_train/, val and test tfrecords_test/. What cannot be
-used is left out and listed. An interrupted conversion leaves an earlier one as it was. Reads
-configs/config_convert.py.
+Lists named train, trainval or cat_train become tfrecords_train/, val and test tfrecords_test/. What
+cannot be used is left out and listed. An interrupted conversion leaves an earlier one as it was.
+Reads configs/config_convert.py.
 """
 import collections
 import typing
@@ -18,6 +18,7 @@ from utils.errors import UserError
 from utils.script import quiet, run
 
 with quiet():
+    import numpy as np
     import tensorflow as tf
 
     from datasets import annotations, encoded_image, sources, tfrecord, voc
@@ -28,6 +29,7 @@ with quiet():
 
 _SHOWN = 20  # lines of a kind, or names, that are shown at most
 FOUND = 'found'  # the value of classes_file that takes the names of the annotations
+_SMALLEST = 2  # pixels; a source whose boxes are all smaller does not mean pixels
 _UNDER_WAY = 64  # examples that are made or wait to be written, at most
 
 
@@ -41,11 +43,11 @@ def main() -> None:
 
     # 2 examples and 3 records
     for folder, some in folders.items():
-        convert(folder, some, classes, config.images_per_shard)
+        convert(folder, some, classes, config.images_per_shard, config.exif)
 
 
 def convert(output: str, subsets: Sequence[sources.Subset], classes: tuple[str, ...],
-            images_per_shard: int) -> None:
+            images_per_shard: int, exif: str = 'refuse') -> None:
     """Writes one record folder; UserError if nothing can be used, which changes nothing."""
     images = list(dict.fromkeys((one.source, image_id) for one in subsets for image_id in one.ids))
     _refuse_namesakes({source for source, _ in images})
@@ -53,7 +55,7 @@ def convert(output: str, subsets: Sequence[sources.Subset], classes: tuple[str, 
     print(f'{output}: {len(images)} images of {", ".join(labels)}')
 
     # 2 examples: image and objects, read and checked by threads (decoding releases Python's lock)
-    examples = threads.in_order(lambda image: _example(*image, classes), images, _UNDER_WAY)
+    examples = threads.in_order(lambda image: _example(*image, classes, exif), images, _UNDER_WAY)
 
     # 3 records: shards, the class list, and what was left out
     report, progress = Report(classes), Progress(len(images), 'images')
@@ -101,13 +103,12 @@ def destinations(subsets: Sequence[sources.Subset], output: str
     """
     grouped = collections.defaultdict(list)
     for one in subsets:
-        training = one.image_set in sources.TRAINING_SETS
-        grouped['tfrecords_train' if training else 'tfrecords_test'].append(one)
-    nameless = [one.source.path for one in subsets if not one.image_set]
+        grouped[f'tfrecords_{one.purpose}'].append(one)
+    nameless = [one.image_set or one.source.path for one in subsets if not one.purpose]
     if nameless and not output:
-        raise UserError(f'nothing in the name of {nameless[0]} or of its folder says train, val or '
-                        'test; name the records with --output=FOLDER, or split the images with '
-                        '--split=0.8')
+        raise UserError(f'nothing in the name {nameless[0]} or in that of its folder says train, '
+                        'val or test; name the records with --output=FOLDER, or split the images '
+                        'with --split=0.8')
     if output and len(grouped) > 1 and not nameless:
         raise UserError(f'output {output} is one folder, but there are images for training and for '
                         f'test ({", ".join(one.label for one in subsets)}); leave output empty, or '
@@ -181,20 +182,28 @@ class Converted(typing.NamedTuple):
         objects: its usable objects; None if the image cannot be used.
         refused: lines on what is left out.
         reencoded: whether its bytes are not those of the file.
+        rescaled: whether the image had 16 bits or transparent pixels.
         note: a line on what is odd, or ''.
+        source: its source's name.
+        largest: the largest side of its boxes, pixels; 0 without objects.
     """
     example: tf.train.Example | None
     objects: annotations.Objects | None
     refused: list[str]
     reencoded: bool = False
+    rescaled: bool = False
     note: str = ''
+    source: str = ''
+    largest: float = 0.
 
 
-def _example(source, image_id, classes) -> Converted:
+def _example(source, image_id, classes, exif) -> Converted:
     """One image and its annotation, read and checked."""
     try:
         found = source.read(image_id)
-        image = encoded_image.read(found.image)
+        if found.refused and not found.objects:  # no image without objects
+            raise DataError('; '.join(found.refused))
+        image = encoded_image.read(found.image, found.size, exif)
     except DataError as error:
         return Converted(None, None, [plain(error)])
     note = ''
@@ -205,7 +214,10 @@ def _example(source, image_id, classes) -> Converted:
     item = tfrecord.example(image.encoded, image.height, image.width, plain(found.image.name),
                             plain(f'{source.name}/{image_id}'), objects, classes)
     refused = [plain(line) for line in found.refused + objects.refused]
-    return Converted(item, objects, refused, image.reencoded, plain(note))
+    edges = np.array([one.edges for one in found.objects], float).reshape(-1, 2, 2)
+    largest = float(np.ptp(edges, axis=1).max(initial=0))
+    return Converted(item, objects, refused, image.reencoded, image.rescaled, plain(note),
+                     source.name, largest)
 
 
 class Report:
@@ -221,7 +233,8 @@ class Report:
         self.images = self.files = 0
         self.refused = []
         self._classes, self._notes = classes, []
-        self._empty = self._clipped = self._reencoded = 0
+        self._empty = self._clipped = self._reencoded = self._rescaled = 0
+        self._largest = {}  # source's name -> largest side of a box, pixels
         self._counts = {name: [0, 0, 0] for name in classes}  # images, objects, difficult
         self._unknown = collections.Counter()
 
@@ -234,6 +247,8 @@ class Report:
             return
         self.images += 1
         self._reencoded += item.reencoded
+        self._rescaled += item.rescaled
+        self._largest[item.source] = max(item.largest, self._largest.get(item.source, 0))
         self._clipped += item.objects.clipped
         self._empty += not len(item.objects.labels)
         self._unknown.update(plain(name) for name in item.objects.unknown)
@@ -247,7 +262,11 @@ class Report:
         """Why the records are good for neither training nor test; '' if they are."""
         if not self.images:
             return 'no usable image'
-        if self._empty < self.images or len(self.refused) == self.files:
+        for source, largest in self._largest.items():
+            if 0 < largest < _SMALLEST:
+                return (f'the largest box of {source} has {largest:.2g} pixels; boxes have to be '
+                        'in pixels, not in fractions of the image')
+        if self._empty < self.images:
             return ''
         if not self._unknown:
             return 'no usable object'
@@ -262,7 +281,8 @@ class Report:
         lines = [f'{"class":<{width}} images objects difficult',
                  *(f'{name:<{width}} {i:6d} {o:7d} {d:9d}' for name, (i, o, d) in rows.items()),
                  f'{self._empty} images without objects; {self._clipped} boxes clipped to the '
-                 f'image; {self._reencoded} images re-encoded as plain JPEG; '
+                 f'image; {self._reencoded} images re-encoded as plain JPEG'
+                 f'{f" ({self._rescaled} of 16 bits or transparent)" * bool(self._rescaled)}; '
                  f'{len(self.refused) - self.files} objects and {self.files} files refused']
         if self._unknown:
             lines.append(f'names that are not in the class list: {_counted(self._unknown)}')

@@ -31,6 +31,13 @@ split_seed = 1
 # the 20 classes of VOC, or the categories of the COCO file. [path]
 classes_file = ''
 
+# Images whose EXIF orientation turns them, where the size in the annotation does not tell whether
+# its boxes are of the turned image.
+#   refuse: left out and listed
+#   upright: the boxes are of the turned image, as most programs show it
+#   stored: the boxes are of the stored pixels, as in VOC
+exif = 'refuse'
+
 # Images per record file. [integer >= 1]
 images_per_shard = 500
 

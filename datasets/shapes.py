@@ -128,7 +128,8 @@ def coco_content(folder: str | os.PathLike, image_ids: Sequence[str]) -> dict[st
     categories = {name: 10 * number + 4 for number, name in enumerate(SHAPES)}
     images, rows = [], []
     for image_id in image_ids:
-        objects, (height, width) = voc.read_xml(folder, image_id)
+        found = voc.read_xml(folder, image_id)
+        objects, (height, width) = found.objects, found.size or (0, 0)
         images.append({'id': int(image_id), 'file_name': f'{image_id}.jpg', 'height': height,
                        'width': width})
         for item in objects:

@@ -9,9 +9,11 @@ from typing import NamedTuple
 from datasets import annotations, coco, voc
 from utils.errors import DataError
 
-TRAINING_SETS = ('train', 'trainval')
-# Words in the name of a COCO file: instances_train2017.json, or train/_annotations.coco.json.
-_SETS = ('trainval', 'train', 'minival', 'val', 'valid', 'test')
+# Words in the name of a list or file -> what its images are for: cat_train, Validation,
+# instances_train2017.json, train/_annotations.coco.json.
+_PURPOSES = {'train': 'train', 'trainval': 'train', 'training': 'train', 'val': 'test',
+             'valid': 'test', 'validation': 'test', 'minival': 'test', 'test': 'test',
+             'testing': 'test'}
 
 
 class Subset(NamedTuple):
@@ -19,6 +21,12 @@ class Subset(NamedTuple):
     source: annotations.Source
     image_set: str
     ids: list[str]
+
+    @property
+    def purpose(self) -> str:
+        """'train' or 'test', by the last word of the image set that says it; '' if none does."""
+        return next((_PURPOSES[word] for word in reversed(_words(self.image_set))
+                     if word in _PURPOSES), '')
 
     @property
     def label(self) -> str:
@@ -76,9 +84,13 @@ def named(files: Sequence[coco.Instances]) -> tuple[list[Subset], list[str]]:
 
 
 def _image_set(path: pathlib.Path) -> str:
-    words = re.split('[^a-z]+', path.stem.lower())
     folder = os.path.basename(os.path.dirname(os.path.abspath(path)))
-    return next((name for name in _SETS if name in words), folder if folder in _SETS else '')
+    return next((word for word in (*reversed(_words(path.stem)), folder.lower())
+                 if word in _PURPOSES), '')
+
+
+def _words(name):
+    return re.split('[^a-z]+', name.lower())
 
 
 def divided(origins: Sequence[annotations.Source], share: float, seed: int

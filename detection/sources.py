@@ -14,18 +14,11 @@ from collections.abc import Callable, Iterator, Sequence
 import cv2
 import numpy as np
 
-from datasets import MOST_PIXELS, shapes
+from datasets import MOST_PIXELS, encoded_image, shapes, voc
 from utils import threads
 from utils.errors import DataError
 from utils.text import is_plain, plain
 
-# What counts as an image in a folder. A file that is given by its name may have any ending.
-ENDINGS = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff', '.gif', '.jp2', '.ppm',
-           '.pgm', '.avif')
-# EXIF orientation 1, 2, ... 8 -> how the stored image becomes upright: transposed, then mirrored
-# along (y, x) where -1.
-_ORIENTATIONS = ((False, (1, 1)), (False, (1, -1)), (False, (-1, -1)), (False, (-1, 1)),
-                 (True, (1, 1)), (True, (1, -1)), (True, (-1, -1)), (True, (-1, 1)))
 # Frames per second where the source states none, or an impossible one: webcams say 90000, and MP4
 # has none below 0.005.
 _USUAL_RATE, _LOWEST_RATE, _HIGHEST_RATE = 25.0, 0.01, 1000.0
@@ -41,22 +34,7 @@ _Prepared = typing.TypeVar('_Prepared')
 
 def read(path: str | os.PathLike) -> np.ndarray:
     """An image file as uint8 RGB [H, W, 3], upright; DataError where it is missing or damaged."""
-    return _decode(path, cv2.IMREAD_COLOR_RGB)
-
-
-def _decode(path, flags):
-    try:
-        data = np.fromfile(path, np.uint8)
-    except OSError as error:
-        raise DataError(f'{path} cannot be read: {error.strerror}') from None
-    try:
-        # Not imread: it fills the missing part of a truncated JPEG with gray.
-        image = cv2.imdecode(data, flags)
-    except cv2.error:  # an empty file, or more pixels than OpenCV takes
-        image = None
-    if image is None:
-        raise DataError(f'{path} is no image that OpenCV reads, or a damaged one')
-    return image
+    return encoded_image.read_upright(path)
 
 
 def sample() -> tuple[str, np.ndarray]:
@@ -84,9 +62,9 @@ def _in_folder(folder):
 
 
 def _images(paths, subject):
-    found = [path for path in paths if path.lower().endswith(ENDINGS) and os.path.isfile(path)]
+    found = [path for path in paths if voc.is_image(path) and os.path.isfile(path)]
     if not found:
-        kinds = ', '.join(ENDINGS[:3])
+        kinds = ', '.join(voc.ENDINGS[:3])
         raise DataError(f'{subject} no images ({kinds}, ...), only others, such as '
                         f'{os.path.basename(paths[0])}' if paths else f'{subject} nothing')
     return found
@@ -115,22 +93,13 @@ def as_stored(path: str | os.PathLike, upright: np.ndarray,
     Returns:
         (height, width) of the stored image, and float64 [D, 4] corners in it.
     """
-    stored = _decode(path, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
-    transposed, (down, right) = _orientation(stored, upright)
+    transposed, (down, right) = encoded_image.orientation(path)
     ymin, xmin, ymax, xmax = np.asarray(boxes, np.float64).reshape(-1, 4).T
     ymin, ymax = (ymin, ymax) if down > 0 else (1 - ymax, 1 - ymin)
     xmin, xmax = (xmin, xmax) if right > 0 else (1 - xmax, 1 - xmin)
     corners = (xmin, ymin, xmax, ymax) if transposed else (ymin, xmin, ymax, xmax)
-    return stored.shape[:2], np.stack(corners, axis=1)
-
-
-def _orientation(stored, upright):
-    """The entry of _ORIENTATIONS between two images: what OpenCV did, whatever the file says."""
-    for transposed, (down, right) in _ORIENTATIONS:
-        turned = (stored.transpose(1, 0, 2) if transposed else stored)[::down, ::right]
-        if np.array_equal(turned, upright):
-            return transposed, (down, right)
-    raise ValueError('the two images are not of the same file')
+    height, width = upright.shape[:2]
+    return (width, height) if transposed else (height, width), np.stack(corners, axis=1)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -267,7 +236,7 @@ def open_source(text: str) -> ImageFiles | Video:
         stem = os.path.basename(os.path.abspath(text)) or 'images'
         return ImageFiles(_in_folder(text), text, stem, several=True)
     if os.path.isfile(text):
-        if text.lower().endswith(ENDINGS) or is_plain(text) and cv2.haveImageReader(text):
+        if voc.is_image(text) or is_plain(text) and cv2.haveImageReader(text):
             return ImageFiles([text], text, _stem(text), several=False)
         return Video(text, _stem(text), path=text)
     if text.isdecimal():

@@ -100,7 +100,10 @@ def read_ground_truths(folder: str | os.PathLike, image_set: str, classes: Seque
     labels = {name: label for label, name in enumerate(classes, start=1)}
     truths = {}
     for image in voc.image_ids(folder, image_set):
-        objects = [item for item in voc.read_xml(folder, image)[0] if item.name in labels]
+        found = voc.read_xml(folder, image)
+        if found.refused:
+            raise DataError(found.refused[0])
+        objects = [item for item in found.objects if item.name in labels]
         for item in objects:
             if not np.isfinite(item.edges).all():
                 raise DataError(f'{voc.annotation_path(folder, image)}: {item.name}: box '

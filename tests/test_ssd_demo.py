@@ -89,9 +89,9 @@ def test_folder_with_the_shipped_detector(room, monkeypatch, capsys, photograph)
     # The same box in JSON and XML.
     box = lines[0]['detections'][0]['box']
     np.testing.assert_allclose(box, [84, 62, 451, 517], atol=25)
-    objects, size = voc.read_xml('found', 'a')
-    assert size == (600, 512) and [item.name for item in objects] == ['person']
-    ymin, xmin, ymax, xmax = objects[0].edges
+    found = voc.read_xml('found', 'a')
+    assert found.size == (600, 512) and [item.name for item in found.objects] == ['person']
+    ymin, xmin, ymax, xmax = found.objects[0].edges
     np.testing.assert_allclose([xmin, ymin, xmax, ymax], box, atol=.51)
     assert cv2.imread('found/Annotations/a_2.png').shape == (600, 512, 3)
 

@@ -80,7 +80,7 @@ def _break(folder, what):
         ('no xml', 'Annotations/000001.xml: annotation is missing'),
         ('bad xml', 'Annotations/000001.xml: malformed XML'),
         ('truncated image', 'JPEGImages/000001.jpg: truncated JPEG'),
-        ('no number', 'Annotations/000001.xml: malformed XML'),
+        ('no number', 'Annotations/000001.xml: object 1 (circle): its ymin is missing'),
     ],
 )
 def test_bad_files_are_left_out_and_listed(folder, capsys, what, message):
@@ -193,7 +193,7 @@ def test_interrupted_conversion_leaves_the_older_one(folder, monkeypatch):
 
 def test_unwritable_output_is_one_line(folder):
     pathlib.Path('file').write_text('')
-    with pytest.raises(UserError, match='file/records cannot be written: Not a directory'):
+    with pytest.raises(UserError, match='folder file/records cannot be used: Not a directory'):
         _convert('file/records')
 
 
@@ -339,8 +339,8 @@ def test_coco_file_is_split(folder, monkeypatch):
     arguments = ['--coco=mine/annotations.json', '--coco_images=mine/images']
     with pytest.raises(
         UserError,
-        match='nothing in the name of mine/annotations.json or of its folder says train, val or '
-        'test',
+        match='nothing in the name mine/annotations.json or in that of its folder says train, '
+        'val or test',
     ):
         _main(monkeypatch, *arguments)
     _main(monkeypatch, *arguments, '--split=0.5')

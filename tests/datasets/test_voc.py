@@ -1,4 +1,6 @@
 """Annotations in VOC layout: coordinates, flags, and everything that can be wrong with a file."""
+import re
+
 import numpy as np
 import pytest
 
@@ -47,9 +49,9 @@ def test_read_xml(folder):
         ),
         OBJECT.format(name=' dog ', box=(5.5, 6, 7, 8), more='<difficult>0</difficult>'),
     )
-    objects, size = voc.read_xml(folder, 'a')
-    assert size == (50, 100)
-    assert objects == [
+    found = voc.read_xml(folder, 'a')
+    assert found.size == (50, 100)
+    assert found.objects == [
         voc_object('cat', (2, 1, 40, 30), True, False),
         voc_object('dog', (6, 5.5, 8, 7), False, False),
     ]
@@ -59,12 +61,70 @@ def test_boxes_of_parts_are_not_the_objects(folder):
     box = '<xmin>9</xmin><ymin>9</ymin><xmax>9</xmax><ymax>9</ymax>'
     part = f'<part><name>head</name><bndbox>{box}</bndbox></part>'
     _xml(folder, OBJECT.format(name='person', box=(1, 2, 30, 40), more=part))
-    assert voc.read_xml(folder, 'a')[0] == [voc_object('person', (2, 1, 40, 30))]
+    assert voc.read_xml(folder, 'a').objects == [voc_object('person', (2, 1, 40, 30))]
 
 
 def test_size_may_be_missing(folder):
-    _xml(folder, size='')
-    assert voc.read_xml(folder, 'a') == ([], None)
+    for size in ('', '<size><width>a</width><height>50</height></size>'):
+        _xml(folder, OBJECT.format(name='cat', box=(1, 2, 30, 40), more=''), size=size)
+        found = voc.read_xml(folder, 'a')
+        assert (len(found.objects), found.size, found.refused) == (1, None, ())
+
+
+def test_an_image_without_objects(folder):
+    _xml(folder)
+    found = voc.read_xml(folder, 'a')
+    assert (found.objects, found.size, found.image.name) == ([], (50, 100), 'a.jpg')
+
+
+BOX = '<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox>'
+
+
+@pytest.mark.parametrize('text, reason', [
+    ('<object><name>cat</name></object>', r'\(cat\): it has no <bndbox>'),
+    ('<object><name>cat</name><robndbox/></object>', r'it has no <bndbox>, but <robndbox>'),
+    (f'<object>{BOX}</object>', r'\(nameless\): it has no name'),
+    ('<object><name>cat</name><bndbox><ymin>x</ymin></bndbox></object>', "its ymin is 'x'"),
+    ('<object><name>cat</name><bndbox><ymin>1</ymin></bndbox></object>', 'its xmin is missing')])
+def test_an_object_that_cannot_be_read_costs_itself_alone(folder, text, reason):
+    _xml(folder, f'<object><name>dog</name>{BOX}</object>', text)
+    found = voc.read_xml(folder, 'a')
+    assert [item.name for item in found.objects] == ['dog']
+    assert len(found.refused) == 1
+    assert re.search(f'^{folder}/Annotations/a.xml: object 2 .*{reason}$', found.refused[0])
+
+
+@pytest.mark.parametrize('text, expected', [
+    ('1', True), ('0', False), ('Unspecified', False), ('', False), ('0.0597', False),
+    ('1.0', True), ('inf', False), ('True', True), ('yes', True)])
+def test_flags(folder, text, expected):
+    _xml(folder, f'<object><name>dog</name><difficult>{text}</difficult>{BOX}</object>')
+    assert [item.difficult for item in voc.read_xml(folder, 'a').objects] == [expected]
+
+
+@pytest.mark.parametrize('text, message', [
+    ('<annotations><image/></annotations>', 'its root is <annotations>, not <annotation>'),
+    ('<annotation><objects><object/></objects></annotation>', 'no <object> in <annotation>, but'),
+    ('<annotation><filename>a</filename><HRSC_Objects/></annotation>', '.* but <HRSC_Objects>'),
+    ('<annotation><OBJECT/></annotation>', '.* but <OBJECT>'),
+    ('<annotation/>', 'neither <object> nor <size> nor <filename>')])
+def test_xml_of_other_tools_is_no_image_without_objects(folder, text, message):
+    (folder / 'Annotations/a.xml').write_text(text)
+    with pytest.raises(DataError, match=f'a.xml: no VOC annotation: {message}'):
+        voc.read_xml(folder, 'a')
+
+
+@pytest.mark.parametrize('encoding', ['gb2312', 'GBK', 'shift_jis', 'utf8', 'utf-16', 'iso-8859-1'])
+def test_encodings(folder, encoding):
+    name = '\xe9' if encoding == 'iso-8859-1' else '\u4e2d'
+    text = (f'<?xml version="1.0" encoding="{encoding}"?><annotation>'
+            f'<object><name>{name}</name>{BOX}</object></annotation>')
+    (folder / 'Annotations/a.xml').write_bytes(text.encode(encoding))
+    assert [item.name for item in voc.read_xml(folder, 'a').objects] == [name]
+    (folder / 'Annotations/a.xml').write_bytes(text.split('?>')[1].encode('gbk' if name > '\xff'
+                                                                         else 'latin-1'))
+    with pytest.raises(DataError, match='its text is not in the encoding utf-8; declare'):
+        voc.read_xml(folder, 'a')
 
 
 @pytest.mark.parametrize(
@@ -72,23 +132,7 @@ def test_size_may_be_missing(folder):
     [
         ('<annotation><object>', 'malformed XML'),
         ('', 'malformed XML'),
-        (
-            '<annotation><object><name>cat</name></object></annotation>',
-            'object without name or box',
-        ),
-        (
-            '<annotation><object><name>cat</name><bndbox><xmin>x</xmin></bndbox></object>'
-            '</annotation>',
-            'a number that is none',
-        ),
-        ('<annotation><size><width>a</width></size></annotation>', 'malformed XML'),
-        ('<?xml version="1.0" encoding="utf-7"?><annotation/>', 'malformed XML'),
-        (
-            '<annotation><object><name>cat</name><difficult>inf</difficult><bndbox>'
-            '<xmin>1</xmin><ymin>1</ymin><xmax>2</xmax>'
-            '<ymax>2</ymax></bndbox></object></annotation>',
-            'a number that is none',
-        ),
+        ('<?xml version="1.0" encoding="utf-99"?><annotation/>', 'malformed XML: unknown encoding'),
     ],
 )
 def test_malformed_xml_names_the_file(folder, text, message):
@@ -106,8 +150,23 @@ def test_missing_files(folder):
 
 
 def test_image_ids(folder):
-    (folder / 'ImageSets/Main/train.txt').write_text('b 1\na -1\n\nb 1\n')
-    assert voc.image_ids(folder, 'train') == ['b', 'a']
+    for name in ('x y (1)', 'n 1'):
+        (folder / f'Annotations/{name}.xml').write_text('')
+    (folder / 'ImageSets/Main/train.txt').write_text(
+        'b 1\na -1\n\nb 1\nc 0\nx y (1)\nx y (1) -1\n"q r"\nn 1\nz\n')
+    assert voc.image_ids(folder, 'train') == ['b', 'c', 'x y (1)', 'q r', 'n 1', 'z']
+
+
+def test_which_of_several_images(folder):
+    for name in ('a.jpg', 'a.PNG', 'b.Webp', 'c.psd'):
+        (folder / 'JPEGImages' / name).write_bytes(b'')
+    assert voc.image_path(folder, 'a').name == 'a.jpg'
+    assert voc.image_path(folder, 'a', 'a.PNG').name == 'a.PNG'
+    assert voc.image_path(folder, 'b', 'elsewhere.jpg').name == 'b.Webp'
+    with pytest.raises(DataError, match="a: the annotation means 'x.jpg', and there are a.PNG"):
+        voc.image_path(folder, 'a', 'x.jpg')
+    with pytest.raises(DataError, match='c.jpg: image is missing; there is c.psd'):
+        voc.image_path(folder, 'c')
     (folder / 'ImageSets/Main/train.txt').write_bytes(
         b'\xef\xbb\xbfb\r\na\r\n'
     )  # as an editor on Windows writes it
@@ -200,7 +259,8 @@ def test_folder_of_images_with_xml_beside_them(tmp_path):
     assert (found.image, found.where, found.size) == (
         tmp_path / 'b.png', str(tmp_path / 'b.xml'), None
     )
-    assert voc.read_xml(tmp_path, 'a')[0] == found.objects == [voc_object('cat', (2, 1, 40, 30))]
+    assert voc.read_xml(tmp_path, 'a').objects == found.objects == [
+        voc_object('cat', (2, 1, 40, 30))]
 
 
 def test_folder_that_is_none_or_empty(tmp_path):

@@ -75,7 +75,7 @@ def test_what_is_no_image(shipped, shape, kind):
     with pytest.raises(ValueError,
                        match=r'an image is uint8 RGB \[H, W, 3\], or a path; this one is'):
         shipped(np.zeros(shape, kind))
-    with pytest.raises(DataError, match='nowhere.jpg cannot be read'):
+    with pytest.raises(DataError, match='nowhere.jpg: image cannot be read'):
         shipped('nowhere.jpg')
 
 

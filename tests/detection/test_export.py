@@ -55,7 +55,7 @@ def test_folder_appears_whole_and_replaces_an_earlier_one(tmp_path):
     for classes in (['cat'], ['cat', 'dog']):
         with export.staged(folder, overwrite=True) as stage:
             path = export.write_labels(stage, classes)
-            assert not os.path.exists(folder) or classes == ['cat', 'dog']
+            assert not os.path.exists(f'{folder}/labels.txt') or classes == ['cat', 'dog']
         assert not os.path.exists(path)
     assert (tmp_path / 'exported/detector/labels.txt').read_text() == 'cat\ndog\n'
     assert os.listdir(tmp_path / 'exported') == ['detector']

@@ -106,8 +106,9 @@ def test_json_lines(room):
 
 def test_xml_is_read_as_an_annotation(room):
     _write('few/*.png', 'few/Annotations', 'xml')
-    found, size = voc.read_xml('few', 'a')
-    assert size == (50, 100) and [item.name for item in found] == ['dog', 'cat']
+    annotation = voc.read_xml('few', 'a')
+    found = annotation.objects
+    assert annotation.size == (50, 100) and [item.name for item in found] == ['dog', 'cat']
     assert [item.edges for item in found] == [(5, 20, 25, 60), (0, 0, 50, 100)]
     usable = annotations.usable(found, 50, 100, CLASSES, 'a.xml')
     np.testing.assert_allclose(usable.boxes, [[.1, .2, .5, .6], [0, 0, 1, 1]], atol=1e-6)
@@ -123,8 +124,8 @@ def test_xml_of_a_turned_image_has_the_stored_pixels(room):
     Image.fromarray(stored).save('turned.png', exif=exif)
     _write('turned.png', 'Annotations/turned.xml',
            make=lambda item: _result(item, [[0, .8, .3, 1]], [1], [.9]))
-    found, size = voc.read_xml('.', 'turned')
-    assert size == (50, 100) and found[0].edges == (0, 0, 10, 30)
+    found = voc.read_xml('.', 'turned')
+    assert found.size == (50, 100) and found.objects[0].edges == (0, 0, 10, 30)
 
 
 @pytest.mark.parametrize('image, output', [
