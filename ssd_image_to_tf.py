@@ -128,10 +128,13 @@ def class_list(classes_file: str, subsets: Sequence[sources.Subset]) -> tuple[st
         UserError: there are no names, the sources have different ones, or the file is no list.
     """
     if classes_file == FOUND:
-        counts = collections.Counter(item.name for item in _raw_objects(subsets))
+        problems: list[str] = []
+        counts = collections.Counter(item.name for item in _raw_objects(subsets, problems))
         if not counts:
             paths = ', '.join(sorted({str(one.source.path) for one in subsets}))
-            raise UserError(f'{paths}: the annotations name no class: there is no readable object')
+            reason = f'; the first of {len(problems)} problems: {problems[0]}' if problems else ''
+            raise UserError(f'{paths}: the annotations name no class: there is no readable object'
+                            + plain(reason))
         names = sorted(filter(None, counts))
         classes = annotations.class_list(names, 'the set of annotations')
         print(f'{len(classes)} classes in the annotations: {_counted(counts)}')
@@ -146,15 +149,17 @@ def class_list(classes_file: str, subsets: Sequence[sources.Subset]) -> tuple[st
     return next(iter(lists))
 
 
-def _raw_objects(subsets) -> Iterable[annotations.RawObject]:
-    """Yields the objects of all annotations that can be read; `convert` lists the others."""
+def _raw_objects(subsets, problems: list[str]) -> Iterable[annotations.RawObject]:
+    """Yields the objects of all annotations that can be read; why not goes to `problems`."""
     progress = Progress(sum(len(one.ids) for one in subsets), 'annotations')
     for one in subsets:
         for image_id in one.ids:
             try:
-                yield from one.source.read(image_id).objects
-            except DataError:
-                continue
+                found = one.source.read(image_id)
+                problems += found.refused
+                yield from found.objects
+            except DataError as error:
+                problems.append(str(error))
             finally:
                 progress.update()
     progress.close()

@@ -34,6 +34,10 @@ def main() -> None:
     spec = backbones.from_config_name(config.backbone_network, config.resnet_depth,
                                       config.default_box_set)
 
+    if config.write_detections:
+        with damage.named(index):
+            voc_files.check_names(tfrecord.image_ids(index))
+
     # 2 preprocessing: resized batches, nothing random
     batches = pipeline.evaluation_batches(index, spec.image_size, config.batch_size,
                                           max_images=config.max_images)

@@ -26,6 +26,7 @@ from typing import Any, TypeAlias
 
 from nets import backbones
 from nets.spec import BOX_SETS_300, BOX_SETS_512
+from utils.command_line import words
 from utils.errors import UserError, nearest
 
 Value: TypeAlias = Any  # bool, int, float, str, or a tuple of paths
@@ -61,8 +62,7 @@ class Key:
         if not self._allows(value):
             raise self._refusal(value)
         if self.kind == 'paths':
-            words = (word.replace('\\,', ',').strip() for word in re.split(r'(?<!\\),', value))
-            return tuple(os.path.expanduser(word) for word in words if word)
+            return tuple(os.path.expanduser(word) for word in words(value))
         return os.path.expanduser(value) if self.kind == 'path' else value
 
     def _allows(self, value):

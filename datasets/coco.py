@@ -37,7 +37,16 @@ class Instances(annotations.Source):
         content = _read(self.path)
         self.name = self.path.stem
         rows = sorted(_by_id(content, 'categories', path).items(), key=lambda item: _order(item[0]))
-        self._categories = {key: str(row.get('name', '')).strip() for key, row in rows}
+        found = content.get('annotations')
+        used = {str(row.get('category_id')) for row in found if isinstance(row, dict)} \
+            if isinstance(found, list) else set()
+        # Some tools put the project itself before the categories, perhaps by the name of one.
+        doubles = {_category(row) for key, row in rows if key in used}
+        above = {row.get('supercategory') for _, row in rows}
+        unused = [key for key, row in rows if key not in used and (
+            _category(row) in doubles or (key == '0' and _category(row) in above))]
+        self._categories = {key: _category(row) for key, row in rows if key not in unused}
+        self._left_out = [_category(row) for key, row in rows if key in unused]
         names = list(self._categories.values())
         self.classes = annotations.class_list(names, f'{path}: categories')
         self._images = _by_id(content, 'images', path)
@@ -72,11 +81,13 @@ class Instances(annotations.Source):
             tuple(f'{where}: {line}' for line in self._refused.get(image_id, ())))
 
     def notes(self) -> list[str]:
-        """One line if there are annotations of images that the file does not list."""
-        if not self._strays:
-            return []
-        return [f'{self.path}: annotations of images that it does not list, which are left out: '
-                f'{len(self._strays)}, first {self._strays[0]}']
+        """Lines on annotations of images that the file does not list, and categories left out."""
+        lines = [f'{self.path}: category {name}, which no annotation has, is left out'
+                 for name in self._left_out]
+        if self._strays:
+            lines.append(f'{self.path}: annotations of images that it does not list, which are '
+                         f'left out: {len(self._strays)}, first {self._strays[0]}')
+        return lines
 
     def _add(self, row, reference, double):
         image = str(row.get('image_id'))
@@ -103,6 +114,10 @@ class Instances(annotations.Source):
                      else owners.setdefault(posixpath.normpath(name), key))
             if first != key:
                 raise DataError(f'{self.path}: images {first} and {key} are the same file {name}')
+
+
+def _category(row):
+    return str(row.get('name', '')).strip()
 
 
 def coco_object(name: str, bbox: tuple[float, ...], crowd: bool = False,

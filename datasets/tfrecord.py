@@ -133,6 +133,12 @@ def objects(index: RecordIndex) -> Iterator[dict[str, np.ndarray]]:
     yield from tf.data.TFRecordDataset(list(index.files)).map(read).as_numpy_iterator()
 
 
+def image_ids(index: RecordIndex) -> Iterator[str]:
+    """Yields the id of every image; tf.errors.OpError as `objects`."""
+    for record in tf.data.TFRecordDataset(list(index.files)).map(parse).as_numpy_iterator():
+        yield record['id'].decode()
+
+
 def check_objects(index: RecordIndex) -> None:
     """Raises DataError where the records hold not one object. Older ones are read to find out."""
     count = index.objects

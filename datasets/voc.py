@@ -7,11 +7,12 @@ from 0 to its width.
 import collections
 import contextlib
 import dataclasses
+import functools
 import ntpath
 import os
 import pathlib
 import re
-from typing import TypeAlias
+import typing
 
 import numpy as np
 from defusedxml import DefusedXmlException, ElementTree
@@ -22,13 +23,16 @@ from utils.errors import DataError
 CLASSES = ('aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow',
            'diningtable', 'dog', 'horse', 'motorbike', 'person', 'pottedplant', 'sheep', 'sofa',
            'train', 'tvmonitor')
+# Part of a VOC folder -> what else it is called, in any case.
+_PARTS = {'JPEGImages': ('jpegimages', 'images', 'image', 'imgs', 'img'),
+          'Annotations': ('annotations', 'annotation', 'xmls', 'xml', 'labels')}
 _DECLARATION = rb'\s*<\?xml[^>]*?encoding\s*=\s*["\']([\w.:-]+)["\'][^>]*\?>'
 _MOST_BYTES = 16 << 20  # of one XML file; a thousand objects take 0.3 MiB
 # What counts as an image in a folder, in any case. A file that is given by its name may have any
 # ending.
 ENDINGS = ('.jpg', '.jpeg', '.jfif', '.png', '.bmp', '.webp', '.tif', '.tiff', '.gif', '.jp2',
            '.ppm', '.pgm', '.avif')
-Listings: TypeAlias = dict[pathlib.Path, dict[str, list[str]]]
+Listings: typing.TypeAlias = dict[pathlib.Path, dict[str, list[str]]]
 
 
 class Folder(annotations.Source):
@@ -45,10 +49,11 @@ class Folder(annotations.Source):
 
     def image_ids(self) -> list[str]:
         """Names of the XML files without ending, sorted; DataError if there are none."""
-        folder = _part(self.path, 'Annotations')
+        folder = _part(str(self.path), 'Annotations')
         found = sorted(_stems(folder, lambda name: name.lower().endswith('.xml')))
         if not found:
-            raise DataError(f'no annotation (*.xml) in {folder}')
+            raise DataError(f'no annotation (*.xml) in {folder}; wanted are XML files in '
+                            'Annotations/, annotations/ or xmls/, or beside the images')
         return found
 
     def read(self, image_id: str) -> annotations.Annotation:
@@ -59,7 +64,7 @@ class Folder(annotations.Source):
 
     def notes(self) -> list[str]:
         """One line if there are images without an XML file."""
-        folder = _part(self.path, 'JPEGImages')
+        folder = _part(str(self.path), 'JPEGImages')
         without = sorted(_stems(folder, is_image) - set(self.image_ids()))
         if not without:
             return []
@@ -72,10 +77,19 @@ def _stems(folder, fits):
             if fits(path.name) and not path.name.startswith('.')}
 
 
-def _part(folder, name) -> pathlib.Path:
-    """The part of a VOC folder with this name, or the folder itself if it has no such part."""
-    part = pathlib.Path(folder) / name
-    return part if part.is_dir() else pathlib.Path(folder)
+@functools.lru_cache(maxsize=64)
+def _part(path: str, name: str) -> pathlib.Path:
+    """The part of a VOC folder with this name or a usual one; without it, the folder itself."""
+    folder = pathlib.Path(path)
+    if (folder / name).is_dir() or not folder.is_dir():
+        return folder / name if (folder / name).is_dir() else folder
+    names = os.listdir(folder)
+    if not any(other.lower().endswith('.xml') for other in names):
+        for usual in _PARTS[name]:
+            for other in names:
+                if other.lower() == usual and (folder / other).is_dir():
+                    return folder / other
+    return folder
 
 
 def read_class_list(path: str | os.PathLike) -> tuple[str, ...]:
@@ -150,7 +164,7 @@ def image_path(folder: str | os.PathLike, image_id: str, filename: str = '',
     Raises:
         DataError: there is none, or several others than `filename`.
     """
-    stem = _part(folder, 'JPEGImages') / image_id
+    stem = _part(str(folder), 'JPEGImages') / image_id
     listings = {} if listings is None else listings
     if stem.parent not in listings:
         listings[stem.parent] = _listing(stem.parent)
@@ -185,7 +199,7 @@ def _listing(folder):
 
 def annotation_path(folder: str | os.PathLike, image_id: str) -> pathlib.Path:
     """Annotations/<id>.xml, whether it exists or not."""
-    return _part(folder, 'Annotations') / f'{image_id}.xml'
+    return _part(str(folder), 'Annotations') / f'{image_id}.xml'
 
 
 def read_xml(folder: str | os.PathLike, image_id: str) -> annotations.Annotation:

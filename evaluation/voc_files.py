@@ -4,7 +4,7 @@ import collections
 import math
 import os
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -28,7 +28,7 @@ def write_detections(folder: str | os.PathLike, image_set: str, classes: Sequenc
             mine = entry.labels == label
             boxes = voc.to_voc_pixels(entry.boxes[mine])
             for (ymin, xmin, ymax, xmax), score in zip(boxes, entry.scores[mine], strict=True):
-                lines.append(f'{os.path.basename(image)} {score:.6f} '
+                lines.append(f'{_name(image)} {score:.6f} '
                              f'{xmin:.2f} {ymin:.2f} {xmax:.2f} {ymax:.2f}\n')
         path = _detections_file(folder, image_set, name)
         with files.writing(path):
@@ -36,7 +36,22 @@ def write_detections(folder: str | os.PathLike, image_set: str, classes: Sequenc
 
 
 def _detections_file(folder, image_set, name):
-    return pathlib.Path(folder, f'comp4_det_{image_set}_{name.replace("/", "_")}.txt')
+    name = name.replace('%', '%25').replace('/', '%2F')  # a/b and a_b are two files
+    return pathlib.Path(folder, f'comp4_det_{image_set}_{name}.txt')
+
+
+def _name(image):
+    """What the files call an image: its id without the source, and without spaces."""
+    return os.path.basename(image).replace('%', '%25').replace(' ', '%20')
+
+
+def check_names(images: Iterable[str]) -> None:
+    """Raises DataError where two image ids are one in the files, as VOC2007/1 and VOC2012/1."""
+    first: dict[str, str] = {}
+    for image in images:
+        if (other := first.setdefault(_name(image), image)) != image:
+            raise DataError(f'{other} and {image} have the same name, so files of detections could '
+                            'not tell them apart; write those of one source at a time')
 
 
 def read_detections(folder: str | os.PathLike, image_set: str, classes: Sequence[str]
@@ -81,7 +96,7 @@ def _read_lines(path):
         except ValueError:
             raise DataError(f"{path}, line {number}: '{line}' is not 'image score xmin ymin xmax "
                             "ymax'") from None
-        yield image, ymin, xmin, ymax, xmax, score
+        yield image.replace('%20', ' ').replace('%25', '%'), ymin, xmin, ymax, xmax, score
 
 
 def _finite(text):

@@ -8,8 +8,9 @@ from utils.errors import UserError
 
 
 def words(text: str) -> list[str]:
-    """Splits comma-separated words; empty ones do not count."""
-    return [word.strip() for word in text.split(',') if word.strip()]
+    r"""Splits comma-separated words; empty ones do not count, and \, is a comma within one."""
+    found = (word.replace('\\,', ',').strip() for word in re.split(r'(?<!\\),', text))
+    return [word for word in found if word]
 
 
 class Formatter(argparse.HelpFormatter):

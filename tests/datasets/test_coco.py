@@ -249,3 +249,17 @@ def test_file_with_a_byte_order_mark(tmp_path):
     text = json.dumps({'images': [IMAGE], 'annotations': [], 'categories': CATEGORIES})
     (tmp_path / 'train.json').write_text(text, encoding='utf-8-sig')
     assert coco.Instances(tmp_path / 'train.json').image_ids() == ['7']
+
+
+def test_a_made_up_root_category_is_left_out(load):
+    root = {'id': 0, 'name': 'fish-tank', 'supercategory': 'none'}
+    fish = {'id': 1, 'name': 'fish', 'supercategory': 'fish-tank'}
+    found = load(rows=[_row(category_id=1)], categories=[root, fish])
+    assert found.classes == ('fish',)
+    assert [line.split(': ')[1] for line in found.notes()] == [
+        'category fish-tank, which no annotation has, is left out']
+    # Of one name twice, the one that is used; and an unused class of its own stays.
+    assert load(rows=[_row(category_id=1)], categories=[root | {'name': 'fish'}, fish]
+                ).classes == ('fish',)
+    assert load(rows=[_row(category_id=1)], categories=[root, fish | {'supercategory': 'none'}]
+                ).classes == ('fish-tank', 'fish')

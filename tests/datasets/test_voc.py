@@ -157,6 +157,18 @@ def test_image_ids(folder):
     assert voc.image_ids(folder, 'train') == ['b', 'c', 'x y (1)', 'q r', 'n 1', 'z']
 
 
+@pytest.mark.parametrize('images, annotation', [
+    ('images', 'annotations'), ('Images', 'Annotations'), ('JPEGImages', 'xmls')])
+def test_usual_names_of_the_parts(tmp_path, images, annotation):
+    for part in (images, annotation):
+        (tmp_path / part).mkdir()
+    (tmp_path / images / 'a.png').write_bytes(b'')
+    (tmp_path / annotation / 'a.xml').write_text(
+        f'<annotation><object><name>cat</name>{BOX}</object></annotation>')
+    source = voc.Folder(tmp_path)
+    assert source.image_ids() == ['a'] and source.read('a').image == tmp_path / images / 'a.png'
+
+
 def test_which_of_several_images(folder):
     for name in ('a.jpg', 'a.PNG', 'b.Webp', 'c.psd'):
         (folder / 'JPEGImages' / name).write_bytes(b'')

@@ -48,10 +48,22 @@ def test_files_round_trip(tmp_path):
 
 def test_class_name_with_a_slash_is_one_file(tmp_path):
     voc_files.write_detections(tmp_path, 'test', ('moniter/tv',), {'y/i': found_of((A, 1, .9))})
-    assert [path.name for path in tmp_path.iterdir()] == ['comp4_det_test_moniter_tv.txt']
+    assert [path.name for path in tmp_path.iterdir()] == ['comp4_det_test_moniter%2Ftv.txt']
     assert voc_files.read_detections(tmp_path, 'test', ('moniter/tv',))[0]['i'].scores.tolist() == [
         0.9
     ]
+
+
+def test_names_that_collide_or_hold_spaces(tmp_path):
+    one = Detection(np.array([[1., 2, 30, 40]]), np.array([1]), np.array([.5]))
+    two = Detection(np.array([[5., 6, 7, 8]]), np.array([2]), np.array([.25]))
+    voc_files.write_detections(tmp_path, 'val', ('a/b', 'a_b'), {'V/x y %20': one, 'V/z': two})
+    found, missing = voc_files.read_detections(tmp_path, 'val', ('a/b', 'a_b'))
+    assert missing == [] and sorted(found) == ['x y %20', 'z']
+    assert found['x y %20'].labels.tolist() == [1] and found['z'].labels.tolist() == [2]
+    voc_files.check_names(['V/x', 'V/y'])
+    with pytest.raises(DataError, match='^A/x and B/x have the same name'):
+        voc_files.check_names(['A/x', 'A/y', 'B/x'])
 
 
 @pytest.mark.parametrize(

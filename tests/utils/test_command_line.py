@@ -80,4 +80,5 @@ def test_mistakes_are_one_line(arguments, message):
 
 def test_words_between_commas():
     assert command_line.words(' a, b c,,d ') == ['a', 'b c', 'd']
+    assert command_line.words(r'yes\, no,b') == ['yes, no', 'b']
     assert command_line.words('') == command_line.words(' , ') == []
