@@ -7,14 +7,14 @@ Reads configs/config_general.py, config_common.py and config_export.py.
 """
 import os
 
-import cv2
-
 from configs import detection_settings, load
 from utils.command_line import words
 from utils.errors import UserError
 from utils.script import quiet, run
 
 with quiet():
+    import cv2
+
     import detection
     from datasets import voc
     from detection import export, sources

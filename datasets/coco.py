@@ -35,7 +35,9 @@ class Instances(annotations.Source):
         if not self.images.is_dir():
             raise DataError(f'no image folder at {self.images}')
         content = _read(self.path)
-        self.name = self.path.stem
+        # Roboflow calls all its files _annotations.coco.json, in folders train, valid and test.
+        self.name = self.path.resolve().parent.name if self.path.stem.startswith('_') \
+            else self.path.stem
         rows = sorted(_by_id(content, 'categories', path).items(), key=lambda item: _order(item[0]))
         found = content.get('annotations')
         used = {str(row.get('category_id')) for row in found if isinstance(row, dict)} \

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from datasets import MOST_PIXELS
+from utils import MOST_PIXELS
 from utils.errors import DataError
 
 # EXIF orientation 1, 2, ... 8 -> how the stored image becomes upright: transposed, then mirrored

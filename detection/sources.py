@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 import cv2
 import numpy as np
 
-from datasets import MOST_PIXELS, encoded_image, shapes, voc
-from utils import threads
+from datasets import encoded_image, shapes, voc
+from utils import MOST_PIXELS, threads
 from utils.errors import DataError
 from utils.text import is_plain, plain
 

@@ -263,3 +263,10 @@ def test_a_made_up_root_category_is_left_out(load):
                 ).classes == ('fish',)
     assert load(rows=[_row(category_id=1)], categories=[root, fish | {'supercategory': 'none'}]
                 ).classes == ('fish-tank', 'fish')
+
+
+def test_files_of_one_name_are_called_by_their_folder(load, tmp_path):
+    load()
+    (tmp_path / 'valid').mkdir()
+    (tmp_path / 'train.json').rename(tmp_path / 'valid/_annotations.coco.json')
+    assert coco.Instances(tmp_path / 'valid/_annotations.coco.json').name == 'valid'

@@ -61,3 +61,15 @@ def test_no_name_and_no_locale_ends_a_run():
 
 def test_closed_stderr():
     assert _call('with quiet(): pass\nrun(lambda: print("done"))', '2>&-') == (0, 'done\n', '')
+
+
+def test_the_limit_of_pixels_holds_in_every_script():
+    # OpenCV reads its limit when it is first imported, and TensorFlow imports it.
+    for script in sorted(ROOT.glob('ssd_*.py')):
+        code = (f'import sys; sys.path.insert(0, {str(ROOT)!r}); import configs; '
+                'assert "cv2" not in sys.modules; import os; '
+                'assert os.environ["OPENCV_IO_MAX_IMAGE_PIXELS"]')
+        first = [line for line in script.read_text().splitlines()
+                 if line.startswith(('from ', 'import ')) and 'configs' not in line]
+        assert not any('cv2' in line or 'tensorflow' in line for line in first), script
+    subprocess.run([sys.executable, '-c', code], check=True)
