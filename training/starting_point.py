@@ -207,7 +207,7 @@ def restore(start: Start, trainer: Trainer) -> str:
         return (f'resumed {start.prefix} at step {trainer.step} '
                 f'(it started from {start.origin or "nothing"})')
     imagenet = start.spec.imagenet
-    ours = start.facts['classes']
+    ours = start.facts.get('classes')
     theirs = checkpoint.read_description(start.prefix).get('classes')
     merge = {checkpoint.variable_name(v): _rows(ours, theirs) for v in trainer.model.variables
              if '/logits/' in v.name} if theirs not in (None, ours) else {}

@@ -10,7 +10,7 @@ from utils.errors import UserError
 def test_lists_behind_commas():
     words = commands.some_of('fruit', ('apple', 'pear'))
     assert words('pear') == ['pear'] and words(' pear, apple,') == ['pear', 'apple']
-    message = "^unknown fruit 'aple'; nearest: apple, pear; known: apple, pear$"
+    message = "^unknown fruit 'aple'; nearest: apple; known: apple, pear$"
     with pytest.raises(UserError, match=message):
         words('pear,aple')
     for text in ('', ' ,'):

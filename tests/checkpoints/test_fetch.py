@@ -164,6 +164,6 @@ def test_list_and_misspelt_names(capsys):
     assert lines[-1].startswith('there hikapok_ssd300 ') and lines[-1].endswith('(by hand)')
     with pytest.raises(
         UserError,
-        match="nothing is known as 'mobilnet_v1'; nearest: mobilenet_v1, mobilenet_v2, .*--list",
+        match="nothing is known as 'mobilnet_v1'; nearest: mobilenet_v1, mobilenet_v2 .*--list",
     ):
         fetch.main(['mobilnet_v1'])

@@ -48,7 +48,7 @@ def _coco(path, *ids):
 def test_coco_files_are_called_after_their_set(room, path, image_set):
     parts, notes = sources.named(sources.coco_files([_coco(path, 1)], []))
     assert [(part.image_set, part.ids) for part in parts] == [(image_set, ['1'])] and notes == []
-    name = 'train' if path.startswith('train/_') else pathlib.Path(path).stem
+    name = path.split('/')[0] if '/_' in path else pathlib.Path(path).stem
     assert parts[0].label == f'{name}/{image_set or "all"}'
 
 
