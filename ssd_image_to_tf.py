@@ -1,5 +1,6 @@
-"""Converts images with annotations, in VOC's or COCO's format, to TFRecord shards.
+"""Converts images with annotations (VOC, COCO, YOLO, LabelMe, CSV) to TFRecord shards.
 
+    python3 ssd_image_to_tf.py --data=images --split=0.8
     python3 ssd_image_to_tf.py --voc=VOCdevkit/VOC2007,VOCdevkit/VOC2012 --image_set=trainval,test
     python3 ssd_image_to_tf.py --voc=images --split=0.8 --classes_file=found
     python3 ssd_image_to_tf.py --coco=train2017.json,val2017.json --coco_images=train2017,val2017
@@ -21,7 +22,8 @@ with quiet():
     import numpy as np
     import tensorflow as tf
 
-    from datasets import annotations, encoded_image, sources, tfrecord, voc
+    from datasets import annotations, sources, tfrecord, voc
+    from preprocessing import encoded_image
     from utils import threads
     from utils.errors import DataError
     from utils.progress import Progress
@@ -82,15 +84,21 @@ def select(config: Config) -> list[sources.Subset]:
 
     DataError if there are none.
     """
-    origins = (sources.coco_files(config.coco, config.coco_images) if config.coco
-               else sources.voc_folders(config.voc))
+    lines: list[str] = []
+    if config.data:
+        origins, lines = sources.recognised(config.data)
+    else:
+        origins = (sources.coco_files(config.coco, config.coco_images) if config.coco
+                   else sources.voc_folders(config.voc))
     if config.split:
         subsets, notes = sources.divided(origins, config.split, config.split_seed)
+    elif config.data:
+        subsets, notes = sources.by_name(origins)
     elif config.coco:
         subsets, notes = sources.named(origins)
     else:
         subsets, notes = sources.listed(origins, words(config.image_set))
-    for line in notes:
+    for line in lines + notes:
         print(plain(line))
     return subsets
 
@@ -127,7 +135,8 @@ def class_list(classes_file: str, subsets: Sequence[sources.Subset]) -> tuple[st
     Raises:
         UserError: there are no names, the sources have different ones, or the file is no list.
     """
-    if classes_file == FOUND:
+    unnamed = not all(one.source.classes for one in subsets)
+    if classes_file == FOUND or (unnamed and not classes_file):
         problems: list[str] = []
         counts = collections.Counter(item.name for item in _raw_objects(subsets, problems))
         if not counts:

@@ -6,7 +6,7 @@ _SIZE = ("the image size is the backbone's: 300 pixels, or 512 with "
          '--backbone_network=ssd_vgg_512; images of all sizes are resized to it')
 _HALF = 'write --precision=bfloat16, or float16 on older GPUs'
 _CONFIG = 'write --key=value for each key; the defaults are in configs/'
-_DATA = ('images are converted first: ssd_image_to_tf.py --voc=FOLDER or --coco=FILE; training '
+_DATA = ('images are converted first: ssd_image_to_tf.py --data=FOLDER; training '
          'reads --train_records=FOLDER, and evaluation --test_records=FOLDER')
 _CLASSES = ('ssd_image_to_tf.py --classes_file=FILE names the classes of records, and training '
             'takes them from there; ssd_demo.py --show_classes=NAMES shows some of them')
@@ -38,7 +38,7 @@ ALIASES = {
     'imgsz': _SIZE, 'img_size': _SIZE, 'image_size': _SIZE, 'input_size': _SIZE, 'resize': _SIZE,
     'half': _HALF, 'fp16': _HALF, 'amp': _HALF, 'mixed_precision': _HALF,
     'cfg': _CONFIG, 'config': _CONFIG, 'config_file': _CONFIG, 'opts': _CONFIG, 'hyp': _CONFIG,
-    'data': _DATA, 'dataset': _DATA, 'data_dir': _DATA, 'dataset_root': _DATA, 'data_path': _DATA,
+    'dataset': _DATA, 'data_dir': _DATA, 'dataset_root': _DATA, 'data_path': _DATA,
     'classes': _CLASSES, 'num_classes': _CLASSES, 'nc': _CLASSES,
     'optimizer': 'SGD with --momentum and --weight_decay is the only optimizer, as published',
     'augment': 'the keys --augment_distort, --augment_zoom_out, --augment_crop and --augment_flip '

@@ -4,6 +4,11 @@
     python3 ssd_image_to_tf.py --voc=images --split=0.8 --classes_file=found
 """
 
+# Files or folders of annotated images, comma-separated, whose format is recognised: VOC, COCO,
+# YOLO, LabelMe or CSV; replaces voc and coco. Without split, the names of lists, files or folders
+# (train, valid, test) tell what the images are for. Empty: voc or coco. [paths]
+data = ''
+
 # Folders in VOC layout (JPEGImages, Annotations, ImageSets/Main), or with images and an XML file
 # beside each; comma-separated. A comma in a path is written \, ('a\\,b' in Python). [paths]
 voc = 'VOCdevkit/VOC2007,VOCdevkit/VOC2012'
@@ -28,7 +33,7 @@ split = 0.0
 split_seed = 1
 
 # Text file with one class name per line, or 'found': all names in the annotations, sorted. Empty:
-# the 20 classes of VOC, or the categories of the COCO file. [path]
+# the 20 classes of VOC, the categories of the COCO file, YOLO's names, or else 'found'. [path]
 classes_file = ''
 
 # Images whose EXIF orientation turns them, where the size in the annotation does not tell whether

@@ -41,6 +41,14 @@ class RawObject:
     reference: str = ''
 
 
+def box(name: str, edges: Sequence[float] | np.ndarray, reference: str) -> RawObject:
+    """An object of a file that counts pixels from 0. edges: ymin, xmin, ymax, xmax."""
+    ymin, xmin, ymax, xmax = (float(edge) for edge in edges)
+    return RawObject(name, (ymin, xmin, ymax, xmax),
+                     f'xmin {xmin:g} ymin {ymin:g} xmax {xmax:g} ymax {ymax:g}',
+                     ymax > ymin and xmax > xmin, reference=reference)
+
+
 @dataclasses.dataclass(frozen=True)
 class Annotation:
     """What is known of one image before the image itself is read.
@@ -65,7 +73,8 @@ class Source(abc.ABC):
     Attributes:
         name: records call an image <name>/<image id>.
         path: the annotation file or folder.
-        classes: names of labels 1, 2, ... if the user names no classes.
+        classes: names of labels 1, 2, ... if the user names no classes; (): those that the
+            annotations name.
     """
     name: str
     path: pathlib.Path

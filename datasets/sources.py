@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from datasets import annotations, coco, voc
+from datasets import annotations, coco, formats, voc
 from utils.errors import DataError
 
 # Words in the name of a list or file -> what its images are for: cat_train, Validation,
@@ -91,6 +91,34 @@ def _image_set(path: pathlib.Path) -> str:
 
 def _words(name):
     return re.split('[^a-z]+', name.lower())
+
+
+def recognised(paths: Iterable[str]) -> tuple[list[annotations.Source], list[str]]:
+    """The sources of files and folders whose format their content tells, and lines that name it."""
+    found, lines = [], []
+    for path in paths:
+        kind, origins = formats.recognise(path)
+        found += origins
+        lines.append(f'{path}: {kind}, ' + ', '.join(
+            f'{len(origin.image_ids())} images of {origin.name}' for origin in origins))
+    return found, lines
+
+
+def by_name(origins: Sequence[annotations.Source]) -> tuple[list[Subset], list[str]]:
+    """Each source as one subset, called by its name; VOC's lists where a folder has them.
+
+    Returns:
+        The subsets, and lines about what is left out.
+    """
+    subsets = []
+    for origin in origins:
+        lists = voc.lists_of(origin.path) if isinstance(origin, voc.Folder) else []
+        chosen = [name for name in lists if Subset(origin, name, []).purpose and '_' not in name]
+        if {'train', 'trainval'} <= {*chosen}:
+            chosen.remove('trainval')
+        subsets += [Subset(origin, name, voc.image_ids(origin.path, name)) for name in chosen] or [
+            Subset(origin, _image_set(origin.path) or origin.name, origin.image_ids())]
+    return subsets, _notes(origins)
 
 
 def divided(origins: Sequence[annotations.Source], share: float, seed: int

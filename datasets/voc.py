@@ -27,6 +27,7 @@ CLASSES = ('aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat'
 _PARTS = {'JPEGImages': ('jpegimages', 'images', 'image', 'imgs', 'img'),
           'Annotations': ('annotations', 'annotation', 'xmls', 'xml', 'labels')}
 _DECLARATION = rb'\s*<\?xml[^>]*?encoding\s*=\s*["\']([\w.:-]+)["\'][^>]*\?>'
+_LISTS = 'ImageSets/Main'
 _MOST_BYTES = 16 << 20  # of one XML file; a thousand objects take 0.3 MiB
 # What counts as an image in a folder, in any case. A file that is given by its name may have any
 # ending.
@@ -37,10 +38,9 @@ Listings: typing.TypeAlias = dict[pathlib.Path, dict[str, list[str]]]
 
 class Folder(annotations.Source):
     """A folder in VOC layout, or a folder of images with an XML file beside each (labelImg)."""
-    classes = CLASSES
-
-    def __init__(self, folder: str | os.PathLike):
+    def __init__(self, folder: str | os.PathLike, classes: tuple[str, ...] = CLASSES):
         """DataError if there is no such folder."""
+        self.classes = classes
         self.path = pathlib.Path(folder)
         if not self.path.is_dir():
             raise DataError(f'no VOC folder at {folder}')
@@ -70,6 +70,11 @@ class Folder(annotations.Source):
             return []
         return [f'{folder}: images without an XML file, which are left out: {len(without)}, first '
                 f'{without[0]}. An image without objects needs an XML file without <object>']
+
+
+def has_xml(folder: str | os.PathLike) -> bool:
+    """Whether a folder has XML files where annotations are looked for."""
+    return bool(_stems(_part(str(folder), 'Annotations'), lambda name: name.endswith('.xml')))
 
 
 def _stems(folder, fits):
@@ -112,18 +117,22 @@ def class_names(path: str | os.PathLike | None) -> tuple[str, ...]:
     return read_class_list(path) if path else CLASSES
 
 
+def lists_of(folder: str | os.PathLike) -> list[str]:
+    """Names of the lists in ImageSets/Main of a folder, sorted."""
+    return sorted(path.stem for path in pathlib.Path(folder, _LISTS).glob('*.txt'))
+
+
 def image_ids(folder: str | os.PathLike, image_set: str) -> list[str]:
     """The ids in <folder>/ImageSets/Main/<image_set>.txt, in its order, each once.
 
     An id may hold spaces or be in quotes. In the lists of one class a second column follows: images
     with -1, which lack the class, are left out. DataError names the list, or the lists that exist.
     """
-    lists = pathlib.Path(folder) / 'ImageSets' / 'Main'
-    path = lists / f'{image_set}.txt'
+    path = pathlib.Path(folder, _LISTS, f'{image_set}.txt')
     if not pathlib.Path(folder).is_dir():
         raise DataError(f'no VOC folder at {folder}')
     if not path.is_file():
-        known = sorted(p.stem for p in lists.glob('*.txt') if '_' not in p.stem)
+        known = [name for name in lists_of(folder) if '_' not in name]
         raise DataError(f'no image list at {path}; lists there: {", ".join(known) or "none"}')
     try:
         lines = path.read_text(encoding='utf-8-sig').splitlines()

@@ -1,2 +1,2 @@
-"""Imported before all tests: `datasets` sets limits that OpenCV reads at its first import."""
-import datasets  # noqa: F401
+"""Imported before all tests: `utils` sets limits that OpenCV reads at its first import."""
+import utils  # noqa: F401

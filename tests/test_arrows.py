@@ -20,7 +20,7 @@ ARROWS = {
                  'nets', 'preprocessing', 'utils'),
 }
 # A door of a few lines, for a command that is known by this name.
-EXCEPTIONS = {'datasets/voc_eval.py': ('evaluation',)}
+EXCEPTIONS = {'datasets/voc_eval.py': ('evaluation',), 'datasets/browse.py': ('detection',)}
 # What no room imports.
 OUTSIDE = ('benchmarks', 'docs', 'tests', *(path.stem for path in ROOT.glob('ssd_*.py')))
 MOST_LINES = 2000

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datasets import encoded_image
+from preprocessing import encoded_image
 from utils.errors import DataError
 
 

@@ -1,0 +1,93 @@
+"""A CSV file with a box in pixels per row, as many converters write it. No TensorFlow.
+
+Columns are found by the names in the first row, such as filename, class, xmin, ymin, xmax, ymax; a
+file without names has image, xmin, ymin, xmax, ymax, class.
+"""
+import collections
+import csv
+import pathlib
+
+import numpy as np
+
+from datasets import annotations
+from utils.errors import DataError
+
+# What is read -> what its column may be called, in small letters.
+_COLUMNS = {
+    'image': ('filename', 'file_name', 'image', 'image_path', 'path', 'file', 'image_id', 'img'),
+    'class': ('class', 'label', 'class_name', 'name', 'category', 'object'),
+    'xmin': ('xmin', 'x_min', 'x1', 'left'), 'ymin': ('ymin', 'y_min', 'y1', 'top'),
+    'xmax': ('xmax', 'x_max', 'x2', 'right'), 'ymax': ('ymax', 'y_max', 'y2', 'bottom')}
+_WITHOUT_NAMES = ('image', 'xmin', 'ymin', 'xmax', 'ymax', 'class')
+
+
+class Table(annotations.Source):
+    """The images of one CSV file, relative to its folder or to images/ in it.
+
+    Raises:
+        DataError: the file cannot be read, or has other columns.
+    """
+    classes = ()
+
+    def __init__(self, path: pathlib.Path, name: str):
+        self.path, self.name = path, name
+        self._rows = collections.defaultdict(list)
+        try:
+            with open(path, newline='', encoding='utf-8-sig') as file:
+                rows = list(csv.reader(file))
+        except (OSError, ValueError, csv.Error) as error:
+            raise DataError(f'{path} cannot be read: {error}') from None
+        columns = columns_of(rows[0] if rows else [])
+        if columns is None:
+            raise DataError(f'{path}: its first row has no columns for {", ".join(_COLUMNS)}, such '
+                            'as filename,class,xmin,ymin,xmax,ymax')
+        start = 0 if columns == {key: n for n, key in enumerate(_WITHOUT_NAMES)} \
+            and _numbers(rows[0], columns) is not None else 1
+        for number, row in enumerate(rows[start:], start=start + 1):
+            if any(row):
+                self._rows[row[columns['image']].strip()].append(
+                    (number, {key: row[at].strip() if at < len(row) else ''
+                              for key, at in columns.items()}))
+
+    def image_ids(self) -> list[str]:
+        """Names of the images, in the order of the file; DataError if it has none."""
+        if not self._rows:
+            raise DataError(f'{self.path} has no row')
+        return list(self._rows)
+
+    def read(self, image_id: str) -> annotations.Annotation:
+        """DataError if the image is missing."""
+        where = f'{self.path}, line {self._rows[image_id][0][0]}'
+        if problem := annotations.name_problem(image_id):
+            raise DataError(f'{where}: image {image_id!r} {problem}')
+        places = [self.path.parent / image_id, self.path.parent / 'images' / image_id]
+        image = next((place for place in places if place.is_file()), None)
+        if image is None:
+            raise DataError(f'{where}: image {places[0]} is missing')
+        objects, refused = [], []
+        for number, row in self._rows[image_id]:
+            edges = _numbers(list(row.values()), {key: n for n, key in enumerate(row)})
+            if edges is None or not row['class']:
+                refused.append(f'{self.path}, line {number}: a box or a class is missing')
+            else:
+                objects.append(annotations.box(row['class'], edges, f'line {number}'))
+        return annotations.Annotation(image, objects, None, where, tuple(refused))
+
+
+def columns_of(first: list[str]) -> dict[str, int] | None:
+    """{what is read: number of its column} by the first row of a file; None for another table."""
+    names = [name.strip().lower() for name in first]
+    found = {key: next((names.index(name) for name in known if name in names), -1)
+             for key, known in _COLUMNS.items()}
+    if min(found.values()) >= 0:
+        return found
+    columns = {key: number for number, key in enumerate(_WITHOUT_NAMES)}
+    return columns if len(first) == len(columns) and _numbers(first, columns) is not None else None
+
+
+def _numbers(row, columns):
+    """(ymin, xmin, ymax, xmax) of a row; None where one of them is no number."""
+    try:
+        return np.array([float(row[columns[key]]) for key in ('ymin', 'xmin', 'ymax', 'xmax')])
+    except (ValueError, IndexError):
+        return None

@@ -1,0 +1,147 @@
+"""Recognises the format of annotated images by the files that are there. No TensorFlow."""
+import csv
+import json
+import os
+import pathlib
+from collections.abc import Iterable
+
+from datasets import annotations, boxes_csv, coco, labelme, voc, yolo
+from utils.errors import DataError
+
+KNOWN = ('VOC (XML files), COCO (JSON), YOLO (text files), LabelMe (JSON files) and CSV, each in '
+         'one folder or in folders train, valid and test')
+_SPLITS = ('train', 'training', 'val', 'valid', 'validation', 'test', 'testing')
+_MOST = 50  # JSON files that are looked into
+
+
+def recognise(path: str | os.PathLike) -> tuple[str, list[annotations.Source]]:
+    """(name of the format, its sources) of a folder or file that a user names.
+
+    Sources of several folders are called after them: train, valid, test.
+
+    Raises:
+        DataError: nothing that is read is there, or more than one format.
+    """
+    path = pathlib.Path(path)
+    if not path.exists():
+        raise DataError(f'nothing at {path}')
+    if path.suffix.lower() in ('.yaml', '.yml'):
+        path = path.parent
+    found = {kind: sources for kind, sources in _found(path).items() if sources}
+    if len(found) > 1:
+        raise DataError(f'{path} holds {" and ".join(found)}; name the file or folder of one, or '
+                        'write --voc=FOLDER or --coco=FILE')
+    if not found:
+        raise DataError(f'{path}: no annotations that are read: {KNOWN}')
+    return next(iter(found.items()))
+
+
+def _found(path):
+    """{format: sources} of all that is there."""
+    if path.is_file():
+        return _of_file(path)
+    if (path / 'ImageSets/Main').is_dir():
+        return {'VOC': [voc.Folder(path, classes=())]}
+    folders = [folder for folder in sorted(path.iterdir()) if folder.is_dir()]
+    split = [folder for folder in folders if folder.name.lower() in _SPLITS]
+    if split:
+        found: dict[str, list[annotations.Source]] = {}
+        for folder in split:
+            for kind, sources in _of_folder(folder, [folder, path], folder.name).items():
+                found.setdefault(kind, []).extend(sources)
+        return found
+    return _of_folder(path, [path, path.parent], path.resolve().name)
+
+
+def _of_file(path):
+    if path.suffix.lower() == '.csv':
+        return {'CSV': [boxes_csv.Table(path, path.stem)]}
+    if path.suffix.lower() == '.json':
+        return {'COCO': [coco.Instances(path)]}
+    raise DataError(f'{path} is no file of annotations that is read: {KNOWN}')
+
+
+def _of_folder(folder, lists, name):
+    """{format: sources} of a folder. lists: where YOLO's names of classes may be."""
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    nested = sorted(folder.glob('[Aa]nnotations/*.json'))
+    kinds = {path: _kind_of_json(path) for path in (*files, *nested)[:_MOST]
+             if path.suffix.lower() == '.json'}
+    cocos = [path for path, kind in kinds.items() if kind == 'COCO']
+    tables = [path for path in files if path.suffix.lower() == '.csv' and _is_table(path)]
+    return {
+        'COCO': [coco.Instances(path, _images_of(path, folder)) for path in cocos],
+        'CSV': [boxes_csv.Table(path, name if len(tables) == 1 else path.stem) for path in tables],
+        'LabelMe': [labelme.Shapes(folder, name)] if 'LabelMe' in kinds.values() else [],
+        'VOC': [voc.Folder(folder, classes=())] if voc.has_xml(folder) else [],
+        'YOLO': _yolo(folder, lists, name)}
+
+
+def _images_of(path, folder):
+    """The images of COCO's file: beside it, or in images/, or in a folder of the file's name."""
+    words = path.stem.split('_')[-1]
+    places = [path.parent, folder / words, folder / 'images' / words, folder / 'images']
+    names = [row.get('file_name') for row in _rows(path)[:1]]
+    return next((place for place in places for name in names
+                 if isinstance(name, str) and (place / name).is_file()), places[0])
+
+
+def _rows(path):
+    try:
+        rows = json.loads(path.read_text(encoding='utf-8-sig')).get('images')
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return []
+    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+
+
+def _kind_of_json(path):
+    try:
+        content = json.loads(path.read_text(encoding='utf-8-sig'))
+    except (OSError, ValueError, RecursionError):
+        return ''
+    keys = content.keys() if isinstance(content, dict) else ()
+    return ('COCO' if {'images', 'annotations', 'categories'} <= {*keys}
+            else 'LabelMe' if {'shapes', 'imagePath'} <= {*keys} else '')
+
+
+def _is_table(path):
+    try:
+        with open(path, newline='', encoding='utf-8-sig') as file:
+            return boxes_csv.columns_of(next(csv.reader(file), [])) is not None
+    except (OSError, ValueError, csv.Error):
+        return False
+
+
+def _yolo(folder, lists, name):
+    """Labels of images/ and labels/, with or without folders train, ... in both; or of one folder.
+
+    DataError if there are text files of boxes, but no names of the classes.
+    """
+    images, labels = folder / 'images', folder / 'labels'
+    if not (images.is_dir() and labels.is_dir()):
+        images = labels = folder
+    texts = {path.with_suffix('').relative_to(labels): path for path in labels.rglob('*.txt')}
+    pairs = [path for path in images.rglob('*') if voc.is_image(path.name)
+             and path.relative_to(images).with_suffix('') in texts]
+    if not pairs or not _are_boxes(texts[path.relative_to(images).with_suffix('')]
+                                   for path in pairs[:_MOST]):
+        return []
+    classes = yolo.class_names([*lists, labels])
+    if not classes:
+        raise DataError(f'{folder} has text files of boxes, but no data.yaml, classes.txt or '
+                        'obj.names with the names of the classes')
+    parts = [part for part in sorted(images.iterdir())
+             if part.is_dir() and part.name.lower() in _SPLITS and (labels / part.name).is_dir()]
+    return [yolo.Labels(part, labels / part.name, classes, part.name) for part in parts] or [
+        yolo.Labels(images, labels, classes, name)]
+
+
+def _are_boxes(paths: Iterable[pathlib.Path]) -> bool:
+    """Whether the first line of some text file is a box; the reader names lines that are none."""
+    for path in paths:
+        try:
+            yolo.parse(path.read_text(encoding='utf-8-sig').strip().split('\n')[0])
+            return True
+        except (OSError, ValueError):
+            continue
+    return False

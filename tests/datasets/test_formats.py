@@ -1,0 +1,179 @@
+"""YOLO, LabelMe and CSV, and the format that a folder's files tell."""
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from datasets import boxes_csv, formats, labelme, sources, yolo
+from utils.errors import DataError
+
+XML = ('<annotation><object><name>cat</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>30</xmax>'
+       '<ymax>40</ymax></bndbox></object></annotation>')
+COCO = {'images': [{'id': 1, 'file_name': 'a.jpg', 'height': 50, 'width': 100}],
+        'annotations': [{'id': 1, 'image_id': 1, 'category_id': 1, 'bbox': [1, 2, 3, 4]}],
+        'categories': [{'id': 1, 'name': 'cat'}]}
+TABLE = 'filename,width,height,class,xmin,ymin,xmax,ymax\na.jpg,100,50,cat,10,5,30,25\n'
+
+
+def _image(path, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new('RGB', (100, 50)).save(path, **options)
+
+
+def _text(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding='utf-8')
+
+
+def _found(path):
+    """(format, {source: its images}, its lists of classes) of a folder."""
+    kind, origins = formats.recognise(path)
+    return kind, {origin.name: origin.image_ids() for origin in origins}, {
+        origin.classes for origin in origins}
+
+
+def test_yolo(tmp_path):
+    _text(tmp_path / 'data.yaml', 'nc: 2\nnames: {0: cat, 1: big dog}\n')
+    for name in ('a b', 'empty', 'bad', 'without'):
+        _image(tmp_path / f'images/{name}.jpg')
+    _text(tmp_path / 'labels/a b.txt', '1 .5 .5 .2 .4\n\n0 0 0 .5 0 .5 1 0 1\n')
+    _text(tmp_path / 'labels/empty.txt', '')
+    _text(tmp_path / 'labels/bad.txt', '2 .5 .5 .1 .1\n0 .5 .5\nx\n-1 .5 .5 .1 .1\n'
+                                     '0 .5 .5 .1 nan\n')
+    kind, images, classes = _found(tmp_path)
+    assert (kind, classes) == ('YOLO', {('cat', 'big dog')})
+    assert images == {tmp_path.name: ['a b', 'bad', 'empty']}
+    [source] = formats.recognise(tmp_path)[1]
+    found = source.read('a b')
+    assert (found.size, [item.name for item in found.objects]) == ((50, 100), ['big dog', 'cat'])
+    np.testing.assert_allclose([item.edges for item in found.objects],
+                               [(15, 40, 35, 60), (0, 0, 50, 50)])
+    assert source.read('empty').objects == [] and source.read('empty').refused == ()
+    assert [line.split('bad.txt, ')[1] for line in source.read('bad').refused] == [
+        'line 1: class 2, but the last of the 2 names is 1',
+        "line 2: '0 .5 .5' is not 'class cx cy width height', nor a polygon",
+        "line 3: 'x' has words that are no numbers",
+        "line 4: '-1 .5 .5 .1 .1' has no class number, or a number that is not finite",
+        "line 5: '0 .5 .5 .1 nan' has no class number, or a number that is not finite"]
+    assert 'images without a text file in' in source.notes()[0]
+    assert 'are left out: 1, first without.' in source.notes()[0]
+
+
+def test_yolo_counts_in_the_upright_image(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    _image(tmp_path / 'a.jpg', exif=exif)
+    assert yolo.upright_size(tmp_path / 'a.jpg') == (100, 50)
+
+
+@pytest.mark.parametrize('order', ['{}/images', 'images/{}'])
+def test_yolo_in_three_folders(tmp_path, order):
+    _text(tmp_path / 'data.yaml', 'names: [cat]\n')
+    for part in ('train', 'valid', 'test'):
+        _image(tmp_path / order.format(part) / 'a.jpg')
+        _text(tmp_path / order.replace('images', 'labels').format(part) / 'a.txt', '0 .5 .5 .1 .1')
+    assert _found(tmp_path) == (
+        'YOLO', {'train': ['a'], 'valid': ['a'], 'test': ['a']}, {('cat',)})
+    assert _found(tmp_path / 'data.yaml')[0] == 'YOLO'
+    subsets, _ = sources.by_name(formats.recognise(tmp_path)[1])
+    assert sorted((one.purpose, one.image_set) for one in subsets) == [
+        ('test', 'test'), ('test', 'valid'), ('train', 'train')]
+
+
+def test_yolo_without_names(tmp_path):
+    _image(tmp_path / 'a.jpg')
+    _text(tmp_path / 'a.txt', '0 .5 .5 .1 .1')
+    with pytest.raises(DataError, match='has text files of boxes, but no data.yaml, classes'):
+        formats.recognise(tmp_path)
+    _text(tmp_path / 'classes.txt', 'cat\n')
+    assert _found(tmp_path)[0] == 'YOLO'
+    _text(tmp_path / 'data.yaml', 'names: [')
+    with pytest.raises(DataError, match='data.yaml cannot be read: '):
+        formats.recognise(tmp_path)
+
+
+def test_labelme(tmp_path):
+    def shape(kind, *points, label='cat'):
+        return {'label': label, 'points': points, 'shape_type': kind}
+    _image(tmp_path / 'a.jpg')
+    shapes = [shape('rectangle', [30, 25], [10, 5]), shape('polygon', [1, 2], [9, 3], [4, 8]),
+              shape('circle', [50, 20], [53, 24], label='dog'), shape('point', [1, 1]),
+              shape('rectangle', [1, 1], [2, 2], label=' '), shape('polygon', 'x')]
+    _text(tmp_path / 'a.json', json.dumps(
+        {'shapes': shapes, 'imagePath': '..\\x\\a.jpg', 'imageHeight': 50, 'imageWidth': 100}))
+    assert _found(tmp_path) == ('LabelMe', {tmp_path.name: ['a']}, {()})
+    found = labelme.Shapes(tmp_path, 'x').read('a')
+    assert [(item.name, item.edges) for item in found.objects] == [
+        ('cat', (5, 10, 25, 30)), ('cat', (2, 1, 8, 9)), ('dog', (15, 45, 25, 55))]
+    assert [line.split('a.json: ')[1] for line in found.refused[:2]] == [
+        'shape 4: a point of 1 points is no area', 'shape 5: it has no label']
+    assert len(found.refused) == 3 and found.size == (50, 100)
+    _text(tmp_path / 'b.json', json.dumps({'shapes': [], 'imagePath': '../a.png'}))
+    with pytest.raises(DataError, match="b.json: its image 'a.png' is missing"):
+        labelme.Shapes(tmp_path, 'x').read('b')
+
+
+def test_csv(tmp_path):
+    _image(tmp_path / 'images/a.jpg')
+    _text(tmp_path / 'boxes.csv', TABLE + 'a.jpg,100,50,dog,1,x,3,4\n\nb.jpg,100,50,dog,1,2,3,4\n')
+    assert _found(tmp_path) == ('CSV', {tmp_path.name: ['a.jpg', 'b.jpg']}, {()})
+    source = boxes_csv.Table(tmp_path / 'boxes.csv', 'x')
+    found = source.read('a.jpg')
+    assert [(item.name, item.edges) for item in found.objects] == [('cat', (5, 10, 25, 30))]
+    assert found.refused == (f'{tmp_path}/boxes.csv, line 3: a box or a class is missing',)
+    with pytest.raises(DataError, match=r'boxes.csv, line 5: image .*b.jpg is missing'):
+        source.read('b.jpg')
+
+
+def test_csv_without_names_of_columns(tmp_path):
+    _text(tmp_path / 'boxes.csv', 'a.jpg,10,5,30,25,cat\n')
+    assert boxes_csv.Table(tmp_path / 'boxes.csv', 'x').image_ids() == ['a.jpg']
+    _text(tmp_path / 'boxes.csv', 'a,b\n1,2\n')
+    with pytest.raises(DataError, match='its first row has no columns for image, class, xmin'):
+        boxes_csv.Table(tmp_path / 'boxes.csv', 'x')
+    _text(tmp_path / 'boxes.csv', '')
+    with pytest.raises(DataError, match='its first row has no columns'):
+        formats.recognise(tmp_path / 'boxes.csv')
+
+
+@pytest.mark.parametrize('kind, name, text', [
+    ('VOC', 'a.xml', XML), ('COCO', '_annotations.coco.json', json.dumps(COCO)),
+    ('CSV', '_annotations.csv', TABLE)])
+def test_exports_in_three_folders(tmp_path, kind, name, text):
+    for part in ('train', 'valid', 'test'):
+        _image(tmp_path / part / 'a.jpg')
+        _text(tmp_path / part / name, text)
+    found = _found(tmp_path)
+    assert found[0] == kind and set(found[1]) == {'train', 'valid', 'test'}
+
+
+def test_lists_of_voc(tmp_path):
+    for name in ('train', 'val', 'trainval', 'cat_train', 'mine'):
+        _text(tmp_path / f'ImageSets/Main/{name}.txt', 'a\n')
+    _text(tmp_path / 'Annotations/a.xml', XML)
+    subsets, _ = sources.by_name(formats.recognise(tmp_path)[1])
+    assert [(one.image_set, one.ids) for one in subsets] == [('train', ['a']), ('val', ['a'])]
+
+
+def test_a_table_of_cocos_folders(tmp_path):
+    _image(tmp_path / 'train2017/a.jpg')
+    _text(tmp_path / 'annotations/instances_train2017.json', json.dumps(COCO))
+    [source] = formats.recognise(tmp_path)[1]
+    assert source.read('1').image == tmp_path / 'train2017/a.jpg'
+
+
+def test_what_is_not_read_is_told(tmp_path):
+    with pytest.raises(DataError, match='nothing at .*nowhere'):
+        formats.recognise(tmp_path / 'nowhere')
+    _text(tmp_path / 'a.csv', 'x,y\n')
+    _text(tmp_path / 'b.json', '[')
+    _text(tmp_path / 'notes.txt', 'hello')
+    with pytest.raises(DataError, match='no annotations that are read: VOC .XML files., COCO'):
+        formats.recognise(tmp_path)
+    with pytest.raises(DataError, match='notes.txt is no file of annotations that is read: VOC'):
+        formats.recognise(tmp_path / 'notes.txt')
+    _text(tmp_path / 'a.xml', XML)
+    _text(tmp_path / '_annotations.csv', TABLE)
+    with pytest.raises(DataError, match='holds CSV and VOC; name the file or folder of one, or'):
+        formats.recognise(tmp_path)
