@@ -214,6 +214,23 @@ def coco(random: Random, folder: pathlib.Path) -> Case:
         '--coco=coco/annotations.json', '--coco_images=coco/images', '--classes_file=found')
 
 
+def formats(random: Random, folder: pathlib.Path) -> Case:
+    """Text files of YOLO, JSON of LabelMe, CSV: damaged bytes, odd numbers, odd names."""
+    image, _ = _voc_folder(random, folder)
+    number = pick(random, _NUMBERS)
+    texts = {'a.txt': f'0 .5 .5 .2 {number}\n0 .1 .1 .2 .1\n',
+             'a.json': json.dumps({'imagePath': 'a.jpg', 'imageHeight': 50, 'imageWidth': number,
+                                   'shapes': [{'label': 'cat', 'points': [[1, 2], [number, 4]]}]}),
+             'boxes.csv': f'filename,class,xmin,ymin,xmax,ymax\na.jpg,cat,1,2,30,{number}\n'}
+    name = pick(random, tuple(texts))
+    (folder / 'set').mkdir()
+    shutil.copy(image, folder / 'set/a.jpg')
+    (folder / 'set/data.yaml').write_text('names: [cat]\n')
+    text = texts[name].encode()
+    (folder / 'set' / name).write_bytes(mutated(random, text) if random.random() < .5 else text)
+    return ('a.', 'boxes.csv', 'set'), lambda: _convert('--data=set')
+
+
 def _altered(random, content):
     """Nested lists and dicts, with one entry removed or replaced."""
     if isinstance(content, (list, dict)) and len(content) and random.random() < 0.8:
@@ -393,6 +410,7 @@ def _restore():
     return bool(facts) and not result.mismatched and not result.fresh
 
 
-KINDS = {'xml': xml, 'coco': coco, 'images': images, 'pictures': pictures, 'records': records,
-         'classes': class_list, 'configs': config, 'checkpoints': checkpoints, 'videos': videos}
+KINDS = {'xml': xml, 'coco': coco, 'formats': formats, 'images': images, 'pictures': pictures,
+         'records': records, 'classes': class_list, 'configs': config, 'checkpoints': checkpoints,
+         'videos': videos}
 os.environ.setdefault('OPENCV_LOG_LEVEL', 'ERROR')

@@ -45,7 +45,7 @@ def _found(path):
     folders = [folder for folder in sorted(path.iterdir()) if folder.is_dir()]
     split = [folder for folder in folders if folder.name.lower() in _SPLITS]
     if split:
-        found: dict[str, list[annotations.Source]] = {}
+        found = {}
         for folder in split:
             for kind, sources in _of_folder(folder, [folder, path], folder.name).items():
                 found.setdefault(kind, []).extend(sources)
