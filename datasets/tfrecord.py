@@ -28,7 +28,7 @@ class RecordIndex:
 
     Attributes:
         folder: its path.
-        files: paths of the shards, in order.
+        files: paths of the shards, in order; one that the index names twice is read twice.
         images: number of images in all shards.
         classes: names of labels 1, 2, ...
         image_sets: the lists that it was made from, such as ('VOC2012/val',).
@@ -266,8 +266,8 @@ def read_index(folder: str | os.PathLike) -> RecordIndex:
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
         version = content['version']
-        sizes = {str(folder / shard['file']): shard['bytes'] for shard in content['shards']}
-        index = RecordIndex(str(folder), tuple(sizes), content['images'],
+        shards = [(str(folder / shard['file']), shard['bytes']) for shard in content['shards']]
+        index = RecordIndex(str(folder), tuple(file for file, _ in shards), content['images'],
                             tuple(content['classes']), tuple(content['image_sets']),
                             content.get('objects'))
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -275,7 +275,7 @@ def read_index(folder: str | os.PathLike) -> RecordIndex:
                         'again') from None
     if version != _VERSION:
         raise DataError(f'{path} has version {version}, and {_VERSION} is read here; convert again')
-    for file, written in sizes.items():
+    for file, written in shards:
         if not os.path.isfile(file):
             raise DataError(f'record shard {file} is missing; convert again')
         if (size := os.path.getsize(file)) != written:

@@ -117,6 +117,16 @@ def test_folder(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ['records']
 
 
+def test_a_shard_that_is_named_twice_is_read_twice(tmp_path):
+    _write(tmp_path / 'records')
+    path = tmp_path / 'records/index.json'
+    content = json.loads(path.read_text())
+    content['shards'].append(content['shards'][0])
+    path.write_text(json.dumps(content | {'images': 7}))
+    assert list(tfrecord.image_ids(tfrecord.read_index(tmp_path / 'records'))) == [
+        'y/0', 'y/1', 'y/2', 'y/3', 'y/4', 'y/0', 'y/1']
+
+
 @pytest.mark.parametrize('stop', [KeyboardInterrupt, OSError])
 def test_interrupted_writing_leaves_the_older_folder(tmp_path, stop):
     _write(tmp_path / 'records', 3)
