@@ -64,9 +64,10 @@ def _of_file(path):
 def _of_folder(folder, lists, name):
     """{format: sources} of a folder. lists: where YOLO's names of classes may be."""
     files = sorted(path for path in folder.iterdir() if path.is_file())
-    nested = sorted(folder.glob('[Aa]nnotations/*.json'))
-    kinds = {path: _kind_of_json(path) for path in (*files, *nested)[:_MOST]
-             if path.suffix.lower() == '.json'}
+    found = [path for path in files if path.suffix.lower() == '.json']
+    nested = sorted(folder.glob('[Aa]nnotations/*.json')) or [
+        path for path in sorted(folder.rglob('*.json')) if not found]
+    kinds = {path: _kind_of_json(path) for path in (*found, *nested)[:_MOST]}
     cocos = [path for path, kind in kinds.items() if kind == 'COCO']
     tables = [path for path in files if path.suffix.lower() == '.csv' and _is_table(path)]
     return {

@@ -12,15 +12,16 @@ from utils.errors import DataError
 
 
 class Shapes(annotations.Source):
-    """The JSON files of one folder."""
+    """The JSON files of one folder, or else of its subfolders, each beside its image."""
     classes = ()
 
     def __init__(self, folder: pathlib.Path, name: str):
         self.path, self.name = folder, name
 
     def image_ids(self) -> list[str]:
-        """Names of the JSON files without ending; DataError if there are none."""
-        found = sorted(path.stem for path in self.path.glob('*.json'))
+        """Paths of the JSON files in the folder, without ending; DataError if there are none."""
+        paths = [*self.path.glob('*.json')] or self.path.rglob('*.json')
+        found = sorted(path.relative_to(self.path).with_suffix('').as_posix() for path in paths)
         if not found:
             raise DataError(f'no annotation (*.json) in {self.path}')
         return found
@@ -32,9 +33,9 @@ class Shapes(annotations.Source):
         if content is None:
             raise DataError(f'{path}: no annotation of LabelMe: no list "shapes"')
         name = str(content.get('imagePath') or '').replace('\\', '/').split('/')[-1]
-        image = self.path / name
+        image = path.with_name(name) if name else path
         if annotations.name_problem(name) or not image.is_file():
-            raise DataError(f'{path}: its image {name!r} is missing in {self.path}')
+            raise DataError(f'{path}: its image {name!r} is missing beside it')
         objects, refused = [], []
         for number, shape in enumerate(content['shapes'], start=1):
             try:

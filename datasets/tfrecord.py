@@ -266,7 +266,8 @@ def read_index(folder: str | os.PathLike) -> RecordIndex:
     try:
         content = json.loads(path.read_text(encoding='utf-8'))
         version = content['version']
-        shards = [(str(folder / shard['file']), shard['bytes']) for shard in content['shards']]
+        shards = [(str(folder / pathlib.Path(shard['file']).name), shard['bytes'])
+                  for shard in content['shards']]
         index = RecordIndex(str(folder), tuple(file for file, _ in shards), content['images'],
                             tuple(content['classes']), tuple(content['image_sets']),
                             content.get('objects'))

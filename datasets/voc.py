@@ -48,9 +48,9 @@ class Folder(annotations.Source):
         self._listings: Listings = {}
 
     def image_ids(self) -> list[str]:
-        """Names of the XML files without ending, sorted; DataError if there are none."""
+        """Paths of the XML files in their folder, without ending, sorted; DataError for none."""
         folder = _part(str(self.path), 'Annotations')
-        found = sorted(_stems(folder, lambda name: name.lower().endswith('.xml')))
+        found = sorted(_stems(folder, _is_xml))
         if not found:
             raise DataError(f'no annotation (*.xml) in {folder}; wanted are XML files in '
                             'Annotations/, annotations/ or xmls/, or beside the images')
@@ -74,12 +74,20 @@ class Folder(annotations.Source):
 
 def has_xml(folder: str | os.PathLike) -> bool:
     """Whether a folder has XML files where annotations are looked for."""
-    return bool(_stems(_part(str(folder), 'Annotations'), lambda name: name.endswith('.xml')))
+    return bool(_stems(_part(str(folder), 'Annotations'), _is_xml))
+
+
+def _is_xml(name):
+    return name.endswith('.xml')
 
 
 def _stems(folder, fits):
-    return {path.stem for path in folder.iterdir()
-            if fits(path.name) and not path.name.startswith('.')}
+    """Files of a folder that fit, or else of its subfolders: paths in it without ending."""
+    def found(paths):
+        inner = [path.relative_to(folder) for path in paths if fits(path.name)]
+        return {path.with_suffix('').as_posix() for path in inner
+                if not any(part.startswith('.') for part in path.parts)}
+    return found(folder.iterdir()) or found(folder.rglob('*'))
 
 
 @functools.lru_cache(maxsize=64)
@@ -89,11 +97,13 @@ def _part(path: str, name: str) -> pathlib.Path:
     if (folder / name).is_dir() or not folder.is_dir():
         return folder / name if (folder / name).is_dir() else folder
     names = os.listdir(folder)
-    if not any(other.lower().endswith('.xml') for other in names):
+    if not any(_is_xml(other) for other in names):
         for usual in _PARTS[name]:
             for other in names:
                 if other.lower() == usual and (folder / other).is_dir():
-                    return folder / other
+                    part = folder / other
+                    # The Oxford pets have annotations/xmls/.
+                    return _part(str(part), name) if name == 'Annotations' else part
     return folder
 
 

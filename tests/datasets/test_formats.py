@@ -177,3 +177,27 @@ def test_what_is_not_read_is_told(tmp_path):
     _text(tmp_path / '_annotations.csv', TABLE)
     with pytest.raises(DataError, match='holds CSV and VOC; name the file or folder of one, or'):
         formats.recognise(tmp_path)
+
+
+def test_images_in_subfolders(tmp_path):
+    for name in ('a/1', 'b/1', 'b/c/2'):
+        _image(tmp_path / f'voc/{name}.jpg')
+        _text(tmp_path / f'voc/{name}.xml', XML)
+        _image(tmp_path / f'labelme/{name}.jpg')
+        _text(tmp_path / f'labelme/{name}.json', json.dumps(
+            {'shapes': [{'label': 'cat', 'points': [[1, 2], [3, 4]], 'shape_type': 'rectangle'}],
+             'imagePath': f'{name[-1]}.jpg'}))
+    for kind, folder in (('VOC', 'voc'), ('LabelMe', 'labelme')):
+        assert _found(tmp_path / folder)[:2] == (kind, {folder: ['a/1', 'b/1', 'b/c/2']})
+        [source] = formats.recognise(tmp_path / folder)[1]
+        found = source.read('b/c/2')
+        assert found.image == tmp_path / folder / 'b/c/2.jpg'
+        assert [item.name for item in found.objects] == ['cat']
+
+
+def test_annotations_in_a_folder_of_their_folder(tmp_path):
+    _image(tmp_path / 'images/1.jpg')
+    _text(tmp_path / 'annotations/xmls/1.xml', XML)
+    assert _found(tmp_path)[:2] == ('VOC', {tmp_path.name: ['1']})
+    [source] = formats.recognise(tmp_path)[1]
+    assert source.read('1').image == tmp_path / 'images/1.jpg'

@@ -127,6 +127,14 @@ def test_a_shard_that_is_named_twice_is_read_twice(tmp_path):
         'y/0', 'y/1', 'y/2', 'y/3', 'y/4', 'y/0', 'y/1']
 
 
+def test_shards_lie_in_their_folder(tmp_path):
+    _write(tmp_path / 'records')
+    path = tmp_path / 'records/index.json'
+    path.write_text(path.read_text().replace('shard-00001', '/etc/shard-00001'))
+    files = tfrecord.read_index(tmp_path / 'records').files
+    assert files[1] == str(tmp_path / 'records/shard-00001.tfrecord')
+
+
 @pytest.mark.parametrize('stop', [KeyboardInterrupt, OSError])
 def test_interrupted_writing_leaves_the_older_folder(tmp_path, stop):
     _write(tmp_path / 'records', 3)
