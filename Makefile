@@ -16,16 +16,11 @@ demo: $(VENV)/ready   ## run the shipped detector on a photograph
 quickstart: $(VENV)/ready   ## draw shapes, convert, train, evaluate, detect, in quickstart/ (4 minutes)
 	rm -rf $(FOLDER)
 	$(RUN) -m datasets.shapes --output $(FOLDER)/shapes --train 200 --test 40
-	$(RUN) ssd_image_to_tf.py --voc=$(FOLDER)/shapes --image_set=train --classes_file=$(FOLDER)/shapes/classes.txt \
-	    --output=$(FOLDER)/tfrecords_train
-	$(RUN) ssd_image_to_tf.py --voc=$(FOLDER)/shapes --image_set=test --classes_file=$(FOLDER)/shapes/classes.txt \
-	    --output=$(FOLDER)/tfrecords_test
-	$(RUN) ssd_train.py --backbone_network=ssd_mobilenet_v1 --training_mode=from_scratch --output=$(FOLDER)/ssd \
-	    --train_records=$(FOLDER)/tfrecords_train --batch_size=8 --max_steps=400 --learning_rate=0.04 --schedule=cosine \
-	    --warmup_steps=50 --batch_norm_decay=0.9 --clip_gradients=10 --augment_crop=false --augment_zoom_out=false
-	$(RUN) ssd_test.py --backbone_network=ssd_mobilenet_v1 --checkpoint=$(FOLDER)/ssd --test_records=$(FOLDER)/tfrecords_test
-	$(RUN) ssd_demo.py $(FOLDER)/shapes/JPEGImages/000203.jpg --backbone_network=ssd_mobilenet_v1 --checkpoint=$(FOLDER)/ssd \
-	    --output=$(FOLDER)/detections.png --score_threshold=0.4
+	$(RUN) ssd_image_to_tf.py --recipe=shapes --image_set=train --output=$(FOLDER)/tfrecords_train
+	$(RUN) ssd_image_to_tf.py --recipe=shapes --image_set=test --output=$(FOLDER)/tfrecords_test
+	$(RUN) ssd_train.py --recipe=shapes
+	$(RUN) ssd_test.py --recipe=shapes
+	$(RUN) ssd_demo.py $(FOLDER)/shapes/JPEGImages/000203.jpg --recipe=shapes --output=$(FOLDER)/detections.png --score_threshold=0.4
 
 test: $(VENV)/ready   ## run all tests except the slow ones (7 minutes)
 	$(RUN) -m pytest -m "not slow"

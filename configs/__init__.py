@@ -2,13 +2,15 @@
 
 `load` checks every key and value before any work starts. No TensorFlow is imported here.
 """
+import dataclasses
 import sys
 import types
 from argparse import SUPPRESS
 from collections.abc import Sequence
 
+from configs import recipe
 from configs.aliases import ALIASES
-from configs.keys import Value, read
+from configs.keys import Key, Value, read
 from utils.command_line import Parser
 from utils.errors import UserError, nearest
 from utils.report import version
@@ -53,7 +55,9 @@ def load(script: str, argv: Sequence[str] | None = None, positional: str = '',
     Raises:
         UserError: unknown key, wrong type or range, or a config module that cannot be read.
     """
-    modules = {name: read(name) for name in SCRIPTS[script]}
+    words = list(sys.argv[1:] if argv is None else argv)
+    changed = _recipe(words, script)
+    modules = {name: _with(read(name), changed) for name in SCRIPTS[script]}
     keys = {name: key for _, found in modules.values() for name, key in found.items()}
     parser = Parser(
         description=description, epilog=_EPILOG, allow_abbrev=False, argument_default=SUPPRESS,
@@ -63,11 +67,14 @@ def load(script: str, argv: Sequence[str] | None = None, positional: str = '',
         for name in (name for name, key in found.items() if keys[name] is key):
             hidden = {} if USED_BY.get(name, script) == script else {'help': SUPPRESS}
             group.add_argument(f'--{name}', **(keys[name].entry() | hidden))
-    words = [_resolved(word, keys) for word in (sys.argv[1:] if argv is None else argv)]
+    parser.add_argument('--recipe', metavar='NAME', help=recipe.HELP.format(
+        names=', '.join(recipe.names())))
+    words = [_resolved(word, {**keys, 'recipe': None}) for word in words]
     parser.add_argument('--version', action='version',
                         version=version() if '--version' in words else '')
     namespace, rest = parser.parse_known_args(words)
     given = vars(namespace)
+    given.pop('recipe', None)
     for word in rest:
         if word.startswith('--'):
             word = word[2:].split('=')[0]
@@ -78,6 +85,31 @@ def load(script: str, argv: Sequence[str] | None = None, positional: str = '',
         given[positional] = word
     return Config(**{name: key.checked(key.parse(given[name]) if name in given else key.value)
                      for name, key in keys.items()})
+
+
+def _recipe(words, script):
+    """What the recipe that the command line names sets for a script: {key: value}."""
+    parser = Parser(add_help=False, allow_abbrev=False)
+    parser.add_argument('--recipe')
+    name = parser.parse_known_args(words)[0].recipe
+    if name is None:
+        return {}
+    modules = {module for found in SCRIPTS.values() for module in found}
+    known = {name for module in modules for name in read(module)[1]}
+    return recipe.values(name, script, known)
+
+
+def _with(module: tuple[str, dict[str, Key]], changed: dict[str, Value]):
+    """A config module (heading, keys) whose keys have the values of a recipe."""
+    heading, keys = module
+    keys = {name: dataclasses.replace(key, value=changed.get(name, key.value))
+            for name, key in keys.items()}
+    for name in keys.keys() & changed.keys():
+        try:
+            keys[name].checked(changed[name])
+        except UserError as error:
+            raise UserError(f'recipe: {error}') from None
+    return heading, keys
 
 
 def detection_settings(config: Config) -> dict[str, Value]:

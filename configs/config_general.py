@@ -11,12 +11,12 @@
 #   ssd_inception_resnet_v2: 299 x 299 pixels
 backbone_network = 'ssd_mobilenet_v1'
 
-# Training mode. For new data use step 1, then step 2.
+# Training mode. From an ImageNet classifier use step 1, then step 2.
 #   finetune_new_ssd_step1: ImageNet weights, backbone frozen; extra layers and heads learn
 #   finetune_new_ssd_step2: all layers learn, from the result of step 1
 #   finetune_existing_ssd: all layers learn, from an SSD checkpoint (also of other classes)
 #   from_scratch: all layers learn, from random weights
-training_mode = 'finetune_new_ssd_step1'
+training_mode = 'finetune_existing_ssd'
 
 # Number of layers of ssd_resnet_v1 and ssd_resnet_v2; other backbones ignore it. [50 | 101 | 152]
 resnet_depth = 50

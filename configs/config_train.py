@@ -1,7 +1,9 @@
 """Configuration of ssd_train.py.
 
-    python3 ssd_train.py --training_mode=finetune_new_ssd_step1 --max_steps=1000
-    python3 ssd_train.py --training_mode=finetune_new_ssd_step2 --max_steps=120000
+    python3 ssd_train.py --output=own                     # from the shipped detector
+    python3 ssd_train.py --recipe=voc0712_vgg300          # as published
+
+The defaults suit a short fine-tuning on some hundred or thousand images.
 """
 
 # Folder of training records, written by ssd_image_to_tf.py. [path]
@@ -38,27 +40,27 @@ distribution = 'one'
 sync_batch_norm = False
 
 # Training stops after this step; steps of an earlier stage do not count. [integer >= 1]
-max_steps = 120000
+max_steps = 2000
 
 # Training stops when each training image was seen this many times; replaces max_steps. 0:
 # max_steps counts. [number >= 0]
 epochs = 0.0
 
-# Learning rate at batch size 32; it is multiplied by batch_size / 32 (ssd_pascal.py: 0.001 at
-# 32). [number > 0]
-learning_rate = 0.001
+# Learning rate at batch size 32; it is multiplied by batch_size / 32 (ssd_pascal.py: 0.001 at 32,
+# for 120,000 steps). [number > 0]
+learning_rate = 0.01
 
 # Schedule of the learning rate.
 #   steps: divided by 10 at learning_rate_drops
 #   cosine: half a cosine to 0
-schedule = 'steps'
+schedule = 'cosine'
 
 # Steps at which the schedule 'steps' divides the learning rate by 10, comma-separated, such as
 # 280000,360000. Empty: 2/3 and 5/6 of max_steps (80k and 100k of 120k, ssd_pascal.py).
 learning_rate_drops = ''
 
 # The learning rate grows linearly over this many first steps. 0: no warm-up. [integer >= 0]
-warmup_steps = 500
+warmup_steps = 100
 
 # Momentum of SGD. [number 0..1]
 momentum = 0.9
@@ -71,11 +73,11 @@ weight_decay = 0.0005
 bias_rate = 2.0
 
 # Gradients are scaled down to this global norm. 0: no clipping. [number >= 0]
-clip_gradients = 0.0
+clip_gradients = 10.0
 
-# Decay of the batch norm statistics. 0: the backbone's published value. Use 0.99 for short
-# trainings. [number 0..1]
-batch_norm_decay = 0.0
+# Decay of the batch norm statistics. 0: the backbone's published value, for trainings of 100,000
+# steps; statistics of 2,000 steps would lag behind. [number 0..1]
+batch_norm_decay = 0.99
 
 # The backbone's batch norm uses its stored statistics and does not change them. False: it uses
 # the statistics of each batch. [True | False]

@@ -37,13 +37,13 @@ def test_entries_of_the_kinds_of_keys(monkeypatch, capsys):
     for entry in ("""
   --max_steps=NUMBER
         Training stops after this step; steps of an earlier stage do not count.
-        A whole number of at least 1. Default: 120000
+        A whole number of at least 1. Default: 2000
 """, """
   --schedule=WORD
         Schedule of the learning rate.
           steps: divided by 10 at learning_rate_drops
           cosine: half a cosine to 0
-        Default: steps
+        Default: cosine
 """, """
   --momentum=NUMBER
         Momentum of SGD.

@@ -125,7 +125,7 @@ def test_version(capsys):
 
 def test_settings_that_runs_are_compared_by():
     settings = configs.comparable_settings(configs.load('ssd_train', []), 'ssd_train')
-    assert settings['schedule'] == 'steps' and settings['seed'] == 1 and settings['xla'] is False
+    assert settings['schedule'] == 'cosine' and settings['seed'] == 1 and settings['xla'] is False
     assert not {'output', 'checkpoint', 'frozen_layers', 'train_records'} & set(settings)
 
 

@@ -1,0 +1,1 @@
+"""Recipes: what differs from the defaults in configs/. `--recipe=NAME` takes one."""
