@@ -1,7 +1,7 @@
 """Trains an SSD detector on records written by ssd_image_to_tf.py.
 
+    python3 ssd_train.py --recipe=own_images
     python3 ssd_train.py --training_mode=finetune_new_ssd_step1 --max_steps=1000
-    python3 ssd_train.py --training_mode=finetune_new_ssd_step2 --max_steps=120000
 
 Reads configs/config_general.py, config_common.py and config_train.py. Interrupted, it saves;
 started again, it goes on.
@@ -9,11 +9,15 @@ started again, it goes on.
 import contextlib
 import fnmatch
 import math
+import shlex
+import sys
+import time
 
 from configs import Config, detection_settings, load
 from utils.choices import STEP1
 from utils.command_line import words
-from utils.errors import DataError, UserError
+from utils.errors import UserError
+from utils.report import version
 from utils.script import quiet, run
 from utils.signals import StopRequest
 
@@ -21,15 +25,14 @@ with quiet():
     from checkpoints import io as checkpoint
     from datasets import tfrecord
     from detection import detector
-    from evaluation import collect
-    from evaluation import voc as voc_eval
     from nets import anchors, backbones, postprocess, ssd, targets
     from nets.slim_compat import prepare_devices, tf
     from nets.spec import BackboneSpec
     from preprocessing import damage, normalize, pipeline
     from training import distribution, starting_point
+    from training.held_out import HeldOut, read_held_out, waited_enough
     from training.keeper import Keeper
-    from training.log import Log
+    from training.log import Log, earlier_scores
     from training.schedule import Schedule, parse_drops
     from training.trainer import Trainer, check_finite
     from utils import files
@@ -55,7 +58,8 @@ def train(config: Config, spec: BackboneSpec, folder: str, strategy: tf.distribu
     index = tfrecord.read_index(config.train_records)
     with damage.named(index):
         tfrecord.check_objects(index)
-    held_out = _held_out(config.eval_records, index)
+    held_out_index = (read_held_out(config.eval_records, index.classes)
+                      if config.eval_records else None)
     max_steps = math.ceil(config.epochs * index.images / config.batch_size) or config.max_steps
     schedule = Schedule(config.learning_rate * config.batch_size / 32, max_steps,
                         config.schedule, config.warmup_steps,
@@ -78,6 +82,7 @@ def train(config: Config, spec: BackboneSpec, folder: str, strategy: tf.distribu
         seed=config.seed, start_step=start.step, threads=config.data_threads,
         use_difficult=config.use_difficult, target_fn=matched, distort=config.augment_distort,
         zoom_out=config.augment_zoom_out, crop=config.augment_crop, flip=config.augment_flip,
+        flip_vertical=config.augment_flip_vertical, quarter_turns=config.augment_quarter_turns,
         zoom_out_max=config.zoom_out_max, **part))
 
     # 3 SSD model; step 1 freezes the whole backbone
@@ -98,11 +103,14 @@ def train(config: Config, spec: BackboneSpec, folder: str, strategy: tf.distribu
                       strategy=strategy)
     start = distribution.chief_first(
         strategy, lambda chief: starting_point.make_room(start, folder, chief))
-    distribution.say(strategy, starting_point.restore(start, trainer))
+    said, report = starting_point.restore(start, trainer)
+    distribution.say(strategy, said)
     distribution.say(strategy, f'ssd_{spec.name}: {checkpoint.parameters(model.variables):,} '
                                f'parameters, {checkpoint.parameters(trainer.variables):,} learn; '
                                f'{spec.num_default_boxes} default boxes; '
                                f'{distribution.devices(strategy)}, {share} images each')
+    examined = held_out_index and HeldOut(held_out_index, config.batch_size, config.eval_images,
+                                          matched, config.use_difficult)
     limits = postprocess.Limits(config.score_threshold, config.nms_threshold, config.nms_top_k,
                                 config.keep_top_k)
     detect = distribution.shared(detector.Detector(model, limits=limits).detect, strategy, model)
@@ -110,22 +118,32 @@ def train(config: Config, spec: BackboneSpec, folder: str, strategy: tf.distribu
     # 4 training: next batch, step, log, save, evaluate
     chief = distribution.is_chief(strategy)  # the other workers compute, and write nothing
     keeper = Keeper(trainer, folder, config.keep_checkpoints, start.facts)
+    scores = earlier_scores(folder, start.step)
     if chief:
         log = Log(folder, start.step, max_steps=max_steps, batch_size=config.batch_size,
                   classes=index.classes, strategy=strategy)
-        log.settings({'started_from': start.origin or 'nothing', 'first_step': start.step}
-                     | vars(config))
+        log.settings(_settings(config), start.resumed, version=version(),
+                     command=shlex.join(sys.argv), started_from=start.origin or 'nothing',
+                     first_step=start.step)
+        log.restored(report)
     unchecked, stopped = [], ''  # steps whose loss nobody has looked at; why the training stops
-    with StopRequest() as request, damage.named(index), distribution.loss_named(strategy):
+    begun = time.monotonic()
+    with StopRequest('stopping after this step') as request, damage.named(index), \
+            distribution.loss_named(strategy):
         for step, batch in zip(range(start.step + 1, max_steps + 1), batches, strict=False):
+            if waited_enough(scores, config.patience):
+                break
             scalars = trainer.train_step(batch, stop=bool(request.name))
             unchecked.append((step, scalars, batch['ids']))
+            if step == start.step + 1 and chief:
+                float(scalars['loss'])  # waits for the step
+                log.first_step_done(time.monotonic() - begun)
             stopped = distribution.stop_reason(strategy, request.name, scalars['stop'])
             last = step == max_steps or bool(stopped)
             log_now, save_now, evaluate_now = (
                 last or step % every == 0
                 for every in (config.log_every, config.save_every, config.eval_every))
-            evaluate_now = evaluate_now and held_out is not None and not stopped
+            evaluate_now = evaluate_now and examined is not None and not stopped
             if log_now or save_now or evaluate_now:  # other steps need not wait for the device
                 check_finite(unchecked, strategy)
                 unchecked.clear()
@@ -133,32 +151,38 @@ def train(config: Config, spec: BackboneSpec, folder: str, strategy: tf.distribu
                 log.step(step, scalars, batch)
             if (save_now or evaluate_now) and chief:  # an evaluation that fails costs no step
                 keeper.save()
-            if evaluate_now and (found := _evaluate(detect, trainer, held_out, config)) and chief:
-                result, images = found
-                log.evaluation(step, result, keeper.offer(result.mean_ap),
-                               records=config.eval_records, images=images,
-                               **detection_settings(config), iou=0.5)
+            if evaluate_now and (found := examined.evaluate(trainer, detect)):
+                scores.append(found.result.mean_ap)
+                if chief:
+                    log.evaluation(step, found, keeper.offer(found.result.mean_ap),
+                                   records=config.eval_records, **detection_settings(config),
+                                   iou=0.5)
             if stopped:
                 break
     if chief:
         log.curves()
-    distribution.say(strategy, f'stopped by {stopped} at step {trainer.step}, saved in {folder}; '
-                               'the same command goes on from there' if stopped else
-                     f'nothing done: {folder} is at step {trainer.step} already; raise --max_steps '
-                     'or --epochs to go on' if start.step >= max_steps else
-                     f'finished at step {trainer.step}; checkpoints are in {folder}')
+    distribution.say(strategy, _ending(config, folder, start.step, trainer.step, max_steps,
+                                       stopped, scores))
     return 130 if stopped else 0
 
 
-def _held_out(folder, index):
-    """The held-out records, which must have the training records' classes; None for no folder."""
-    if not folder:
-        return None
-    held_out = tfrecord.read_index(folder)
-    if held_out.classes != index.classes:
-        raise UserError(f'{folder} has the classes {", ".join(held_out.classes)}; the training '
-                        f'records have {", ".join(index.classes)}')
-    return held_out
+def _settings(config):
+    """The keys of a training, without the order to start again."""
+    return {key: value for key, value in vars(config).items() if key != 'restart'}
+
+
+def _ending(config, folder, first, step, max_steps, stopped, scores):
+    """How a training ended, in one line."""
+    if stopped:
+        return (f'stopped by {stopped} at step {step}, saved in {folder}; the same command goes '
+                'on from there')
+    if waited_enough(scores, config.patience):
+        return (f'finished at step {step}: the last {config.patience} evaluations brought no '
+                f'better mAP (--patience); the best, {max(scores):.4f}, is in {folder}/best')
+    if first >= max_steps:
+        return (f'nothing done: {folder} is at step {step} already; raise --max_steps or --epochs '
+                'to go on')
+    return f'finished at step {step}; checkpoints are in {folder}'
 
 
 def _refuse_idle(frozen, model):
@@ -170,26 +194,6 @@ def _refuse_idle(frozen, model):
             layers = dict.fromkeys(name.split('/')[0] for name in names)
             raise UserError(f"frozen_layers: '{pattern}' fits no variable of {model.spec.name}; "
                             f'its layers are {", ".join(layers)} (write LAYER/*)')
-
-
-def _evaluate(detect, trainer, held_out, config):
-    """(evaluation.voc.VocResult of the weights or of their average, number of images).
-
-    None where the held-out records cannot be read; with several workers that ends the training,
-    since the others wait for their part.
-    """
-    batches = pipeline.evaluation_batches(held_out, trainer.model.spec.image_size,
-                                          config.batch_size, max_images=config.eval_images)
-    try:
-        with damage.named(held_out), trainer.averaged():
-            found = collect.detect_all(detect, batches)
-    except DataError as error:
-        if distribution.worker(trainer.strategy)[1] > 1:
-            raise
-        print(f'not evaluated at step {trainer.step}: {error}', flush=True)
-        return None
-    result = voc_eval.evaluate(found.detections, found.ground_truths, held_out.classes)
-    return result, len(found.ground_truths)
 
 
 if __name__ == '__main__':

@@ -4,6 +4,7 @@ Files are TensorFlow's name-based V2 checkpoints, prefix 'model.ckpt-<step>', ke
 names, so that `tf.train.load_checkpoint(prefix)` and any slim code read them. V1 checkpoints, as
 slim's older classifiers are, can be read.
 """
+import collections
 import contextlib
 import dataclasses
 import json
@@ -62,22 +63,27 @@ class Restored:
     unused: list[str] = dataclasses.field(default_factory=list)
 
     def summary(self) -> str:
-        """Some lines for the log: counts, and the names of what did not fit, grouped by scope."""
+        """Up to three lines: what was restored, what starts fresh, what was left out."""
         lines = [f'restored {len(self.restored)} variables from {self.prefix}']
-        for what, found in (('other shape, start fresh', self.mismatched),
-                            ('not in the checkpoint, start fresh', self.fresh),
-                            ('in the checkpoint, not used', self.unused)):
+        for what, found in (('start fresh', self.mismatched + self.fresh),
+                            ('of the checkpoint are not used', self.unused)):
             if found:
                 lines.append(f'  {len(found)} {what}: {_grouped(found)}')
         return '\n'.join(lines)
 
+    def report(self) -> str:
+        """The names of all variables, by what became of them."""
+        parts = {'restored': self.restored, 'of another shape, start fresh': self.mismatched,
+                 'not in the checkpoint, start fresh': self.fresh,
+                 'in the checkpoint, not used': self.unused}
+        return '\n'.join([self.prefix, *(
+            line for what, names in parts.items()
+            for line in (f'{len(names)} {what}', *(f'  {name}' for name in names)))])
+
 
 def _grouped(found):
-    """Names cut to their first two scopes, each with its count."""
-    counts = {}
-    for name in found:
-        head = name if ' ' in name else '/'.join(name.split('/')[:2])
-        counts[head] = counts.get(head, 0) + 1
+    """Names, without shapes, cut to their first two scopes, each with its count."""
+    counts = collections.Counter('/'.join(name.split(' ')[0].split('/')[:2]) for name in found)
     shown = [head if count == 1 else f'{head} ({count})' for head, count in counts.items()]
     more = f', and {len(shown) - 12} more groups' if len(shown) > 12 else ''
     return ', '.join(shown[:12]) + more

@@ -32,8 +32,6 @@ ALIASES = {
     'save_interval': 'save_every', 'log_interval': 'log_every',
     'resume': 'no key is needed: the same command goes on from its last checkpoint; --restart=True '
               'starts again from the beginning',
-    'patience': 'training does not end early; with --eval_records=FOLDER the best checkpoint is '
-                'kept in the subfolder best/',
     'device': _DEVICE, 'gpu': _DEVICE, 'gpus': _DEVICE, 'gpu_ids': _DEVICE, 'cuda': _DEVICE,
     'imgsz': _SIZE, 'img_size': _SIZE, 'image_size': _SIZE, 'input_size': _SIZE, 'resize': _SIZE,
     'half': _HALF, 'fp16': _HALF, 'amp': _HALF, 'mixed_precision': _HALF,

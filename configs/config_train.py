@@ -16,6 +16,9 @@ eval_records = ''
 # [integer >= 1]
 eval_every = 2000
 
+# Training ends after this many evaluations without a better mAP. 0: it goes on. [integer >= 0]
+patience = 0
+
 # Number of held-out images to evaluate, from the first on. 0: all. [integer >= 0]
 eval_images = 0
 
@@ -116,6 +119,14 @@ augment_crop = True
 
 # Augmentation: half the time the image is mirrored, left to right. [True | False]
 augment_flip = True
+
+# Augmentation for images without an upper side, such as aerial ones: half the time the image is
+# mirrored, top to bottom. [True | False]
+augment_flip_vertical = False
+
+# Augmentation for images without an upper side: the image is turned by 0, 90, 180 or 270 degrees.
+# [True | False]
+augment_quarter_turns = False
 
 # Largest side of the zoom-out canvas, in sides of the image. [number >= 1]
 zoom_out_max = 4.0

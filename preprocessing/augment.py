@@ -32,7 +32,8 @@ SMALLEST_SIDE = 0.002  # of an object after cropping, in units of the crop
 
 def augment(image: TensorLike, boxes: TensorLike, labels: TensorLike, seed: TensorLike, *,
             image_size: int, fill: Sequence[float], distort: bool = True, zoom_out: bool = True,
-            crop: bool = True, flip: bool = True, zoom_out_max: float = ZOOM_OUT_MAX
+            crop: bool = True, flip: bool = True, zoom_out_max: float = ZOOM_OUT_MAX,
+            flip_vertical: bool = False, quarter_turns: bool = False
             ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Augments one image; the result depends only on the arguments.
 
@@ -45,6 +46,7 @@ def augment(image: TensorLike, boxes: TensorLike, labels: TensorLike, seed: Tens
         fill: RGB 0..255 outside the image.
         distort, zoom_out, crop, flip: which parts to do.
         zoom_out_max: largest ratio of zoom-out.
+        flip_vertical, quarter_turns: parts for images without an upper side; see `turned`.
 
     Returns:
         uint8 [S, S, 3], boxes float32 [R', 4] and labels [R'] of the objects that are left; with
@@ -62,6 +64,9 @@ def augment(image: TensorLike, boxes: TensorLike, labels: TensorLike, seed: Tens
     image = tf.cond(tf.reduce_any((window < 0) | (window > 1)),
                     lambda: tf.where(found < 0, tf.constant(fill, tf.float32), coloured),
                     lambda: coloured)
+    if flip_vertical or quarter_turns:
+        image, boxes = turned(image, boxes, tf.random.fold_in(seeds[2], 1), flip_vertical,
+                              quarter_turns)
     return tf.cast(image + 0.5, tf.uint8), boxes, labels  # in 0..255 already: this only rounds
 
 
@@ -147,6 +152,36 @@ def keep_centred(boxes: tf.Tensor, labels: TensorLike) -> tuple[tf.Tensor, tf.Te
 def flip_boxes(boxes: tf.Tensor) -> tf.Tensor:
     """Mirrors boxes [R, 4] left to right."""
     return tf.stack([boxes[:, 0], 1 - boxes[:, 3], boxes[:, 2], 1 - boxes[:, 1]], axis=1)
+
+
+def turned(image: tf.Tensor, boxes: tf.Tensor, seed: tf.Tensor, flip_vertical: bool,
+           quarter_turns: bool) -> tuple[tf.Tensor, tf.Tensor]:
+    """A square image [S, S, 3] and its boxes [R, 4]; half of the time upside down, and turned.
+
+    Args:
+        seed: int [2].
+        flip_vertical: mirror top to bottom, half of the time.
+        quarter_turns: turn to the left by 0, 90, 180 or 270 degrees, all equally likely.
+    """
+    upside_down, turns = tf.unstack(tf.random.stateless_uniform([2], seed), num=2)
+    if flip_vertical:
+        image = tf.where(upside_down < 0.5, image[::-1], image)
+        mirrored = tf.stack([1 - boxes[:, 2], boxes[:, 1], 1 - boxes[:, 0], boxes[:, 3]], axis=1)
+        boxes = tf.where(upside_down < 0.5, mirrored, boxes)
+    if quarter_turns:
+        count = tf.cast(turns * 4, tf.int32)
+        image = tf.ensure_shape(tf.image.rot90(image, count), image.shape)
+        boxes = turn_boxes(boxes, count)
+    return image, boxes
+
+
+def turn_boxes(boxes: tf.Tensor, quarters: TensorLike) -> tf.Tensor:
+    """Boxes [R, 4] after `quarters` (0 to 3) quarter turns of the image to the left."""
+    top, left, bottom, right = tf.unstack(boxes, axis=1)
+    ways = tf.stack([
+        [top, left, bottom, right], [1 - right, top, 1 - left, bottom],
+        [1 - bottom, 1 - right, 1 - top, 1 - left], [left, 1 - bottom, right, 1 - top]])
+    return tf.transpose(ways[quarters])
 
 
 def read_window(image: TensorLike, window: tf.Tensor, image_size: int,

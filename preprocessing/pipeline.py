@@ -62,7 +62,7 @@ def training_batches(index: tfrecord.RecordIndex, image_size: int, batch_size: i
 
     def example(position, serialized):
         record = decode(serialized, len(index.classes))
-        used = ~record['crowd'] if use_difficult else ~(record['crowd'] | record['difficult'])
+        used = _used(record, use_difficult)
         boxes = tf.boolean_mask(record['boxes'], used)
         labels = tf.boolean_mask(tf.cast(record['labels'], tf.int32), used)
         key = [tf.cast(seed, tf.int64), position]
@@ -79,6 +79,11 @@ def training_batches(index: tfrecord.RecordIndex, image_size: int, batch_size: i
         stream = stream.filter(lambda position, _: position % batch_size // share == worker)
     stream = _map(stream, example, threads)
     return stream.batch(share // split, drop_remainder=True).prefetch(4)
+
+
+def _used(record, use_difficult):
+    """Which objects of a record are learned: bool [R]."""
+    return ~record['crowd'] if use_difficult else ~(record['crowd'] | record['difficult'])
 
 
 def _positions(index, seed, first):
@@ -140,8 +145,13 @@ def _map(stream, function, threads):
 
 
 def evaluation_batches(index: tfrecord.RecordIndex, image_size: int, batch_size: int, *,
-                       max_images: int = 0, threads: int = 0) -> tf.data.Dataset:
+                       max_images: int = 0, threads: int = 0,
+                       target_fn: Callable | None = None,
+                       use_difficult: bool = True) -> tf.data.Dataset:
     """Every record once, or the first max_images, in order; the last batch may be smaller.
+
+    Args:
+        target_fn, use_difficult: as in `training_batches`.
 
     Returns:
         A dataset of dicts, R is the largest number of objects in the batch:
@@ -154,10 +164,13 @@ def evaluation_batches(index: tfrecord.RecordIndex, image_size: int, batch_size:
     """
     def example(serialized):
         record = decode(serialized, len(index.classes))
+        labels = tf.cast(record['labels'], tf.int32)
+        used = _used(record, use_difficult)
+        extra = target_fn(tf.boolean_mask(record['boxes'], used), tf.boolean_mask(labels, used)) \
+            if target_fn else {}
         return {'images': resize_image(record['image'], image_size), 'ids': record['id'],
-                'heights': record['height'], 'widths': record['width'],
-                'labels': tf.cast(record['labels'], tf.int32),
-                **{key: record[key] for key in ('boxes', 'difficult', 'crowd')}}
+                'heights': record['height'], 'widths': record['width'], 'labels': labels,
+                **{key: record[key] for key in ('boxes', 'difficult', 'crowd')}} | extra
 
     records = _read(list(index.files)).take(max_images or -1)
     return _map(records, example, threads).padded_batch(batch_size).prefetch(2)

@@ -5,6 +5,7 @@ import datetime
 import json
 import math
 import os
+import pathlib
 import time
 from collections.abc import Mapping, Sequence
 
@@ -15,14 +16,16 @@ from detection import drawing, objects
 from evaluation import collect
 from evaluation import voc as voc_eval
 from nets.slim_compat import tf
-from training import distribution
+from training import distribution, held_out
 
 EVENTS, SCALARS, CURVES = 'logs', 'scalars.jsonl', 'training_curves.png'
+SETTINGS, RESTORED = 'settings.json', 'restored.txt'
 # What a log writes into a training's folder.
-NAMES = (EVENTS, SCALARS, CURVES)
+NAMES = (EVENTS, SCALARS, CURVES, SETTINGS, RESTORED)
 # Curves have the names of their scalars, but for these; and these scalars have none.
 _TITLES = {'loss': 'loss, L2 penalty included', 'l2': 'L2 penalty',
-           'learning_rate': 'learning rate', 'mean_ap': 'mAP on held-out images'}
+           'learning_rate': 'learning rate', 'mean_ap': 'mAP on held-out images',
+           'held_out_loss': 'without L2: training blue, held out orange'}
 _WITHOUT_CURVE = ('step', 'matched', 'images_per_second')
 # The first lines of a run come with augmented images for TensorBoard: so many lines, and images.
 _LINES_WITH_IMAGES, _IMAGES = 3, 4
@@ -57,17 +60,44 @@ class Log:
         self._failed, self._lines = set(), 0
         self._times = collections.deque([(time.monotonic(), step)], maxlen=10)  # of the last lines
         with self._guarded(SCALARS):
-            self._write_rows()
+            os.makedirs(folder, exist_ok=True)
+            _replace(self._path(SCALARS), map(json.dumps, self.rows))
         self._writer = tf.summary.create_noop_writer()
         with self._guarded(EVENTS):
             self._writer = _event_writer(self._path(EVENTS), step + 1)
 
-    def settings(self, values: Mapping[str, object]) -> None:
-        """Shows the settings of a run as a table, and in TensorBoard's HPARAMS."""
+    def settings(self, values: Mapping[str, object], resumed: bool = False,
+                 **facts: object) -> None:
+        """Writes settings.json; shows the settings in TensorBoard, as text and in HPARAMS.
+
+        Args:
+            values: of all keys.
+            resumed: the training goes on: a line for each key that has another value than before.
+            facts: what else is worth knowing of the start.
+        """
         from tensorboard.plugins.hparams import api  # after slim_compat has chosen a Keras
+        before, values = read_settings(self._path(SETTINGS)) if resumed else {}, dict(values)
+        for key in values.keys() & before.keys():
+            if values[key] != before[key]:
+                print(f'{key}: {before[key]!r} until step {self.first_step}, now {values[key]!r}')
+        with self._guarded(SETTINGS):
+            _replace(self._path(SETTINGS), [json.dumps({**facts, 'settings': values}, indent=1)])
         with self._events(self.first_step):
-            tf.summary.text('configuration', table(values))
-            api.hparams(dict(values))
+            tf.summary.text('configuration', table(facts | values))
+            api.hparams({key: value for key, value in (facts | values).items()
+                         if isinstance(value, str | bool | int | float)})
+
+    def restored(self, report: str) -> None:
+        """Keeps the whole report of a restore, of which the screen shows some lines; '': none."""
+        if not report:
+            return
+        with self._guarded(RESTORED):
+            _replace(self._path(RESTORED), [report])
+
+    def first_step_done(self, seconds: float) -> None:
+        """A line after the first step of a run, from whose end on pace and time left are taken."""
+        print(f'first step compiled and done in {seconds:.0f} s', flush=True)
+        self._times = collections.deque([(time.monotonic(), self.first_step + 1)], maxlen=10)
 
     def scalars(self, step: int, values: Mapping[str, float | np.floating]) -> None:
         """Logs numbers of a step; those that are not finite are left out."""
@@ -98,10 +128,11 @@ class Log:
         losses = {name: float(value) for name, value in scalars['losses'].items()}
         loss, rate = float(scalars['loss']), float(scalars['learning_rate'])
         matched = float(scalars['matched'])
-        pace, left = self._pace(step)
-        print(f'step {step}/{self.max_steps}  loss {loss:.3f} '
-              f'({", ".join(f"{name} {value:.3f}" for name, value in losses.items())})  '
-              f'lr {rate:.2g}  matched {matched:.1f}  {pace:.1f} images/s  {left} left', flush=True)
+        pace = self._pace(step)
+        print(f'step {step}/{self.max_steps}  loss {loss:.3f} ({_terms(losses)})  '
+              f'lr {rate:.2g}  matched {matched:.1f}  '
+              + (f'{pace:.1f} images/s  {self._left(step)} left' if math.isfinite(pace) else ''),
+              flush=True)
         self.scalars(step, {'loss': loss} | losses | {
             'learning_rate': rate, 'matched': matched, 'images_per_second': pace})
         if self._lines < _LINES_WITH_IMAGES:
@@ -111,31 +142,41 @@ class Log:
             self.images(step, 'augmented', _with_boxes(shown, self.classes))
 
     def _pace(self, step):
-        """-> (images/s since the previous line, time left by the pace of the last ten lines)."""
-        now = time.monotonic()
-        (oldest_time, oldest), (last_time, last) = self._times[0], self._times[-1]
+        """Images/s since the previous line; NaN for the first step."""
+        now, (last_time, last) = time.monotonic(), self._times[-1]
+        if step == last:
+            return math.nan
         self._times.append((now, step))
-        left = (self.max_steps - step) * (now - oldest_time) / max(1, step - oldest)
-        return ((step - last) * self.batch_size / max(1e-9, now - last_time),
-                datetime.timedelta(seconds=round(left)))
+        return (step - last) * self.batch_size / max(1e-9, now - last_time)
 
-    def evaluation(self, step: int, result: voc_eval.VocResult, best: str | None,
+    def _left(self, step):
+        """Time left by the pace of the last ten lines, in words."""
+        (oldest_time, oldest), (last_time, last) = self._times[0], self._times[-1]
+        if last == oldest:
+            return 'unknown time'
+        seconds = (self.max_steps - step) * (last_time - oldest_time) / (last - oldest)
+        return datetime.timedelta(seconds=round(seconds))
+
+    def evaluation(self, step: int, found: held_out.Evaluation, best: str | None,
                    **facts: object) -> None:
-        """A line, the mAP among the scalars, and a line of evaluations.jsonl.
+        """A line, mAP and loss among the scalars, and a line of evaluations.jsonl.
 
         Args:
             step: that was evaluated.
-            result: of the held-out images.
+            found: on the held-out images.
             best: prefix of the checkpoint, if this is the best so far.
-            facts: what evaluations.jsonl says of it, 'images' (their number) among them.
+            facts: what evaluations.jsonl says of it.
         """
+        result, loss = found.result, sum(found.losses.values())
         print(f'step {step}: mAP 07 {voc_eval.number(result.mean_ap)}, over classes with 20+ '
-              f'objects {voc_eval.number(result.mean_over(20))}, {facts["images"]} held-out images'
+              f'objects {voc_eval.number(result.mean_over(20))}, loss {loss:.3f} '
+              f'({_terms(found.losses)}), {found.images} held-out images'
               + (f'; best so far, kept in {os.path.dirname(best)}' if best else ''), flush=True)
-        self.scalars(step, {'mean_ap': result.mean_ap})
+        self.scalars(step, {'mean_ap': result.mean_ap, 'held_out_loss': loss})
         with self._guarded(collect.LOG):
             if collect.LOG not in self._failed:
-                collect.append_to_log(self.folder, result, checkpoint=best, step=step, **facts)
+                collect.append_to_log(self.folder, result, checkpoint=best, step=step,
+                                      images=found.images, loss=found.losses, **facts)
 
     def curves(self) -> None:
         """Draws the curves so far."""
@@ -165,13 +206,12 @@ class Log:
             yield
             self._writer.flush()
 
-    def _write_rows(self):
-        """Writes all rows, in place of what the file held."""
-        os.makedirs(self.folder, exist_ok=True)
-        temporary = self._path(SCALARS) + '.writing'
-        with open(temporary, 'w', encoding='utf-8') as file:
-            file.writelines(json.dumps(row) + '\n' for row in self.rows)
-        os.replace(temporary, self._path(SCALARS))
+
+def _replace(path, lines):
+    """Writes a text file, in place of what was there."""
+    with open(f'{path}.writing', 'w', encoding='utf-8') as file:
+        file.writelines(f'{line}\n' for line in lines)
+    os.replace(f'{path}.writing', path)
 
 
 def _event_writer(folder, step):
@@ -198,6 +238,18 @@ def table(values: Mapping[str, object]) -> str:
     return '\n'.join(['| key | value |', '|---|---|', *rows])
 
 
+def _terms(losses):
+    return ', '.join(f'{name} {value:.3f}' for name, value in losses.items())
+
+
+def read_settings(path: checkpoint.Path) -> dict[str, object]:
+    """The keys of a settings.json, {} where there is none that can be read."""
+    try:
+        return dict(json.loads(pathlib.Path(path).read_text(encoding='utf-8'))['settings'])
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
 def read_scalars(path: checkpoint.Path) -> list[dict]:
     """Rows of a scalars.jsonl, [] where there is none.
 
@@ -210,6 +262,12 @@ def read_scalars(path: checkpoint.Path) -> list[dict]:
             with contextlib.suppress(ValueError):
                 rows.append(json.loads(line))
     return [row for row in rows if isinstance(row, dict) and isinstance(row.get('step'), int)]
+
+
+def earlier_scores(folder: str, step: int) -> list[float]:
+    """mAP of the evaluations that a training had up to a step, in order."""
+    rows = read_scalars(os.path.join(folder, SCALARS))
+    return [row['mean_ap'] for row in rows if row['step'] <= step and 'mean_ap' in row]
 
 
 def plot_training(rows: Sequence[Mapping[str, float]], path: str | os.PathLike) -> None:
@@ -227,23 +285,32 @@ def plot_training(rows: Sequence[Mapping[str, float]], path: str | os.PathLike) 
     figure = Figure(figsize=(3.2 * columns, 3), layout='constrained')
     axes = figure.subplots(1, columns, squeeze=False)[0]
     for axis, name in zip(axes, names, strict=False):
-        steps, values = np.array([(row['step'], row[name]) for row in rows if name in row]).T
-        _plot_curve(axis, steps, values)
+        if name == 'held_out_loss':  # with what it is compared with
+            _plot_curve(axis, _without_l2(rows), 'C0')
+        points = np.array([(row['step'], row[name]) for row in rows if name in row])
+        _plot_curve(axis, points, 'C1' if name == 'held_out_loss' else 'C0')
         axis.set_title(_TITLES.get(name, name), fontsize=9)
         axis.set_xlabel('step', fontsize=8)
         axis.tick_params(labelsize=7)
-        axis.set_ylim(bottom=min(0, values.min()))
+        axis.set_ylim(bottom=min(0, points[:, 1].min()))
         axis.grid(alpha=0.3)
     figure.savefig(path, dpi=110, format='png')
 
 
-def _plot_curve(axis, steps, values):
-    """Few values as points; many faintly, with a running mean over a twentieth of them."""
+def _without_l2(rows):
+    """[N, 2]: steps, and the loss of the training's batches without its L2 penalty."""
+    found = [(row['step'], row['loss'] - row['l2']) for row in rows if 'l2' in row]
+    return np.array(found or np.empty([0, 2]))
+
+
+def _plot_curve(axis, points, color):
+    """Few points one by one; many faintly, with a running mean over a twentieth of them."""
+    steps, values = points.T
     if len(values) < 40:
-        axis.plot(steps, values, color='C0', linewidth=1, marker='o', markersize=3)
+        axis.plot(steps, values, color=color, linewidth=1, marker='o', markersize=3)
         return
-    axis.plot(steps, values, color='C0', linewidth=1, alpha=0.35)
-    axis.plot(steps, _running_mean(values, len(values) // 20), color='C0', linewidth=1.5)
+    axis.plot(steps, values, color=color, linewidth=1, alpha=0.35)
+    axis.plot(steps, _running_mean(values, len(values) // 20), color=color, linewidth=1.5)
 
 
 def _running_mean(values, width):

@@ -193,19 +193,22 @@ def _move(folder, target):
     print(f'moved the earlier training in {folder} to {target}')
 
 
-def restore(start: Start, trainer: Trainer) -> str:
-    """Restores the checkpoint of `start` into the trainer's model; returns lines for the log.
+def restore(start: Start, trainer: Trainer) -> tuple[str, str]:
+    """Restores the checkpoint of `start` into the trainer's model.
+
+    Returns:
+        Lines that say so, and a report with the names of all variables, or ''.
 
     Raises:
         CheckpointError: it holds nothing of the network, or too little of a backbone that step 1
             freezes.
     """
     if start.prefix is None:
-        return 'all variables start fresh'
+        return 'all variables start fresh', ''
     if start.resumed:
         trainer.resume(start.prefix)
         return (f'resumed {start.prefix} at step {trainer.step} '
-                f'(it started from {start.origin or "nothing"})')
+                f'(it started from {start.origin or "nothing"})'), ''
     imagenet = start.spec.imagenet
     ours = start.facts.get('classes')
     theirs = checkpoint.read_description(start.prefix).get('classes')
@@ -221,7 +224,8 @@ def restore(start: Start, trainer: Trainer) -> str:
     if start.imagenet and (result.fresh or result.mismatched):
         raise CheckpointError(f'{start.prefix} does not fill the backbone, which step 1 freezes.\n'
                               f'{result.summary()}')
-    return '\n'.join([result.summary(), *_about_classes(ours, theirs, start.imagenet)])
+    return ('\n'.join([result.summary(), *_about_classes(ours, theirs, start.imagenet)]),
+            result.report())
 
 
 def _about_classes(ours, theirs, imagenet):

@@ -72,6 +72,7 @@ class Trainer:
             self._loss_scale = LossScale() if model.dtype == tf.float16 else None
         self.start_average()
         self._step = tf.function(self._distributed_step, autograph=False)
+        self._sums = tf.function(self._loss_sums, autograph=False, reduce_retracing=True)
 
     @property
     def step(self) -> int:
@@ -146,6 +147,22 @@ class Trainer:
             if self._loss_scale:
                 loss *= self._loss_scale.scale
         return losses, tape.gradient(loss, self.variables)
+
+    def loss_sums(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Sums over a batch that nothing learns from, by one device: each term and 'matched'.
+
+        Args:
+            batch: 'images', 'classes' and 'offsets' as in `train_step`.
+        """
+        return self._sums({name: batch[name] for name in ('images', 'classes', 'offsets')})
+
+    def _loss_sums(self, batch):
+        images = normalize.normalize(batch['images'], self.model.spec.normalization)
+        with variable_store(self.model):
+            logits, offsets = self.model(images, False)
+        return multibox_loss(logits, offsets, batch['classes'], batch['offsets'],
+                             self.negative_ratio, 1., self.min_negatives) | {
+            'matched': tf.math.count_nonzero(batch['classes'], dtype=tf.float32)}
 
     def _update(self, gradients):
         """SGD with the gradients of the whole batch, then the moving average."""

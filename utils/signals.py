@@ -1,15 +1,22 @@
 """Signals that end a loop between two steps, not within one."""
+import os
 import signal
 
 
 class StopRequest:
     """Context manager that turns SIGINT and SIGTERM into a flag; a second one interrupts at once.
 
-    For the main thread. `name` is the signal that came, such as 'SIGTERM', or ''.
+    For the main thread.
+
+    Args:
+        answer: the line that says so at once; '': none.
+
+    Attributes:
+        name: the signal that came, such as 'SIGTERM', or ''.
     """
 
-    def __init__(self):
-        self.name = ''
+    def __init__(self, answer: str = ''):
+        self.name, self.answer = '', answer
         self._previous = {}
 
     def __enter__(self) -> 'StopRequest':
@@ -25,3 +32,5 @@ class StopRequest:
         if self.name:
             raise KeyboardInterrupt
         self.name = signal.Signals(number).name
+        if self.answer:  # print is not safe here: the signal may have come while it wrote
+            os.write(2, f'{self.name}: {self.answer}\n'.encode())

@@ -7,8 +7,8 @@
     python3 ssd_test.py --recipe=voc0712_mobilenet_v1
 
 The schedule is that of SSD300. Batch norm allows ten times its learning rate, with which 2,423
-images of VOC2012 were trained (docs/results.md). To expect: PaddleDetection publishes 73.8 mAP on VOC2007
-test for its own training of this network. This training has not been run with this code.
+images of VOC2012 were trained (docs/results.md). To expect: PaddleDetection publishes 73.8 mAP on
+VOC2007 test for its own training of this network. This one has not been run with this code.
 Cost: 3.84 million images: 50 minutes of an H200 at the 1,315 images/s that docs/speed.md has for
 bfloat16, if the input pipeline keeps up; 54 hours of two CPU cores.
 """

@@ -84,8 +84,13 @@ def test_restore_takes_what_fits_and_lists_the_rest(saved):
     assert result.unused == ['global_step', 'net/biases']
     np.testing.assert_array_equal(variables[0], np.full((2, 3), 5))
     np.testing.assert_array_equal(variables[1], np.ones(9))
-    for text in ('restored 1 variables', 'head/weights (4,) -> (9,)', 'new/weights'):
-        assert text in result.summary()
+    assert result.summary() == (
+        f'restored 1 variables from {saved}\n  2 start fresh: head/weights, new/weights\n'
+        '  2 of the checkpoint are not used: global_step, net/biases')
+    assert result.report() == (
+        f'{saved}\n1 restored\n  net/weights\n1 of another shape, start fresh\n'
+        '  head/weights (4,) -> (9,)\n1 not in the checkpoint, start fresh\n  new/weights\n'
+        '2 in the checkpoint, not used\n  global_step\n  net/biases')
 
 
 def test_restore_derives(saved):

@@ -50,6 +50,37 @@ def test_flip_boxes():
     assert augment.flip_boxes(tf.constant(NONE)).shape == [0, 4]
 
 
+@pytest.mark.parametrize('quarters, expected', [
+    (0, [.1, .2, .3, .5]), (1, [.5, .1, .8, .3]), (2, [.7, .5, .9, .8]), (3, [.2, .7, .5, .9])])
+def test_turn_boxes(quarters, expected):
+    found = augment.turn_boxes(tf.constant([[.1, .2, .3, .5]]), quarters)
+    np.testing.assert_allclose(found, [expected], atol=1e-6)
+    assert augment.turn_boxes(tf.constant(NONE), quarters).shape == [0, 4]
+
+
+def test_boxes_turn_with_their_pixels():
+    image = np.zeros([10, 10, 3], np.float32)
+    image[1:3, 2:5] = 200
+    ways = set()
+    for seed in range(60):
+        found, boxes = augment.turned(tf.constant(image), tf.constant([[.1, .2, .3, .5]]),
+                                      tf.constant([seed, 0]), True, True)
+        rows, columns = np.nonzero(found[..., 0])
+        expected = np.array([rows.min(), columns.min(), rows.max() + 1, columns.max() + 1]) / 10
+        np.testing.assert_allclose(boxes[0], expected, atol=1e-6)
+        ways.add(tuple(expected))
+    assert len(ways) == 8
+
+
+def test_without_turning_keys_nothing_else_is_drawn():
+    image = np.arange(300).astype(np.uint8).reshape(10, 10, 3)
+    boxes = tf.constant([[.1, .2, .9, .8]])
+    plain, mirrored = (augment.augment(image, boxes, tf.constant([1]), tf.constant([7, 7]),
+                                       image_size=10, fill=(0, 0, 0), **keys)[0].numpy()
+                       for keys in ({}, {'flip_vertical': True}))
+    assert (plain == mirrored).all() or (plain[::-1] == mirrored).all()
+
+
 def test_objects_stay_by_their_centre():
     boxes = np.array([[-.2, .2, .4, .6],   # centre inside: clipped
                       [-.5, .2, .4, .6],   # centre outside

@@ -9,6 +9,7 @@ import pytest
 
 from evaluation import voc as voc_eval
 from nets.slim_compat import tf
+from training import held_out
 from training import log as training_log
 
 
@@ -21,6 +22,10 @@ def _full_disk(size=30):
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def _evaluation(**losses):
+    return held_out.Evaluation(voc_eval.evaluate({}, {}, ('cat',)), losses, 0)
 
 
 def _shown(folder):
@@ -104,13 +109,65 @@ def test_a_folder_that_cannot_be_written_ends_no_training(tmp_path, capsys):
     log.settings({'batch_size': 8})
     log.scalars(1, {'loss': 1})
     for _ in range(2):
-        log.evaluation(1, voc_eval.evaluate({}, {}, ('cat',)), None, images=0)
+        log.evaluation(1, _evaluation(), None)
     log.curves()
     told = [
         line for line in capsys.readouterr().out.splitlines() if line.startswith('cannot write')
     ]
     assert [line.split('file/')[1].split(':')[0] for line in told] == [
-        'scalars.jsonl', 'logs', 'evaluations.jsonl', 'training_curves.png']
+        'scalars.jsonl', 'logs', 'settings.json', 'evaluations.jsonl', 'training_curves.png']
+
+
+def test_settings_are_a_file_and_changes_are_told(tmp_path, capsys):
+    log = training_log.Log(str(tmp_path))
+    log.settings({'momentum': .9, 'output': 'a', 'xla': False}, command='ssd_train.py',
+                 first_step=0)
+    assert json.loads((tmp_path / 'settings.json').read_text()) == {
+        'command': 'ssd_train.py', 'first_step': 0,
+        'settings': {'momentum': .9, 'output': 'a', 'xla': False}}
+    assert capsys.readouterr().out == ''
+    log = training_log.Log(str(tmp_path), 8)
+    log.settings({'momentum': .8, 'output': 'a', 'xla': False, 'new': 1}, resumed=True)
+    assert capsys.readouterr().out == 'momentum: 0.9 until step 8, now 0.8\n'
+    assert training_log.read_settings(tmp_path / 'settings.json')['new'] == 1
+    (tmp_path / 'settings.json').write_text('{')
+    assert training_log.read_settings(tmp_path / 'settings.json') == {}
+    assert training_log.read_settings(tmp_path / 'nothing.json') == {}
+
+
+def test_what_was_restored_is_a_file(tmp_path):
+    log = training_log.Log(str(tmp_path))
+    log.restored('')
+    assert not (tmp_path / 'restored.txt').exists()
+    log.restored('1 restored\n  a/weights')
+    assert (tmp_path / 'restored.txt').read_text() == '1 restored\n  a/weights\n'
+
+
+def test_pace_and_time_left_begin_after_the_first_step(tmp_path, monkeypatch, capsys):
+    clock = [0.]
+    monkeypatch.setattr(training_log.time, 'monotonic', lambda: clock[0])
+    log = training_log.Log(str(tmp_path), 10, max_steps=110, batch_size=4)
+    clock[0] = 21.
+    log.first_step_done(21.2)
+    assert capsys.readouterr().out == 'first step compiled and done in 21 s\n'
+    assert np.isnan(log._pace(11)) and log._left(11) == 'unknown time'
+    clock[0] = 26.
+    assert log._pace(21) == 8. and str(log._left(21)) == '0:00:44'  # 89 steps of half a second
+
+
+def test_an_evaluation_is_logged_with_its_loss(tmp_path, capsys):
+    log = training_log.Log(str(tmp_path))
+    log.evaluation(4, _evaluation(confidence=2., localization=.5), 'best/model.ckpt-4', iou=.5)
+    assert capsys.readouterr().out == (
+        'step 4: mAP 07 -, over classes with 20+ objects -, loss 2.500 (confidence 2.000, '
+        'localization 0.500), 0 held-out images; best so far, kept in best\n')
+    assert log.rows == [{'step': 4, 'held_out_loss': 2.5}]
+    [line] = (tmp_path / 'evaluations.jsonl').read_text().splitlines()
+    assert json.loads(line)['loss'] == {'confidence': 2, 'localization': .5}
+    log.scalars(6, {'mean_ap': .5})
+    log.scalars(8, {'mean_ap': .25})
+    assert training_log.earlier_scores(str(tmp_path), 7) == [.5]
+    assert training_log.earlier_scores(str(tmp_path / 'nothing'), 7) == []
 
 
 def test_other_errors_are_not_hidden(tmp_path):
@@ -157,6 +214,7 @@ def test_nothing_logged_is_no_row(tmp_path):
             4,
         ),
         ([{'step': 20, 'loss': 3.0}, {'step': 20, 'mean_ap': 0.5}], 2),
+        ([{'step': 20, 'loss': 3., 'l2': 1.}, {'step': 20, 'held_out_loss': 2.5}], 3),
     ],
 )
 def test_plot_training(rows, panels, tmp_path):

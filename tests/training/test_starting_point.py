@@ -178,9 +178,9 @@ def test_a_classifier_fills_the_backbone_with_its_averages(mode):
     trainer = types.SimpleNamespace(model=types.SimpleNamespace(variables=variables),
                                     start_average=lambda: None)
     start = starting_point.choose(mode, spec, 'out', prefix, False, ['a'])
-    text = starting_point.restore(start, trainer)
+    text, report = starting_point.restore(start, trainer)
     assert [v.numpy().tolist() for v in variables] == [[1, 1], [7, 9], [5, 5]]
-    assert 'restored 2 variables' in text
+    assert 'restored 2 variables' in text and '2 restored\n  ' + name in report
 
 
 def test_class_rows_go_by_name():
