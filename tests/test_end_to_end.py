@@ -294,7 +294,7 @@ def test_patience(tiny_network, capsys):
     assert _train('from_scratch', 9, *arguments) == 0
     text = capsys.readouterr().out
     assert 'max_steps: 2 until step 2, now 9' in text
-    [end] = re.findall(r'finished at step (\d+): the last 3 evaluations brought no better mAP', text)
+    [end] = re.findall(r'finished at step (\d+): the last 3 evaluations brought no better', text)
     assert _train('from_scratch', 9, *arguments) == 0  # a finished training does nothing
     text = capsys.readouterr().out
     assert f'finished at step {end}: the last 3' in text and 'saved' not in text
