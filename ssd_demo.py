@@ -54,7 +54,9 @@ def main() -> int:
                               classes=voc.class_names(config.classes_file),
                               **detection_settings(config))
     shown = labels_to_show(config.show_classes, detector.classes)
-    print(f'{source}; ssd_{spec.name} of {detector.prefix}')
+    bounds = detector.thresholds or [detector.limits.score_threshold]
+    bounds = ' to '.join(dict.fromkeys(f'{bound:.2f}' for bound in (min(bounds), max(bounds))))
+    print(f'{source}; ssd_{spec.name} of {detector.prefix}; scores above {bounds}')
 
     # 4 inference in batches; threads read and preprocess ahead of it
     batches = sources.batches(source, preprocess, config.batch_size)

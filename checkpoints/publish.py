@@ -2,6 +2,8 @@
 
     python3 -m checkpoints.publish checkpoints/ssd_mobilenet_v1/best shipped --dtype=float16
 
+After ssd_test.py, the best score thresholds of the classes go along.
+
 Trainings of one network that started from each other can be mixed, which often gives better weights
 than each of them (Wortsman et al. 2022, "Model soups"):
 
@@ -20,6 +22,7 @@ from utils.script import quiet, run
 
 with quiet():
     from checkpoints import io as checkpoint
+    from checkpoints import thresholds
     from utils import command_line
     from utils.errors import CheckpointError
 
@@ -56,6 +59,8 @@ def publish(source: str | os.PathLike[str], folder: str | os.PathLike[str], dtyp
     weights = {name: _converted(name, value, dtype, prefix) for name, value in weights.items()}
     written = checkpoint.save(folder, checkpoint.step_of(prefix), weights)
     kept = {key: facts[key] for key in _FACTS + _LATER_FACTS if key in facts}
+    if found := thresholds.known(prefix):
+        kept[thresholds.KEY] = found
     checkpoint.write_description(folder, **kept)
     return written
 

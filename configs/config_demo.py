@@ -22,8 +22,9 @@ output = ''
 # image, or video for a video or camera. [image, video, json, xml]
 format = ''
 
-# Only detections with a higher score than this are shown. [number 0..1]
-score_threshold = 0.5
+# Only detections with a higher score than this are shown. best: for each class the one of its best
+# F1 in the evaluation of the checkpoint (ssd_test.py); 0.5 without one. [number 0..1 | best]
+score_threshold = 'best'
 
 # Names of the classes to show, comma-separated. Empty: all.
 show_classes = ''

@@ -6,6 +6,7 @@
 The comment is the help text. It may end in a rule for the value:
 
     [integer 1..65536] [number >= 0] [number > 0]  a number in this range
+    [number 0..1 | best]                           a number in this range, or this word
     [True | False] [steps | cosine]                one of these values
     [image, video, json]                           one or several of these words, comma-separated
     [backbone] [box set]                           one of the names that `nets` defines
@@ -52,6 +53,8 @@ class Key:
 
     def parse(self, text: str) -> Value:
         """Converts text of the command line to the type of the key."""
+        if self.kind == 'range' and text in self.choices:
+            return text
         try:
             return _SWITCH[text.lower()] if self.type is bool else self.type(text)
         except (ValueError, KeyError):
@@ -66,6 +69,8 @@ class Key:
         return os.path.expanduser(value) if self.kind == 'path' else value
 
     def _allows(self, value):
+        if self.kind == 'range' and value in self.choices:
+            return True
         if type(value) is not self.type and (self.type, type(value)) != (float, int):
             return False
         if self.kind == 'range':
@@ -86,7 +91,7 @@ class Key:
         notes = [': '.join(filter(None, (f'  {choice}', self.notes.get(choice))))
                  for choice in self.choices if self.notes]
         default = f'Default: {"empty" if self.value == "" else self.value}'
-        choices = '' if notes else '|'.join(map(str, self.choices))
+        choices = '' if notes or self.kind == 'range' else '|'.join(map(str, self.choices))
         if self.kind == 'range':
             default = f'A{self.allowed[1:]}. {default}'
         return {'metavar': choices or kinds.get(self.kind, 'TEXT'),
@@ -130,13 +135,15 @@ def _comments(source, path):
 
 def _key(name, value, comment, notes):
     text, rule = re.fullmatch(r'(.*?)(?: *\[([^][]*)\])?', comment).groups()
-    if match := _RANGE.fullmatch(rule or ''):
+    span, *others = (rule or '').split(' | ')
+    if match := _RANGE.fullmatch(span):
         kind, sign, *ends = match.groups()
         of_type, whole = (int, 'whole ') if kind == 'integer' else (float, '')
         low, high = (of_type(end) if end else _LARGEST[of_type] for end in ends)
         words = {'>': 'above {}', '>=': 'of at least {}', None: 'from {} to {}'}[sign].format(*ends)
-        return Key(name, value, text, 'range', of_type, f'a {whole}number {words}',
-                   limits=(math.nextafter(low, high) if sign == '>' else low, high))
+        return Key(name, value, text, 'range', of_type,
+                   ' or '.join([f'a {whole}number {words}', *others]), tuple(others),
+                   (math.nextafter(low, high) if sign == '>' else low, high))
     if rule in ('path', 'paths') or not (rule or notes):
         allowed = f'text{"" if "Empty: " in text else " that is not empty"}'
         return Key(name, value, text, rule or 'text', str, allowed)

@@ -20,7 +20,7 @@ if typing.TYPE_CHECKING:
 
 def load(checkpoint: str | os.PathLike[str] = '', backbone: 'BackboneSpec | str | None' = None, *,
          precision: str = 'float32', classes: Sequence[str] = (),
-         **limits: float) -> 'Detector':
+         score_threshold: float | str = 'best', **limits: float) -> 'Detector':
     """Loads a trained detector. TensorFlow is imported here, without its messages.
 
     Args:
@@ -30,7 +30,9 @@ def load(checkpoint: str | os.PathLike[str] = '', backbone: 'BackboneSpec | str 
             what the checkpoint's description says, and mobilenet_v1 where no checkpoint is given.
         precision: of activations, 'float32', 'bfloat16' or 'float16'.
         classes: names, for a checkpoint without a description (model.json) beside it.
-        limits: fields of nets.postprocess.Limits. score_threshold is 0.5 where it is not given.
+        score_threshold: only detections of a higher score; 'best': of a score above that at which
+            their class had its best F1 in the checkpoint's evaluation (0.5 where there is none).
+        limits: other fields of nets.postprocess.Limits.
 
     Raises:
         CheckpointError: no such checkpoint, or it does not fit.
@@ -42,5 +44,8 @@ def load(checkpoint: str | os.PathLike[str] = '', backbone: 'BackboneSpec | str 
         from nets.slim_compat import prepare_devices
     with contextlib.suppress(RuntimeError):  # the GPU is in use already, as its user set it up
         prepare_devices()
-    settings: dict[str, typing.Any] = {'score_threshold': 0.5} | limits
-    return detector.load(checkpoint, backbone, precision, classes, Limits(**settings))
+    best = score_threshold == 'best'
+    settings: dict[str, typing.Any] = {
+        'score_threshold': 0.5 if best else score_threshold} | limits
+    limit = Limits(**settings)
+    return detector.load(checkpoint, backbone, precision, classes, limit, best)

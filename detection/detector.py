@@ -1,4 +1,5 @@
 """A trained SSD as one object, which scripts, notebooks, evaluation and export share."""
+import dataclasses
 import os
 import typing
 from collections.abc import Sequence
@@ -6,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from checkpoints import io as checkpoint
+from checkpoints import thresholds
 from detection import folding, objects
 from nets import anchors, backbones, postprocess, ssd
 from nets.slim_compat import tf
@@ -27,6 +29,7 @@ class Detector:
         folded: computes with the model's weights as they are now, faster (see detection.folding).
             False: with its variables.
         prefix: of the checkpoint that the weights are from.
+        thresholds: of label 1, 2, ...: objects have a higher score. (): that of `limits` for all.
 
     Attributes:
         network: uint8 images [B, S, S, 3] -> (logits, offsets), for use inside a tf.function.
@@ -35,8 +38,10 @@ class Detector:
     """
 
     def __init__(self, model: ssd.SSD, classes: Sequence[str] = (),
-                 limits: postprocess.Limits | None = None, folded: bool = False, prefix: str = ''):
+                 limits: postprocess.Limits | None = None, folded: bool = False, prefix: str = '',
+                 thresholds: Sequence[float] = ()):
         self.model, self.classes, self.prefix = model, tuple(classes), prefix
+        self.thresholds = tuple(thresholds)
         self.limits = limits or postprocess.Limits()
         self.defaults = anchors.default_boxes(model.spec)
         size = model.spec.image_size
@@ -87,9 +92,15 @@ class Detector:
             detections: what `detect` returned.
             sizes: (height, width) in pixels of each image before it was resized.
         """
-        batch = zip(sizes, *(values.numpy() for values in detections), strict=True)
-        return [objects.named(boxes[:count], labels[:count], scores[:count], self.classes, *size)
-                for size, boxes, scores, labels, count in batch]
+        found = []
+        for size, boxes, scores, labels, count in zip(
+                sizes, *(values.numpy() for values in detections), strict=True):
+            shown = np.arange(len(scores)) < count
+            if self.thresholds:
+                shown &= scores > np.array([1, *self.thresholds])[labels]
+            found.append(objects.named(boxes[shown], labels[shown], scores[shown], self.classes,
+                                       *size))
+        return found
 
     def _network(self, images):
         return self.model(normalize.normalize(images, self.model.spec.normalization), False)
@@ -100,8 +111,10 @@ class Detector:
 
 def load(given: str | os.PathLike[str] = '', backbone: BackboneSpec | str | None = None,
          precision: str = 'float32', classes: Sequence[str] = (),
-         limits: postprocess.Limits | None = None) -> Detector:
+         limits: postprocess.Limits | None = None, best: bool = False) -> Detector:
     """Builds the network of a checkpoint and restores all of it; see detection.load.
+
+    best: the thresholds of its classes, where they are known, take the place of the limit's.
 
     Raises:
         CheckpointError: there is no such checkpoint, it is of another network, lacks some variable,
@@ -125,7 +138,11 @@ def load(given: str | os.PathLike[str] = '', backbone: BackboneSpec | str | None
             f'{_first(result.mismatched, "of another shape")}{_first(result.fresh, "missing")}'
             + ('' if facts else f'It has no {checkpoint.DESCRIPTION} beside it; classes other than '
                'those of VOC are named to ssd_demo.py with --classes_file=FILE'))
-    return Detector(model, classes, limits, folded=True, prefix=prefix)
+    known = thresholds.known(prefix) if best else {}
+    by_label = [known[name] for name in classes] if {*classes} <= known.keys() else []
+    if by_label:
+        limits = dataclasses.replace(limits or postprocess.Limits(), score_threshold=min(by_label))
+    return Detector(model, classes, limits, folded=True, prefix=prefix, thresholds=by_label)
 
 
 def _default(spec):

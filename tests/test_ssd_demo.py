@@ -43,6 +43,7 @@ def person(monkeypatch):
                                       tf.ones([count], tf.int32))
 
     fake = type('Fake', (detector.Detector,), {
+        'thresholds': (.5,) * len(voc.CLASSES),
         '__init__': lambda self: None, 'classes': voc.CLASSES, 'prefix': 'fake', 'detect': detect})
     monkeypatch.setattr(detector, 'load', lambda *_: fake())
 

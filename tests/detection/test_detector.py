@@ -1,5 +1,6 @@
 """The three-line interface, and that the shipped detector finds what it has always found."""
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -58,6 +59,21 @@ def test_the_shipped_detector_finds_what_it_found_before(shipped, photograph):
     expected = np.array(FOUND)
     np.testing.assert_allclose(rows[:, :2], expected[:, :2], atol=1e-5)
     np.testing.assert_allclose(rows[:, 2:] / 600, expected[:, 2:] / 600, atol=1e-5)
+
+
+def test_each_class_has_its_threshold(photograph, tmp_path):
+    source = ROOT / 'checkpoints/ssd_mobilenet_v1/shipped'
+    copied = shutil.copytree(source, tmp_path / 'copied', ignore=shutil.ignore_patterns('eval*'))
+    facts = checkpoint.read_description(checkpoint.find(copied))
+    others = dict.fromkeys(facts['classes'], .9)
+
+    def found(**options):
+        return {each.name for each in detection.load(copied, **options)(photograph)}
+    checkpoint.write_description(copied, **facts | {'thresholds': others | {'dog': .05}})
+    assert found() == {'dog'}
+    assert found(score_threshold=.1) == {'person', 'dog'}
+    checkpoint.write_description(copied, **facts | {'thresholds': {'dog': .05}})
+    assert found() == {'person'}  # not of all classes: 0.5 for all
 
 
 def test_paths_arrays_and_lists(shipped, photograph):
