@@ -34,14 +34,19 @@ class ErrorCase:
     object: int
 
 
-def worst(wrong: error_kinds.Wrong, classes: Sequence[str], count: int) -> list[ErrorCase]:
+def worst(wrong: error_kinds.Wrong, classes: Sequence[str], count: int, score: float = 0.3
+          ) -> list[ErrorCase]:
     """Of each kind the `count` detections with the highest scores, or the largest missed objects.
 
-    classes: names of labels 1, 2, ...
+    Args:
+        wrong: the errors.
+        classes: names of labels 1, 2, ...
+        count: errors of each kind at most.
+        score: least score of a detection.
     """
     rows, cases = wrong.rows, []
     for kind in KINDS[:-1]:
-        mine = np.flatnonzero(wrong.kinds == kind)
+        mine = np.flatnonzero((wrong.kinds == kind) & (rows.scores >= score))
         for row in mine[np.argsort(-rows.scores[mine], kind='stable')][:count].tolist():
             touched = int(wrong.objects[row])
             caption = f'{classes[rows.labels[row] - 1]} {rows.scores[row]:.2f}'

@@ -4,7 +4,7 @@
 
 evaluation.html needs no network: average precision by VOC and COCO, best F1 thresholds,
 precision-recall curves, kinds of errors and images of the worst ones. evaluation.json has its
-numbers; docs/evaluation.md lists the keys.
+numbers; docs/evaluation.md lists the keys. evaluation.npz is for evaluation.compare.
 """
 import base64
 import dataclasses
@@ -21,8 +21,9 @@ import numpy as np
 
 from datasets import voc
 from evaluation import coco as coco_eval
+from evaluation import compare, gallery, voc_files
+from evaluation import confusion as confusions
 from evaluation import errors as error_kinds
-from evaluation import gallery, voc_files
 from evaluation import voc as voc_eval
 from evaluation.collect import without_nan
 from utils.errors import DataError
@@ -41,12 +42,14 @@ class Evaluation:
         voc: by metric '07'.
         coco: with IoU thresholds of its own.
         errors: kinds of errors.
+        confusion: of the same detections as the numbers of errors.
     """
     classes: tuple[str, ...]
     threshold: float
     voc: voc_eval.VocResult
     coco: coco_eval.CocoResult
     errors: error_kinds.Errors
+    confusion: confusions.Confusion
 
 
 def evaluate(detections: Mapping[str, voc_eval.Detection],
@@ -54,8 +57,10 @@ def evaluate(detections: Mapping[str, voc_eval.Detection],
              threshold: float = 0.5) -> Evaluation:
     """Arguments and errors are those of evaluation.voc.evaluate."""
     data = detections, ground_truths, classes
+    errors = error_kinds.analyse(*data, '07', threshold)
     return Evaluation(tuple(classes), threshold, voc_eval.evaluate(*data, '07', threshold),
-                      coco_eval.evaluate(*data), error_kinds.analyse(*data, '07', threshold))
+                      coco_eval.evaluate(*data), errors, confusions.confusion(
+                          errors.wrong.rows, classes, threshold, errors.score))
 
 
 def numbers(evaluation: Evaluation, about: dict[str, object]) -> dict[str, object]:
@@ -76,6 +81,9 @@ def numbers(evaluation: Evaluation, about: dict[str, object]) -> dict[str, objec
             kind: {'count': sum(errors.counts[kind].values()),
                    'ap_lost': errors.mean_cost(kind, evaluation.classes)}
             for kind in error_kinds.KINDS}},
+        'confusion': {'score': evaluation.confusion.score, 'rows': evaluation.confusion.rows,
+                      'columns': evaluation.confusion.columns,
+                      'table': evaluation.confusion.table.tolist()},
         'classes': {entry.name: _of_class(evaluation, entry, other)
                     for entry, other in zip(points.classes, area.classes, strict=True)}})
 
@@ -109,6 +117,7 @@ def write(folder: str | os.PathLike, evaluation: Evaluation, about: dict[str, ob
         numbers=found, kinds=error_kinds.KINDS, frequent=_FREQUENT,
         curves=[(entry, _inlined('png', plot_precision_recall(entry)))
                 for entry in evaluation.voc.classes if entry.ground_truths],
+        confusion=_inlined('png', confusions.drawn(evaluation.confusion)),
         gallery=_gallery(evaluation, read_images, count))
     folder = pathlib.Path(folder)
     try:
@@ -116,6 +125,8 @@ def write(folder: str | os.PathLike, evaluation: Evaluation, about: dict[str, ob
         (folder / PAGE).write_text(page, encoding='utf-8')
         text = json.dumps(found, indent=1, allow_nan=False)
         (folder / NUMBERS).write_text(text + '\n', encoding='utf-8')
+        compare.save(folder, compare.hits_of(evaluation.errors.wrong.rows, evaluation.classes,
+                                             evaluation.threshold))
     except OSError as error:
         raise DataError(f'the report cannot be written to {folder}: {error.strerror}; name another '
                         'folder: --output') from None
@@ -149,7 +160,7 @@ def plot_precision_recall(entry: voc_eval.ClassResult) -> bytes:
 def _gallery(evaluation, read_images, count):
     """{kind: [(case, image as a data URL)]}."""
     wrong = evaluation.errors.wrong
-    cases = gallery.worst(wrong, evaluation.classes, count)
+    cases = gallery.worst(wrong, evaluation.classes, count, evaluation.errors.score)
     images = read_images(sorted({case.image for case in cases}))
     shown = {kind: [] for kind in gallery.KINDS}
     for case in cases:
