@@ -16,7 +16,7 @@ with quiet():
     import detection
     from checkpoints import io as checkpoint
     from datasets import tfrecord
-    from evaluation import collect, report, voc_files
+    from evaluation import coco_files, collect, report, voc_files
     from evaluation import voc as voc_eval
     from nets import backbones
     from nets.slim_compat import prepare_devices
@@ -34,7 +34,8 @@ def main() -> None:
     spec = backbones.from_config_name(config.backbone_network, config.resnet_depth,
                                       config.default_box_set)
 
-    if config.write_detections:
+    as_json = config.write_detections.endswith('.json')
+    if config.write_detections and not as_json:
         with damage.named(index):
             voc_files.check_names(tfrecord.image_ids(index))
 
@@ -62,7 +63,11 @@ def main() -> None:
     print(voc_eval.ap_table(*results.values()))
     print(report.line(result))
     print(f'{_pace(found.images_per_second)}, batch {config.batch_size}, {config.precision}')
-    if config.write_detections:
+    if as_json:
+        coco_files.write_results(config.write_detections, classes, found.detections,
+                                 config.coco_annotations)
+        print(f'detections: {config.write_detections}')
+    elif config.write_detections:
         _write_detections(config.write_detections, index, found.detections)
     folder = os.path.dirname(prefix)
     facts = {'checkpoint': prefix, 'step': checkpoint.step_of(prefix),
@@ -72,8 +77,8 @@ def main() -> None:
                                  config.worst_errors)
     _note(folder, result.voc, facts | {'images': total, 'iou': config.eval_iou})
     print(f'report: {page}, {numbers}')
-    for metric, entry in results.items():
-        print(f'mAP {metric} {entry.mean_ap:.6f}')
+    for entry in results.values():
+        print(voc_eval.means(entry))
 
 
 def _write_detections(folder, index, detections):

@@ -22,5 +22,10 @@ output = ''
 # Number of images of the worst errors of each kind in the report. 0: none. [integer >= 0]
 worst_errors = 12
 
-# Folder for VOC detection files, comp4_det_<set>_<class>.txt. Empty: none. [path]
+# Where the detections are written: a folder for VOC's files comp4_det_<set>_<class>.txt, or a .json
+# file of COCO's results. Empty: nowhere. [path]
 write_detections = ''
+
+# COCO's file of annotations that the records were made of: its ids of images and categories are
+# written into the .json file. Empty: the names of the images and the numbers of the classes. [path]
+coco_annotations = ''

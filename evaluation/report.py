@@ -209,7 +209,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     about |= {'classes_without_file': missing} if missing else {}
     paths = write(options.output or options.detections, evaluation, about,
                   lambda ids: _read_images(folder, ids), max(0, options.images))
-    print(voc_eval.ap_table(evaluation.voc, evaluation.voc.by('area')), line(evaluation),
+    both = evaluation.voc, evaluation.voc.by('area')
+    print(voc_eval.ap_table(*both), *map(voc_eval.means, both), line(evaluation),
           f'report: {", ".join(paths)}', sep='\n')
 
 

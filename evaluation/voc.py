@@ -304,22 +304,24 @@ def paired_iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def ap_table(*results: VocResult) -> str:
-    """Per class: objects, detections and the AP of each result; then both means."""
-    names = ('mean over 20+ objects', *(entry.name for entry in results[0].classes))
-    width = max(map(len, names))
+    """Per class: objects, detections and the AP of each result."""
+    width = max(map(len, ('class', *(entry.name for entry in results[0].classes))))
     lines = [f'{"class":<{width}} objects detections'
              + ''.join(f'  AP {result.metric:>4}' for result in results)]
     for entries in zip(*(result.classes for result in results), strict=True):
         first = entries[0]
         lines.append(f'{first.name:<{width}} {first.ground_truths:7d} {first.detections:10d}'
                      + ''.join(f'  {number(entry.ap):>7}' for entry in entries))
-    for title, least in (('mean', 1), ('mean over 20+ objects', 20)):
-        means = ''.join(f'  {number(result.mean_over(least)):>7}' for result in results)
-        lines.append(f'{title:<{width}} {"":18}{means}')
     without = [entry.name for entry in results[0].classes if not entry.ground_truths]
     if without:
         lines.append(f'no objects, not in the mean: {", ".join(without)}')
     return '\n'.join(lines)
+
+
+def means(result: VocResult) -> str:
+    """A line with the mean AP of all classes, and of those with 20 objects or more."""
+    return (f'mAP {result.metric} {result.mean_ap:.6f}, over classes with 20+ objects '
+            f'{number(result.mean_over(20))}')
 
 
 def number(value: float, digits: int = 4) -> str:

@@ -180,4 +180,4 @@ def main(argv: Sequence[str] | None = None) -> None:
     print(voc_eval.ap_table(result))
     if missing:
         print(f'no file of detections for: {", ".join(missing)}')
-    print(f'mAP {options.metric} {result.mean_ap:.6f}')
+    print(voc_eval.means(result))

@@ -107,7 +107,7 @@ def test_whole_path(room, capsys):
     assert _call(ssd_test, '--batch_size=2', '--write_detections=detections',
                  '--score_threshold=0.01') == 0
     text = capsys.readouterr().out
-    assert re.search(r'^mAP 07 [0-9.]+\nmAP area [0-9.]+$', text, re.MULTILINE)
+    assert re.search(r'^mAP 07 [0-9.]+, over classes with 20\+ objects -\nmAP area [0-9.]+,', text, re.MULTILINE)
     assert f'report: {folder}/evaluation.html, {folder}/evaluation.json' in text
     assert 'data:image/jpeg;base64,' in pathlib.Path(folder, 'evaluation.html').read_text()
     numbers = json.loads(pathlib.Path(folder, 'evaluation.json').read_text())

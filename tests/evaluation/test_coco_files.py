@@ -1,0 +1,90 @@
+"""COCO's files of results, and their numbers by the areas and crowds of an annotation file."""
+import json
+
+import numpy as np
+import pytest
+
+from evaluation import coco_files
+from evaluation.voc import Detection
+from utils.errors import DataError
+
+# Of `scene(7)` by pycocotools 2.0 (COCOeval, 'bbox').
+PYCOCOTOOLS = {
+    'AP': 0.277116, 'AP50': 0.511234, 'AP75': 0.245689, 'AP_small': 0.313209,
+    'AP_medium': 0.277991, 'AP_large': 0.27417, 'AR1': 0.079167, 'AR10': 0.381944,
+    'AR100': 0.388426, 'AR_small': 0.360644, 'AR_medium': 0.391973, 'AR_large': 0.4025}
+
+
+def scene(seed):
+    """(annotations, results): areas of masks are a part of their boxes; every tenth is a crowd."""
+    random = np.random.default_rng(seed)
+    images = [{'id': 100 + 3 * number, 'file_name': f'{number}.jpg', 'height': 300, 'width': 400}
+              for number in range(30)]
+    objects, results = [], []
+    for number in range(240):
+        x, y, width, height = (float(value) for value in random.integers([0, 0, 8, 8],
+                                                                         [250, 150, 150, 150]))
+        row = {'id': number + 1, 'image_id': images[number % 30]['id'],
+               'category_id': [1, 3, 18][number % 3], 'bbox': [x, y, width, height],
+               'area': round(width * height * random.uniform(.3, .9), 2),
+               'iscrowd': int(number % 10 == 9)}
+        objects.append(row)
+        for _ in range(random.integers(3)):
+            dx, dy, dw, dh = random.normal(0, .08, 4) * [width, height, width, height]
+            results.append({'image_id': row['image_id'],
+                            'category_id': row['category_id'] if random.random() < .85 else 3,
+                            'bbox': [x + dx, y + dy, max(2., width + dw), max(2., height + dh)],
+                            'score': round(float(random.random()), 4)})
+    names = {1: 'person', 3: 'car', 18: 'dog'}
+    return {'images': images, 'annotations': objects, 'categories': [
+        {'id': key, 'name': name} for key, name in names.items()]}, results
+
+
+def _write(folder, annotations, results):
+    (folder / 'a.json').write_text(json.dumps(annotations))
+    (folder / 'r.json').write_text(json.dumps(results))
+    return folder / 'r.json', folder / 'a.json'
+
+
+def test_pycocotools_numbers(tmp_path):
+    found = coco_files.evaluate(*_write(tmp_path, *scene(7)))
+    assert found == pytest.approx(PYCOCOTOOLS, abs=1e-6)
+
+
+def test_ids_of_the_annotations(tmp_path):
+    _, path = _write(tmp_path, scene(7)[0], [])
+    found = {'val/103': Detection(np.array([[10., 20, 40, 80.004]]), np.array([2]),
+                                  np.array([.25])),
+             'val/100': Detection(np.zeros([0, 4]), np.zeros(0, int), np.zeros(0))}
+    coco_files.write_results(tmp_path / 'new/out.json', ('person', 'car', 'dog'), found, str(path))
+    assert json.loads((tmp_path / 'new/out.json').read_text()) == [
+        {'image_id': 103, 'category_id': 3, 'bbox': [20, 10, 60, 30], 'score': .25}]
+    for classes, name, message in ((('person', 'cat'), 'val/103', 'has no category cat'),
+                                   (('person', 'car'), 'val/9', 'has no image 9')):
+        with pytest.raises(DataError, match=message):
+            coco_files.write_results(tmp_path / 'x.json', classes, {name: found['val/103']},
+                                     str(path))
+
+
+def test_ids_without_annotations(tmp_path):
+    one = Detection(np.array([[0., 0, 1, 1]]), np.array([2]), np.array([.5]))
+    coco_files.write_results(tmp_path / 'x.json', ('a', 'b'), {'s/000012': one, 's/cat_1': one})
+    rows = json.loads((tmp_path / 'x.json').read_text())
+    assert [(row['image_id'], row['category_id']) for row in rows] == [(12, 2), ('cat_1', 2)]
+
+
+@pytest.mark.parametrize('annotations, results, message', [
+    ({}, [], "a.json is no file of annotations: it has no tables 'images'"),
+    (None, {}, 'r.json is no list of results'), (None, [{'image_id': 1}], 'is no list of results'),
+    (None, [{'image_id': 1, 'category_id': 1, 'bbox': [], 'score': 0}], 'image 1 is not in')])
+def test_mistakes(tmp_path, annotations, results, message):
+    annotations = scene(7)[0] if annotations is None else annotations
+    with pytest.raises(DataError, match=message):
+        coco_files.evaluate(*_write(tmp_path, annotations, results))
+
+
+def test_no_results(tmp_path):
+    assert set(coco_files.evaluate(*_write(tmp_path, scene(7)[0], [])).values()) == {0}
+    (tmp_path / 'r.json').write_text('{')
+    with pytest.raises(DataError, match='malformed JSON'):
+        coco_files.evaluate(tmp_path / 'r.json', tmp_path / 'a.json')
