@@ -3,7 +3,7 @@
     python3 -m benchmarks.latency --backbones=mobilenet_v1 --formats=tflite_int8,onnx
 
 Each row comes from a process of its own. It shows the size; the largest difference in corners and
-scores from the detector, and the number of detections compared; the median and the 95th percentile
+scores from the detector, and the number of sure detections; the median and the 95th percentile
 of the milliseconds per image, postprocessing included, by number of threads. A SavedModel always
 has TensorFlow's threads. int8 is calibrated with the photographs of docs/ and matplotlib, one of
 which is also the image that is compared.
@@ -50,7 +50,7 @@ def main() -> None:
             except UserError as error:
                 print(f'| `{name}` | {form} | {error} |', flush=True)
                 continue
-            cells = [f'{found["megabytes"]:.1f}', f'{found["difference"]:.1g}', found['compared'],
+            cells = [f'{found["megabytes"]:.1f}', _words(found['difference']), found['compared'],
                      *(f'{median:.0f}, {late:.0f}' for median, late in found['milliseconds'])]
             print(f'| `{name}` | {form} |' + ''.join(f' {cell} |' for cell in cells), flush=True)
 
@@ -71,6 +71,10 @@ def _threads(number):
     return {'0': 'ms, all cores', '1': 'ms, 1 thread'}.get(number, f'ms, {number} threads')
 
 
+def _words(difference):
+    return 'not all the same' if difference == float('inf') else f'{difference:.1g}'
+
+
 def _measure(name, form, options):
     """megabytes, difference, compared, and milliseconds: [median, 95th percentile] by threads."""
     spec = backbones.get(name)
@@ -84,7 +88,7 @@ def _measure(name, form, options):
         # TensorFlow has one number of threads for all.
         several = ['0'] * len(options.threads) if form == 'saved_model' else options.threads
         loaded = [formats.load(path, int(each)) for each in several]
-        found = loaded[0].detect(images[:1])
+        found = formats.load(path).detect(images[:1])
         largest, compared = exported.difference(found, detector.detect(images[:1]),
                                                 _LIMITS.score_threshold)
         times = [exported.times(each, images[:1], options.seconds) for each in loaded]

@@ -11,7 +11,7 @@ from nets.spec import BackboneSpec
 from preprocessing import normalize
 
 CLASSES = 21  # VOC's 20 and background
-_DETECTED = 2  # percent of the default boxes of a random detector that hold an object
+_DETECTED = 0.3  # percent of the default boxes of a random detector that hold an object
 _MATCHED = 10  # default boxes per image, about as many as VOC has
 
 
@@ -36,7 +36,7 @@ def random_batch(spec: BackboneSpec, batch_size: int) -> dict[str, tf.Tensor]:
 
 def random_detector(spec: BackboneSpec, images: tf.types.experimental.TensorLike,
                     classes: Sequence[str], limits: Limits | None = None) -> Detector:
-    """A detector with random weights whose scores differ, so that results can be compared.
+    """A detector with random weights, always the same, whose scores differ: it can be compared.
 
     Args:
         spec: of its backbone.
@@ -44,8 +44,11 @@ def random_detector(spec: BackboneSpec, images: tf.types.experimental.TensorLike
         classes: names.
         limits: of its detections.
     """
-    model = ssd.SSD(spec, len(classes) + 1).build()
-    logits, offsets = model(normalize.normalize(images, spec.normalization))
+    tf.random.set_seed(0)
+    model = ssd.SSD(spec, len(classes) + 1, batch_norm_decay=0.).build()
+    pixels = normalize.normalize(images, spec.normalization)
+    model(pixels, True)  # batch norm takes the statistics of these images
+    logits, offsets = model(pixels)
     factors = {'logits': 3 / np.std(logits), 'offsets': 1 / np.std(offsets)}
     margins = np.max(logits[0, :, 1:], axis=-1) - logits[0, :, 0]  # of the first image
     background = np.percentile(margins * factors['logits'], 100 - _DETECTED)

@@ -48,7 +48,7 @@ def load(path: str, threads: int = 0) -> Exported:
 
     Args:
         path: a folder of a SavedModel, a .tflite or an .onnx file.
-        threads: of a file; 0: one for each core.
+        threads: of a file; 0: as many as suit its format.
 
     Raises:
         ExportError: it is none of these.
