@@ -1,11 +1,13 @@
-"""Exports a trained SSD as files that run without this repository: SavedModel and TFLite.
+"""Exports a trained SSD as files that run without this repository: SavedModel, TFLite, ONNX.
 
     python3 ssd_export.py               # the shipped detector, to exported/ssd_mobilenet_v1/
     python3 ssd_export.py --checkpoint=shapes_ssd --output=shapes_detector --score_threshold=0.3
+    python3 ssd_export.py --formats=tflite_int8 --calibration_records=tfrecords_train
 
 Reads configs/config_general.py, config_common.py and config_export.py.
 """
 import os
+import statistics
 
 from configs import detection_settings, load
 from utils.command_line import words
@@ -13,17 +15,16 @@ from utils.errors import UserError
 from utils.script import quiet, run
 
 with quiet():
-    import cv2
-
     import detection
-    from datasets import voc
-    from detection import export, sources
+    from datasets import tfrecord, voc
+    from detection import sources
+    from export import exported, folder, formats
     from nets import backbones
     from nets.slim_compat import prepare_devices
+    from preprocessing import damage, pipeline
 
-# Largest difference in corners (0..1) and scores from the detector that is exported, on a
-# photograph. How far rounded weights move detections is shown, not refused.
-TOLERANCES = {'saved_model': 1e-4, 'tflite_float32': 1e-3, 'tflite_float16': float('inf')}
+# From so many images the ranges of int8 are taken.
+CALIBRATION_IMAGES = 200
 
 
 def main() -> None:
@@ -31,10 +32,11 @@ def main() -> None:
     prepare_devices()
     spec = backbones.from_config_name(config.backbone_network, config.resnet_depth,
                                       config.default_box_set)
-    formats = list(dict.fromkeys(words(config.formats)))
+    names = list(dict.fromkeys(words(config.formats)))
     output = config.output or f'exported/{config.backbone_network}'
-    _refuse_mixed_precision(formats, config.precision)
-    export.check_free(output, config.overwrite)
+    _refuse_mixed_precision(names, config.precision)
+    folder.check_free(output, config.overwrite)
+    index = _calibration_index(names, config.calibration_records)
 
     # 1 SSD model: fixed weights, batch norm folded into the convolutions
     detector = detection.load(config.checkpoint, spec,
@@ -42,48 +44,56 @@ def main() -> None:
                               **detection_settings(config))
     print(f'ssd_{spec.name} of {detector.prefix}')
 
-    # 2 preprocessing: the demo's, which is part of the SavedModel
-    _, image = sources.sample()
-    encoded = cv2.imencode('.png', cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
-    images = detector.resize(image)[None]
-    expected = {name: values[0] for name, values in detector.detect(images)._asdict().items()}
+    # 2 preprocessing: the demo's, of a photograph and of the images that int8 is calibrated with
+    images = detector.resize(sources.sample()[1])[None].numpy()
+    calibration = []
+    if index:
+        with damage.named(index):
+            calibration = [batch['images'][0].numpy() for batch in pipeline.evaluation_batches(
+                index, spec.image_size, 1, max_images=CALIBRATION_IMAGES)]
+    expected = detector.detect(images)
 
-    with export.staged(output, config.overwrite) as stage:
-        labels = export.write_labels(stage, detector.classes)
-        for form in formats:
+    with folder.staged(output, config.overwrite) as stage:
+        folder.write_labels(stage, detector.classes)
+        for form in names:
             # 3 files: one, or a folder, per format
-            path = os.path.join(stage, _name(form))
-            if form == 'saved_model':
-                export.write_saved_model(path, detector, labels)
-            else:
-                export.write_tflite(path, detector, half=form == 'tflite_float16')
-
-            # 4 check: what was written is run on a photograph
+            path = os.path.join(stage, formats.FORMATS[form].file)
             with quiet():
-                found = export.run_saved_model(path, encoded) if form == 'saved_model' \
-                    else export.run_tflite(path, images)
-            print(f'{_name(form)}: {_size(path) / 1e6:.1f} MB, '
+                formats.write(form, path, detector, calibration)
+
+                # 4 check: what was written is loaded, run on the photograph, and timed
+                written = formats.load(path)
+                found = written.detect(images)
+                milliseconds = 1e3 * statistics.median(exported.times(written, images))
+            print(f'{formats.FORMATS[form].file}: {exported.size(path) / 1e6:.1f} MB, '
+                  f'{milliseconds:.0f} ms per image on this machine, '
                   f'{_compared(form, found, expected, config.score_threshold)}', flush=True)
-    print(f'written: {output}\n{_usage(formats, output, spec.image_size)}')
+    print(f'written: {output}\n{_usage(names, output, spec.image_size)}')
 
 
-def _name(form):
-    """File or folder of a format."""
-    return form if form == 'saved_model' else f'detector_{form.removeprefix("tflite_")}.tflite'
-
-
-def _refuse_mixed_precision(formats, precision):
-    if precision != 'float32' and any(form.startswith('tflite') for form in formats):
+def _refuse_mixed_precision(names, precision):
+    if precision != 'float32' and set(names) != {'saved_model'}:
         raise UserError(f'precision {precision} is for the SavedModel alone; give '
-                        '--formats=saved_model, or export TFLite with --precision=float32')
+                        '--formats=saved_model, or export the others with --precision=float32')
+
+
+def _calibration_index(names, records):
+    """The records whose images int8 is calibrated with; None where it is not written."""
+    if 'tflite_int8' not in names:
+        return None
+    if not records:
+        raise UserError('tflite_int8 needs images that are like those it will see: give '
+                        '--calibration_records=FOLDER, such as your training records')
+    return tfrecord.read_index(records)
 
 
 def _compared(form, found, expected, score_threshold):
     """The result of the check in words; ExportError where the difference is too large."""
-    largest, count = export.difference(found, expected, score_threshold)
-    if not largest <= TOLERANCES[form]:
-        raise export.ExportError(f'{form} differs by {largest:.2g} from the detector, '
-                                 f'more than {TOLERANCES[form]:g}; nothing is written')
+    largest, count = exported.difference(found, expected, score_threshold)
+    tolerance = formats.FORMATS[form].tolerance
+    if not largest <= tolerance:
+        raise exported.ExportError(f'{form} differs by {largest:.2g} from the detector, '
+                                   f'more than {tolerance:g}; nothing is written')
     if largest == float('inf'):
         return f'its detections are not all those of the detector, {count} compared'
     if not count:
@@ -91,26 +101,21 @@ def _compared(form, found, expected, score_threshold):
     return f'largest difference from the detector {largest:.1g}, in {count} detections'
 
 
-def _size(path):
-    """Bytes of a file, or of all in a folder."""
-    if os.path.isfile(path):
-        return os.path.getsize(path)
-    return sum(os.path.getsize(os.path.join(folder, name))
-               for folder, _, names in os.walk(path) for name in names)
-
-
-def _usage(formats, output, image_size):
+def _usage(names, output, image_size):
     """How to use what was written, in Python."""
-    lines = ['In Python, after import tensorflow as tf:']
-    for form in formats:
-        path = os.path.join(output, _name(form))
+    lines = []
+    for form in names:
+        path = os.path.join(output, formats.FORMATS[form].file)
         if form == 'saved_model':
             lines.append(f"  found = tf.saved_model.load('{path}').signatures['bytes']"
                          "(tf.io.read_file('image.jpg'))")
+        elif form == 'onnx':
+            lines.append(f"  found = onnxruntime.InferenceSession('{path}').run(None, "
+                         f"{{'images': images}})  # uint8 [B, {image_size}, {image_size}, 3]")
         else:
             lines.append(f"  found = tf.lite.Interpreter('{path}').get_signature_runner()"
                          f'(images=images)  # uint8 [1, {image_size}, {image_size}, 3]')
-    return '\n'.join(lines)
+    return '\n'.join(['In Python, after import tensorflow as tf:', *lines])
 
 
 if __name__ == '__main__':

@@ -1,6 +1,7 @@
 """Evaluates an SSD detector on test records: VOC's and COCO's AP, and a page on its errors.
 
     python3 ssd_test.py --test_records=tfrecords_test
+    python3 ssd_test.py --model=exported/ssd_mobilenet_v1/detector_int8.tflite
 
 Reads configs/config_general.py, config_common.py and config_test.py.
 """
@@ -18,6 +19,7 @@ with quiet():
     from datasets import tfrecord
     from evaluation import coco_files, collect, report, voc_files
     from evaluation import voc as voc_eval
+    from export import formats
     from nets import backbones
     from nets.slim_compat import prepare_devices
     from preprocessing import damage, pipeline
@@ -40,16 +42,23 @@ def main() -> None:
             voc_files.check_names(tfrecord.image_ids(index))
 
     # 2 preprocessing: resized batches, nothing random
-    batches = pipeline.evaluation_batches(index, spec.image_size, config.batch_size,
+    exported = formats.load(config.model) if config.model else None
+    batches = pipeline.evaluation_batches(index, (exported or spec).image_size, config.batch_size,
                                           max_images=config.max_images)
 
     # 3 SSD model, which normalizes its images
-    settings = detection_settings(config)
-    detector = detection.load(config.checkpoint, spec, classes=index.classes, **settings)
-    classes, prefix = detector.classes, detector.prefix
-    print(f'{index.images} test images from {config.test_records}; checkpoint {prefix}')
+    if exported:
+        detector, origin, folder = exported, {'model': config.model}, _beside(config.model)
+    else:
+        settings = detection_settings(config)
+        detector = detection.load(config.checkpoint, spec, classes=index.classes, **settings)
+        origin = {'checkpoint': detector.prefix, 'step': checkpoint.step_of(detector.prefix),
+                  **settings}
+        folder = os.path.dirname(detector.prefix)
+    classes, (kind, name) = detector.classes, next(iter(origin.items()))
+    print(f'{index.images} test images from {config.test_records}; {kind} {name}')
     if classes != tuple(index.classes):
-        raise UserError(f'{prefix} knows the classes {", ".join(classes)}; '
+        raise UserError(f'{name} knows the classes {", ".join(classes)}; '
                         f'{config.test_records} has {", ".join(index.classes)}')
 
     # 4 inference and 5 postprocessing
@@ -62,16 +71,15 @@ def main() -> None:
     results = {metric: result.voc.by(metric) for metric in voc_eval.METRICS}
     print(voc_eval.ap_table(*results.values()))
     print(report.line(result))
-    print(f'{_pace(found.images_per_second)}, batch {config.batch_size}, {config.precision}')
+    print(f'{_pace(found.images_per_second)}, batch {config.batch_size}, '
+          f'{origin.get("precision", "as exported")}')
     if as_json:
         coco_files.write_results(config.write_detections, classes, found.detections,
                                  config.coco_annotations)
         print(f'detections: {config.write_detections}')
     elif config.write_detections:
         _write_detections(config.write_detections, index, found.detections)
-    folder = os.path.dirname(prefix)
-    facts = {'checkpoint': prefix, 'step': checkpoint.step_of(prefix),
-             'records': config.test_records, **settings}
+    facts = origin | {'records': config.test_records}
     read_images = functools.partial(tfrecord.read_images, index)
     page, numbers = report.write(config.output or folder, result, facts, read_images,
                                  config.worst_errors)
@@ -79,6 +87,11 @@ def main() -> None:
     print(f'report: {page}, {numbers}')
     for entry in results.values():
         print(voc_eval.means(entry))
+
+
+def _beside(model):
+    """Where the report of an exported detector goes: several of them are in one folder."""
+    return f'{os.path.splitext(os.path.normpath(model))[0]}_evaluation'
 
 
 def _write_detections(folder, index, detections):

@@ -8,9 +8,15 @@
 output = ''
 
 # What is written, comma-separated. saved_model: TensorFlow's format; takes images of any size, or
-# their encoded bytes. tflite_float32 and tflite_float16 (weights of half the size): take one
-# image of the network's size. [saved_model, tflite_float32, tflite_float16]
+# their encoded bytes. tflite_float32, tflite_float16 (weights of half the size), tflite_dynamic
+# (weights in int8) and tflite_int8 (computes in int8, for small devices): take one image of the
+# network's size. onnx: takes several; needs pip install tf2onnx onnxruntime.
+# [saved_model, tflite_float32, tflite_float16, tflite_dynamic, tflite_int8, onnx]
 formats = 'saved_model,tflite_float32,tflite_float16'
+
+# Folder of records whose first 200 images tell tflite_int8 the ranges of its numbers; they should
+# look like those that the detector will see. Empty: none, for the other formats. [path]
+calibration_records = ''
 
 # Text file with the class names, one per line, for a checkpoint that does not name its classes.
 # Empty: the 20 classes of VOC. [path]

@@ -6,6 +6,10 @@
 # Folder of test records, written by ssd_image_to_tf.py. [path]
 test_records = 'tfrecords_test'
 
+# Exported detector to evaluate instead of a checkpoint: the folder of a SavedModel, a .tflite or an
+# .onnx file. Its thresholds are those it was exported with. Empty: none. [path]
+model = ''
+
 # Images per step of the network. [integer 1..65536]
 batch_size = 32
 
@@ -15,8 +19,8 @@ max_images = 0
 # A detection is correct if its overlap (IoU) with an object is larger than this. [number 0..1]
 eval_iou = 0.5
 
-# Folder for the report, evaluation.html and evaluation.json. Empty: the checkpoint's folder.
-# [path]
+# Folder for the report, evaluation.html and evaluation.json. Empty: the checkpoint's folder, or
+# <model>_evaluation. [path]
 output = ''
 
 # Number of images of the worst errors of each kind in the report. 0: none. [integer >= 0]

@@ -1,4 +1,4 @@
-"""A trained detector for images, videos and cameras; drawing, files of detections, export.
+"""A trained detector for images, videos and cameras; drawing, files of detections.
 
     import detection
 

@@ -32,7 +32,8 @@ class Detector:
         thresholds: of label 1, 2, ...: objects have a higher score. (): that of `limits` for all.
 
     Attributes:
-        network: uint8 images [B, S, S, 3] -> (logits, offsets), for use inside a tf.function.
+        network: images [B, S, S, 3] 0..255, uint8 or float32 -> (logits, offsets), for use inside
+            a tf.function.
         resize: uint8 [H, W, 3] -> uint8 [S, S, 3], as the network takes it.
         defaults: float32 [K, 4], the default boxes.
     """
@@ -46,7 +47,7 @@ class Detector:
         self.defaults = anchors.default_boxes(model.spec)
         size = model.spec.image_size
         batch = tf.TensorSpec([None, size, size, 3], tf.uint8, name='images')
-        self.network = folding.fold(self._network, batch) if folded else self._network
+        self.network = self._folded(size) if folded else self._network
         self._detect = tf.function(self._detections, input_signature=[batch], autograph=False)
         self.resize = tf.function(lambda image: pipeline.resize_image(image, size),
                                   input_signature=[_IMAGE], autograph=False)
@@ -101,6 +102,10 @@ class Detector:
             found.append(objects.named(boxes[shown], labels[shown], scores[shown], self.classes,
                                        *size))
         return found
+
+    def _folded(self, size):
+        network = folding.fold(self._network, tf.TensorSpec([None, size, size, 3], tf.float32))
+        return lambda images: network(tf.cast(images, tf.float32))
 
     def _network(self, images):
         return self.model(normalize.normalize(images, self.model.spec.normalization), False)

@@ -43,7 +43,7 @@ def detect_all(detect: Callable[..., Iterable], batches: Iterable[Mapping],
     """
     detections, truths, images, start = {}, {}, 0, None
     for batch in batches:
-        found = [values.numpy() for values in detect(batch['images'])]
+        found = [np.asarray(values) for values in detect(batch['images'])]
         batch = {name: values.numpy() for name, values in batch.items() if name != 'images'}
         for number, image in enumerate(batch['ids']):
             height, width = (float(batch[side][number]) for side in ('heights', 'widths'))

@@ -14,6 +14,7 @@ ARROWS = {
     'preprocessing': ('datasets', 'utils'),
     'checkpoints': ('datasets', 'nets', 'utils'),
     'detection': ('checkpoints', 'datasets', 'nets', 'preprocessing', 'utils'),
+    'export': ('checkpoints', 'detection.detector', 'nets', 'preprocessing', 'utils'),
     'evaluation': ('datasets', 'detection.drawing', 'nets.anchors', 'nets.boxes', 'nets.spec',
                    'utils'),
     'training': ('checkpoints', 'datasets', 'detection.drawing', 'detection.objects', 'evaluation',

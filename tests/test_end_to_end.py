@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import ssd_demo
+import ssd_export
 import ssd_image_to_tf
 import ssd_test
 import ssd_train
@@ -107,7 +108,8 @@ def test_whole_path(room, capsys):
     assert _call(ssd_test, '--batch_size=2', '--write_detections=detections',
                  '--score_threshold=0.01') == 0
     text = capsys.readouterr().out
-    assert re.search(r'^mAP 07 [0-9.]+, over classes with 20\+ objects -\nmAP area [0-9.]+,', text, re.MULTILINE)
+    assert re.search(r'^mAP 07 [0-9.]+, over classes with 20\+ objects -\nmAP area [0-9.]+,', text,
+                     re.MULTILINE)
     assert f'report: {folder}/evaluation.html, {folder}/evaluation.json' in text
     assert 'data:image/jpeg;base64,' in pathlib.Path(folder, 'evaluation.html').read_text()
     numbers = json.loads(pathlib.Path(folder, 'evaluation.json').read_text())
@@ -122,6 +124,18 @@ def test_whole_path(room, capsys):
     assert lines[1]['mean_ap_07'] == numbers['voc']['mean_ap_07']
     assert sorted(os.listdir('detections')) == [
         f'comp4_det_test_{name}.txt' for name in sorted(shapes.SHAPES)]
+
+    # An exported file is evaluated in the same way, with all of its settings.
+    assert _call(ssd_export, '--formats=tflite_float32') == 0
+    model = f'exported/ssd_{BACKBONE}/detector_float32.tflite'
+    assert _call(ssd_test, f'--model={model}', '--batch_size=2') == 0
+    text = capsys.readouterr().out
+    assert f'5 test images from tfrecords_test; model {model}' in text and 'as exported' in text
+    of_file = json.loads(pathlib.Path(
+        model.replace('.tflite', '_evaluation'), 'evaluation.json').read_text())
+    assert of_file['about'].keys() == {'time', 'model', 'records'}
+    assert (of_file['images'], of_file['about']['model']) == (5, model)
+    assert of_file['voc']['mean_ap_07'] == pytest.approx(numbers['voc']['mean_ap_07'], abs=.01)
 
     # The demo writes a picture of the input's size.
     picture = 'shapes/JPEGImages/' + sorted(os.listdir('shapes/JPEGImages'))[0]
@@ -173,6 +187,7 @@ def test_from_scratch(room, capsys):
 
 
 @pytest.mark.parametrize('script, arguments, message', [
+    (ssd_test, ['--model=nowhere'], 'there is no exported detector at nowhere'),
     (ssd_train, ['--train_records=nowhere'], 'record folder nowhere does not exist'),
     (ssd_train, ['--training_mode=finetune_new_ssd_step1', '--output=new',
                  '--backbone_network=ssd_vgg_300'],

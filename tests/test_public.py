@@ -14,6 +14,7 @@ FOLDERS = (
     'checkpoints',
     'training',
     'detection',
+    'export',
     'evaluation',
     'benchmarks',
     'docs',

@@ -126,7 +126,8 @@ def test_command_line(tmp_path):
         str(folder / 'classes.txt'),
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0 and done.stdout.splitlines()[-1] == 'mAP 07 1.000000, over classes with 20+ objects -'
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (
+        0, 'mAP 07 1.000000, over classes with 20+ objects -')
     done = subprocess.run(
         [*command[:4], 'nowhere', *command[5:]],
         cwd=ROOT,

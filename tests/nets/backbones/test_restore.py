@@ -50,7 +50,7 @@ def _restore(spec, prefix):
 def test_published_checkpoint_fills_the_backbone(name, depth, tmp_path):
     spec = backbones.get(name, depth)
     prefix, numbers = _write(tmp_path, spec.imagenet.scope)
-    model, text = _restore(spec, prefix)
+    model, (text, _) = _restore(spec, prefix)
     body = [v for v in model.variables if v.name.startswith(spec.imagenet.scope + '/')]
     assert f'restored {len(body)} variables' in text and 'start fresh' not in text
     for variable in body:
@@ -71,7 +71,7 @@ def test_what_lacks_is_listed(tmp_path):
     prefix, _ = _write(tmp_path, spec.imagenet.scope, without=lacking)
     with pytest.raises(
         CheckpointError,
-        match='does not fill the backbone(.|\n)*2 not in the checkpoint.*'
+        match='does not fill the backbone(.|\n)*2 start fresh.*'
         r'MobilenetV1/Conv2d_3_pointwise \(2\)',
     ):
         _restore(spec, prefix)

@@ -1,0 +1,1 @@
+"""A detector as files that run without this repository: SavedModel, TFLite and ONNX."""

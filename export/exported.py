@@ -1,0 +1,94 @@
+"""A detector in a file of an export, and the comparison of its results."""
+import dataclasses
+import os
+import time
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from nets.postprocess import Detections
+from utils.errors import UserError
+
+# Detections that score this or more are compared; weaker ones change places, and survive
+# suppression, by chance.
+_SURE = 0.1
+# The last detections of a full list are there by chance: those that score at most this more than
+# its last one are not compared.
+_NEAR_LAST = 1e-3
+
+
+class ExportError(UserError, ValueError):
+    """A folder that is in use, or a file that does not compute what it should."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Exported:
+    """A loaded file.
+
+    Attributes:
+        detect: uint8 images [B, S, S, 3] -> detections, with arrays of NumPy.
+        classes: names of labels 1, 2, ...
+        image_size: S.
+    """
+    detect: Callable[[npt.ArrayLike], Detections]
+    classes: tuple[str, ...]
+    image_size: int
+
+
+def size(path: str) -> int:
+    """Bytes of a file, or of all in a folder."""
+    if os.path.isfile(path):
+        return os.path.getsize(path)
+    return sum(os.path.getsize(os.path.join(folder, name))
+               for folder, _, names in os.walk(path) for name in names)
+
+
+def times(exported: Exported, images: npt.ArrayLike, seconds: float = 0.) -> list[float]:
+    """Seconds of each call on the same images: for so long, at least ten calls after a first."""
+    exported.detect(images)
+    found: list[float] = []
+    while len(found) < 10 or sum(found) < seconds:
+        start = time.perf_counter()
+        exported.detect(images)
+        found.append(time.perf_counter() - start)
+    return found
+
+
+def difference(one: Detections, other: Detections,
+               score_threshold: float) -> tuple[float, int]:
+    """Compares two results for the first image of a batch.
+
+    Each sure detection of either is compared, in its four corners and its score, with the nearest
+    one of its class in the other.
+
+    Args:
+        one: arrays or tensors.
+        other: the same.
+        score_threshold: of both.
+
+    Returns:
+        (largest difference, sure detections in `one`). Infinite where a detection has no other.
+    """
+    bound = max(_SURE, score_threshold * 1.05, *map(_last, (one, other)))
+    ones, others = _rows(one), _rows(other)
+    pairs = [(row, rows) for each, rows in ((ones, others), (others, ones))
+             for row in each if row[1] >= bound]
+    return max((_nearest(*pair) for pair in pairs), default=0.), int((ones[:, 1] >= bound).sum())
+
+
+def _last(found):
+    """Score from which on detections are surely in a list; 0 where it is not full."""
+    scores, count = np.asarray(found.scores)[0], int(found.counts[0])
+    return float(scores[-1]) + _NEAR_LAST if 0 < len(scores) == count else 0.
+
+
+def _rows(found):
+    """[D, 6]: class, score, box."""
+    boxes, scores, classes, count = (np.asarray(values)[0] for values in found)
+    return np.column_stack([classes, scores, boxes])[:int(count)]
+
+
+def _nearest(row, rows):
+    rows = rows[rows[:, 0] == row[0]]
+    return float(np.abs(rows - row).max(axis=1).min()) if len(rows) else float('inf')
