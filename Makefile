@@ -10,8 +10,8 @@ FOLDER := quickstart
 help:   ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1\t\2/p' Makefile | expand -t 14
 
-demo: $(VENV)/ready   ## run the shipped detector on a photograph
-	$(RUN) ssd_demo.py --show=false
+demo: $(VENV)/ready   ## run the shipped detector on two photographs, into photographs_detections/
+	$(RUN) ssd_demo.py docs/photographs
 
 quickstart: $(VENV)/ready   ## draw shapes, convert, train, evaluate, detect, in quickstart/ (4 minutes)
 	rm -rf $(FOLDER)
