@@ -18,7 +18,7 @@ with quiet():
     import detection
     from datasets import tfrecord, voc
     from detection import sources
-    from export import exported, folder, formats
+    from export import exported, folder, formats, onnx
     from nets import backbones
     from nets.slim_compat import prepare_devices
     from preprocessing import damage, pipeline
@@ -36,6 +36,8 @@ def main() -> None:
     output = config.output or f'exported/{config.backbone_network}'
     _refuse_mixed_precision(names, config.precision)
     folder.check_free(output, config.overwrite)
+    if 'onnx' in names:
+        onnx.check_installed()
     index = _calibration_index(names, config.calibration_records)
 
     # 1 SSD model: fixed weights, batch norm folded into the convolutions

@@ -59,7 +59,8 @@ def publish(source: str | os.PathLike[str], folder: str | os.PathLike[str], dtyp
     weights = {name: _converted(name, value, dtype, prefix) for name, value in weights.items()}
     written = checkpoint.save(folder, checkpoint.step_of(prefix), weights)
     kept = {key: facts[key] for key in _FACTS + _LATER_FACTS if key in facts}
-    if found := thresholds.known(prefix):
+    found = thresholds.known(prefix)
+    if found and not mix:  # of a mean of weights, an evaluation of its own has to tell
         kept[thresholds.KEY] = found
     checkpoint.write_description(folder, **kept)
     return written

@@ -9,18 +9,19 @@ from checkpoints import io as checkpoint
 KEY = 'thresholds'  # of model.json: {name of a class: threshold}
 _EVALUATION = 'evaluation.json'
 _FEW = 10  # objects; fewer say little about a threshold
+_LEAST = 0.3  # classes that are hardly known have their best F1 at scores where most is wrong
 
 
 def known(prefix: str) -> dict[str, float]:
-    """The thresholds of a checkpoint's classes: those of its model.json, or of its evaluation.
+    """The thresholds of a checkpoint's classes: of its evaluation, or else of its model.json.
 
     An evaluation counts if ssd_test.py wrote it beside the checkpoint and of the same step. Classes
-    of less than 10 objects, or of which nothing was found, get the median of the others. {}:
-    nothing is known.
+    of less than 10 objects, or of which nothing was found, get the median of the others. No
+    threshold is below 0.3. {}: nothing is known.
     """
-    facts = checkpoint.read_description(prefix)
-    return facts.get(KEY) or _of_evaluation(
-        os.path.join(os.path.dirname(prefix), _EVALUATION), checkpoint.step_of(prefix))
+    path = os.path.join(os.path.dirname(prefix), _EVALUATION)
+    return (_of_evaluation(path, checkpoint.step_of(prefix))
+            or checkpoint.read_description(prefix).get(KEY, {}))
 
 
 def _of_evaluation(path, step):
@@ -34,7 +35,8 @@ def _of_evaluation(path, step):
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
     # A score has to be higher than its threshold; this one was still right.
-    below = {name: math.floor(value * 1000) / 1000 for name, value in found.items() if value}
+    below = {name: max(_LEAST, math.floor(value * 1000) / 1000)
+             for name, value in found.items() if value}
     if not below:
         return {}
     return dict.fromkeys(found, statistics.median(below.values())) | below

@@ -10,6 +10,7 @@ in COCO's own files), and crowd regions have COCO's meaning. It reads the result
 import contextlib
 import io
 import json
+import math
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -62,11 +63,12 @@ def _ids(path):
     """({image id as text: its id}, {name of a category: its id}) of a file of annotations."""
     content = _read(path)
     try:
+        content['annotations'][:0]
         return ({str(row['id']): row['id'] for row in content['images']},
                 {str(row['name']).strip(): row['id'] for row in content['categories']})
     except (TypeError, KeyError):
-        raise DataError(f"{path} is no file of annotations: it has no tables 'images' and "
-                        "'categories' with ids") from None
+        raise DataError(f"{path} is no file of annotations: it lacks one of the tables 'images', "
+                        "'categories' (both with ids) and 'annotations'") from None
 
 
 def _known(table, key, what, path):
@@ -90,12 +92,13 @@ def evaluate(results: str | os.PathLike, annotations: str | os.PathLike) -> dict
     DataError where a file is none of COCO's, or results are of other images.
     """
     content, rows = _read(annotations), _read(results)
-    images, _ = _ids(annotations)
-    if not isinstance(rows, list) or not all(isinstance(row, dict) and {
-            'image_id', 'category_id', 'bbox', 'score'} <= {*row} for row in rows):
-        raise DataError(f'{results} is no list of results: image_id, category_id, bbox, score')
-    if stray := [row['image_id'] for row in rows if str(row['image_id']) not in images]:
-        raise DataError(f'{results}: image {stray[0]} is not in {annotations}')
+    images, categories = _ids(annotations)
+    if not isinstance(rows, list):
+        raise DataError(f'{results} is no list of results')
+    for place, row in enumerate(rows, start=1):
+        if problem := _problem(row, images, {*categories.values()}):
+            raise DataError(f'{results}, result {place}: {problem}')
+    rows = [row | {'image_id': images[str(row['image_id'])]} for row in rows]
     if not rows:
         return dict.fromkeys(NUMBERS, 0.)
     with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress
@@ -106,6 +109,22 @@ def evaluate(results: str | os.PathLike, annotations: str | os.PathLike) -> dict
         evaluation.summarize()
     values = np.asarray(evaluation.stats[:len(NUMBERS)], float)
     return dict(zip(NUMBERS, np.where(values < 0, np.nan, values).tolist(), strict=True))
+
+
+def _problem(row, images, categories):
+    """Why something is no result on these images; '' if it is one."""
+    if not isinstance(row, dict) or not {'image_id', 'category_id', 'bbox', 'score'} <= {*row}:
+        return 'it lacks one of image_id, category_id, bbox and score'
+    box = row['bbox'] if isinstance(row['bbox'], list) else []
+    numbers = [*box, row['score']]
+    if len(numbers) != 5 or any(type(value) not in (int, float) or not math.isfinite(value)
+                                for value in numbers):
+        return 'its bbox is not four finite numbers, or its score none'
+    if str(row['image_id']) not in images:
+        return f'image {row["image_id"]} is not in the annotations'
+    if row['category_id'] not in categories:
+        return f'category {row["category_id"]} is not in the annotations'
+    return ''
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -65,8 +65,9 @@ def save(folder: str | os.PathLike, hits: Hits) -> None:
 
 
 def load(path: str | os.PathLike) -> Hits:
-    """Reads what `save` wrote, from its file or folder; DataError if it is none."""
-    path = os.path.join(path, FILE) if os.path.isdir(path) else path
+    """Reads what `save` wrote, from its folder or a file in it; DataError if it is none."""
+    folder = path if os.path.isdir(path) else os.path.dirname(path)
+    path = os.path.join(folder, FILE)
     try:
         with np.load(path) as content:
             return Hits(**{field.name: content[field.name] for field in dataclasses.fields(Hits)})

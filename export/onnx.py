@@ -2,6 +2,7 @@
 
 The outputs are those of nets.postprocess.Detections; decoding and suppression are inside.
 """
+import importlib.util
 import os
 
 import numpy as np
@@ -16,6 +17,13 @@ _LABELS = 'labels'  # key of the file's own properties; class names, one per lin
 _INSTALL = 'pip install tf2onnx onnxruntime'
 
 
+def check_installed() -> None:
+    """ExportError if a package that ONNX needs is missing."""
+    for name in ('tf2onnx', 'onnxruntime'):
+        if importlib.util.find_spec(name) is None:
+            raise ExportError(f'the format onnx needs {_INSTALL} (there is no {name})')
+
+
 def write(path: str, detector: Detector) -> None:
     """Writes an ONNX file. B is free.
 
@@ -24,13 +32,9 @@ def write(path: str, detector: Detector) -> None:
         detector: folded, float32.
 
     Raises:
-        ExportError: tf2onnx is not installed.
         OSError: the disk is full or refuses.
     """
-    try:
-        import tf2onnx
-    except ImportError as error:
-        raise ExportError(f'the format onnx needs {_INSTALL} ({error})') from None
+    import tf2onnx
     size = detector.model.spec.image_size
     images = tf.TensorSpec([None, size, size, 3], tf.uint8, 'images')
     traced = tf.function(lambda images: detector.detect(images)._asdict(), input_signature=[images],

@@ -111,7 +111,7 @@ def test_whole_path(room, capsys):
     assert re.search(r'^mAP 07 [0-9.]+, over classes with 20\+ objects -\nmAP area [0-9.]+,', text,
                      re.MULTILINE)
     assert f'report: {folder}/evaluation.html, {folder}/evaluation.json' in text
-    assert 'data:image/jpeg;base64,' in pathlib.Path(folder, 'evaluation.html').read_text()
+    assert 'data:image/png;base64,' in pathlib.Path(folder, 'evaluation.html').read_text()
     numbers = json.loads(pathlib.Path(folder, 'evaluation.json').read_text())
     assert numbers['images'] == 5 and f'mAP 07 {numbers["voc"]["mean_ap_07"]:.6f}' in text
     # One line from the training, one from the test.

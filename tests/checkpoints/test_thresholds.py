@@ -12,7 +12,7 @@ def _class(objects, threshold):
     return {'objects': objects, 'best_f1': {'threshold': threshold}}
 
 
-CLASSES = {'cat': _class(40, .61289), 'cow': _class(10, .3), 'few': _class(9, .9),
+CLASSES = {'cat': _class(40, .61289), 'cow': _class(10, .12), 'few': _class(9, .9),
            'dog': _class(30, .40001), 'lost': _class(50, None)}
 EXPECTED = {'cat': .612, 'cow': .3, 'dog': .4, 'few': .4, 'lost': .4}
 
@@ -48,3 +48,9 @@ def test_they_are_published_with_the_weights(tmp_path):
     assert thresholds.known(publish.publish(prefix, tmp_path / 'b')) == EXPECTED
     assert checkpoint.read_description(tmp_path / 'b/model.ckpt-7') == facts | {
         'thresholds': EXPECTED}
+    # A newer evaluation counts; a mean of weights has none yet.
+    newer = {'about': {'step': 7}, 'classes': CLASSES | {'cat': _class(40, .7)}}
+    (tmp_path / 'b/evaluation.json').write_text(json.dumps(newer))
+    assert thresholds.known(str(tmp_path / 'b/model.ckpt-7'))['cat'] == .7
+    mixed = publish.publish(prefix, tmp_path / 'c', mix=[(tmp_path / 'b', .5)])
+    assert thresholds.known(mixed) == {}

@@ -18,10 +18,13 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 # What the shipped detector finds on the photograph above a score of 0.1: label, score, and
 # xmin, ymin, xmax, ymax in pixels of 512 x 600.
 FOUND = [
-    (15, 0.72218168, 83.295029, 62.376398, 452.232117, 518.535376),
-    (15, 0.24322592, 15.274410, 124.065113, 125.597809, 450.703275),
-    (12, 0.13229898, 126.014023, 92.708033, 393.759216, 484.909487),
-    (15, 0.11078449, 5.371089, 127.356541, 71.541016, 515.293801)]
+    (15, 0.99658906, 11.152313, 55.575496, 500.952667, 577.847099),
+    (10, 0.25281277, 9.160706, 6.664109, 141.271744, 327.284932),
+    (15, 0.12047587, 205.383072, 0.0, 241.889725, 49.257928),
+    (15, 0.11598442, 198.002762, 0.997339, 250.144089, 78.86281),
+    (15, 0.11269879, 94.185875, 66.004166, 136.376572, 149.523899),
+    (15, 0.10549377, 394.332214, 496.158135, 404.480225, 520.932019),
+    (15, 0.10290269, 0.0, 221.004903, 135.235199, 542.152512)]
 
 
 @pytest.fixture(scope='module')
@@ -42,8 +45,8 @@ def test_three_lines(photograph, tmp_path):
             f'for d in detector({photograph!r}): print(d.name, d.score, d.box)\n')
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
                           cwd=tmp_path, env={'PYTHONPATH': str(ROOT)})
-    assert done.stderr == '' and done.stdout.startswith('person 0.7221')
-    assert done.stdout.count('\n') == 1 and 'Box(xmin=83.29' in done.stdout
+    assert done.stderr == '' and done.stdout.startswith('person 0.9965')
+    assert done.stdout.count('\n') == 1 and 'Box(xmin=11.15' in done.stdout
 
 
 def test_importing_it_is_quick():
@@ -54,7 +57,7 @@ def test_importing_it_is_quick():
 
 def test_the_shipped_detector_finds_what_it_found_before(shipped, photograph):
     found = shipped(photograph)
-    assert [each.name for each in found] == ['person', 'person', 'dog', 'person']
+    assert [each.name for each in found] == ['person', 'cow', *['person'] * 5]
     rows = np.array([(each.label, each.score, *each.box) for each in found])
     expected = np.array(FOUND)
     np.testing.assert_allclose(rows[:, :2], expected[:, :2], atol=1e-5)
@@ -69,10 +72,11 @@ def test_each_class_has_its_threshold(photograph, tmp_path):
 
     def found(**options):
         return {each.name for each in detection.load(copied, **options)(photograph)}
-    checkpoint.write_description(copied, **facts | {'thresholds': others | {'dog': .05}})
-    assert found() == {'dog'}
-    assert found(score_threshold=.1) == {'person', 'dog'}
-    checkpoint.write_description(copied, **facts | {'thresholds': {'dog': .05}})
+    checkpoint.write_description(copied, **facts | {'thresholds': others | {
+        'cow': .2, 'person': .999}})
+    assert found() == {'cow'}
+    assert found(score_threshold=.1) == {'person', 'cow'}
+    checkpoint.write_description(copied, **facts | {'thresholds': {'cow': .2}})
     assert found() == {'person'}  # not of all classes: 0.5 for all
 
 

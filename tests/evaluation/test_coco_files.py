@@ -73,14 +73,32 @@ def test_ids_without_annotations(tmp_path):
     assert [(row['image_id'], row['category_id']) for row in rows] == [(12, 2), ('cat_1', 2)]
 
 
-@pytest.mark.parametrize('annotations, results, message', [
-    ({}, [], "a.json is no file of annotations: it has no tables 'images'"),
-    (None, {}, 'r.json is no list of results'), (None, [{'image_id': 1}], 'is no list of results'),
-    (None, [{'image_id': 1, 'category_id': 1, 'bbox': [], 'score': 0}], 'image 1 is not in')])
-def test_mistakes(tmp_path, annotations, results, message):
-    annotations = scene(7)[0] if annotations is None else annotations
-    with pytest.raises(DataError, match=message):
-        coco_files.evaluate(*_write(tmp_path, annotations, results))
+GOOD = {'image_id': 103, 'category_id': 3, 'bbox': [1, 2, 3, 4], 'score': .5}
+
+
+@pytest.mark.parametrize('changed, message', [
+    ({'bbox': []}, 'its bbox is not four finite'), ({'bbox': None}, 'its bbox is not four finite'),
+    ({'score': '.5'}, 'its score none'), ({'score': float('nan')}, 'its score none'),
+    ({'image_id': 1}, 'image 1 is not in'), ({'category_id': 2}, 'category 2 is not in')])
+def test_bad_results(tmp_path, changed, message):
+    with pytest.raises(DataError, match=f'r.json, result 2: .*{message}'):
+        coco_files.evaluate(*_write(tmp_path, scene(7)[0], [GOOD, GOOD | changed]))
+
+
+def test_bad_files(tmp_path):
+    without = {key: value for key, value in scene(7)[0].items() if key != 'annotations'}
+    for annotations, results, message in (
+            ({}, [], "a.json is no file of annotations: it lacks one of"),
+            (without, [], "it lacks one of"), (scene(7)[0], {}, 'r.json is no list of results'),
+            (scene(7)[0], [{'image_id': 1}], 'result 1: it lacks one of image_id')):
+        with pytest.raises(DataError, match=message):
+            coco_files.evaluate(*_write(tmp_path, annotations, results))
+
+
+def test_an_id_as_text_is_the_same_image(tmp_path):
+    found = [coco_files.evaluate(*_write(tmp_path, scene(7)[0], [GOOD | {'image_id': name}]))
+             for name in (103, '103')]
+    assert found[0] == found[1]
 
 
 def test_no_results(tmp_path):

@@ -62,12 +62,12 @@ def test_better_and_equal():
 def test_files(tmp_path):
     hits = compare.hits_of(_random(5, .5), CLASSES)
     compare.save(tmp_path, hits)
-    for path in (tmp_path, tmp_path / compare.FILE):
+    for path in (tmp_path, tmp_path / compare.FILE, tmp_path / 'evaluation.json'):
         loaded = compare.load(path)
         assert all(np.array_equal(value, getattr(loaded, name))
                    for name, value in vars(hits).items())
     (tmp_path / compare.FILE).write_text('no zip')
-    for path in (tmp_path, tmp_path / 'nothing'):
+    for path in (tmp_path, tmp_path / 'nothing/evaluation.json'):
         with pytest.raises(DataError, match='is no evaluation that ssd_test.py wrote'):
             compare.load(path)
 
