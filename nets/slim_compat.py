@@ -22,6 +22,9 @@ import warnings
 
 os.environ.setdefault('TF_USE_LEGACY_KERAS', '1')
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')  # errors only; 0 shows everything
+# Without it TensorFlow leaves oneDNN out on processors older than AVX512-VNNI, where MobilenetV1
+# trains at 7.6 instead of 4.1 images/s with it (two cores of an AMD EPYC with AVX2).
+os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
 
 
 def _import(module: str, package: str):
@@ -82,6 +85,11 @@ def _silence_known_warnings():
 def has_gpu() -> bool:
     """Whether TensorFlow computes on a GPU."""
     return bool(tf.config.list_logical_devices('GPU'))
+
+
+def has_onednn() -> bool:
+    """Whether TensorFlow computes convolutions on CPUs with oneDNN."""
+    return importlib.import_module('tensorflow.python.util._pywrap_util_port').IsMklEnabled()
 
 
 def prepare_devices(deterministic: bool = False, xla: bool = False) -> None:

@@ -76,8 +76,9 @@ class BackboneSpec:
 
     Attributes:
         name: as in `nets.backbones.names()`.
-        builder: (images [B, S, S, 3], is_training, **batch norm options) -> dict of end point name
-            -> tensor.
+        builder: (normalized images [B, S, S, 3], is_training, **batch norm options) -> {end point:
+            tensor}, `feature_layers` and `extra_from` among them. Its variables have the names of
+            the published ImageNet checkpoint.
         image_size: S, pixels.
         feature_layers: the end points that get heads, finest first.
         extra_from: the end point that the extra layers follow.
@@ -172,20 +173,6 @@ class BackboneSpec:
     def head_layers(self) -> tuple[str, ...]:
         """Names of the layers with heads: feature layers, then extra layers."""
         return self.feature_layers + tuple(f'extra_{i + 1}' for i in range(len(self.extra_layers)))
-
-    def build(self, images: 'tf.Tensor', is_training: bool,
-              **options: float | None) -> dict[str, 'tf.Tensor']:
-        """Builds the body; its variables have the names of the published ImageNet checkpoint.
-
-        Args:
-            images: [B, S, S, 3], normalized.
-            is_training: Python bool.
-            **options: the builder's, of batch norm.
-
-        Returns:
-            {end point: tensor}, `feature_layers` and `extra_from` among them.
-        """
-        return self.builder(images, is_training, **options)
 
     def with_box_set(self, box_set: str) -> 'BackboneSpec':
         """This spec with another set of default box sizes; ValueError lists the known sets."""

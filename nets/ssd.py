@@ -55,9 +55,9 @@ class SSD(tf.Module):
     def __call__(self, images: tf.Tensor, is_training: bool = False) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.compat.v1.variable_scope('', custom_getter=self._cast_kernels), \
                 slim.arg_scope([batch_norm], learns=self._learns, synchronized=self.synchronized):
-            points = dict(self.spec.build(tf.cast(images, self.dtype),
-                                          is_training and not self.freeze_batch_norm,
-                                          batch_norm_decay=self.batch_norm_decay))
+            points = dict(self.spec.builder(tf.cast(images, self.dtype),
+                                            is_training and not self.freeze_batch_norm,
+                                            batch_norm_decay=self.batch_norm_decay))
             with tf.compat.v1.variable_scope(SCOPE):
                 self._add_extra_layers(points, is_training)
                 return self._multibox_head(points)

@@ -4,7 +4,7 @@ The layers up to conv5_3 have the names, shapes and behaviour of research/slim/n
 tensorflow/models. The rest follows VGGNetBody of weiliu89/caffe (branch ssd,
 python/caffe/model_libs.py).
 """
-from nets.slim_compat import slim, tf
+from nets.slim_compat import has_gpu, has_onednn, slim, tf
 from nets.spec import BOX_SETS_512, RATIOS_512, BackboneSpec, ExtraLayer, ImageNetCheckpoint
 
 # In the published classifier fc6, 7x7, follows a pool5 of stride 2. SSD's pool5 has stride 1, so
@@ -56,8 +56,11 @@ def build(images: tf.Tensor, is_training: bool,
 def _dilated_conv2d(net, depth, kernel, rate, scope):
     """slim.conv2d with a rate, by TensorFlow's own dilated convolution.
 
-    slim uses space to batch and a plain convolution, a fifth of a training step on CPUs.
+    slim uses space to batch and a plain convolution, a fifth of a training step on CPUs. It stays
+    where TensorFlow's has no gradient: on CPUs without oneDNN.
     """
+    if not has_gpu() and not has_onednn():
+        return slim.conv2d(net, depth, kernel, rate=rate, scope=scope)
     with tf.compat.v1.variable_scope(scope):
         weights = tf.compat.v1.get_variable('weights', [kernel, kernel, net.shape[-1], depth],
                                             initializer=tf.compat.v1.glorot_uniform_initializer())

@@ -31,7 +31,7 @@ class Body(tf.Module):
     @tf.compat.v1.keras.utils.track_tf1_style_variables
     def __call__(self, images, is_training=False):
         with tf.compat.v1.variable_scope('', custom_getter=self._cast_kernels):
-            points = self.spec.build(tf.cast(images, self.dtype), is_training)
+            points = self.spec.builder(tf.cast(images, self.dtype), is_training)
         return {name: points[name] for name in self.layers or points}
 
     def trace(self, shape, is_training=False):

@@ -1,6 +1,10 @@
 """VGG's own: the reduction of fc6 and fc7 to conv6 and conv7, and the published figures of SSD300
 and SSD512.
 """
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -27,6 +31,42 @@ def test_conv6_is_fc6_without_the_taps_between():
     every_fourth = tf.nn.conv2d(image, sparse, 1, 'SAME', dilations=2).numpy()[..., ::4]
     conv6 = tf.nn.conv2d(image, derived('conv6/weights', fc6), 1, 'SAME', dilations=6).numpy()
     np.testing.assert_allclose(conv6, every_fourth, atol=1e-4)
+
+
+# Outputs, and gradients of the image and of the kernel, of the dilated convolution.
+DILATED = '''
+from nets.backbones import vgg
+from nets.slim_compat import has_onednn, tf
+class Layer(tf.Module):
+    @tf.compat.v1.keras.utils.track_tf1_style_variables
+    def __call__(self, image):
+        with tf.compat.v1.variable_scope('vgg_16'):
+            return vgg._dilated_conv2d(image, 4, 3, rate=6, scope='conv6')
+layer, image = Layer(), tf.random.stateless_normal([2, 19, 19, 3], [0, 0])
+layer(image)
+for variable in layer.variables:
+    variable.assign(tf.random.stateless_normal(variable.shape, [1, 1]))
+with tf.GradientTape() as tape:
+    tape.watch(image)
+    total = tf.reduce_sum(layer(image) ** 2)
+grads = tape.gradient(total, [image, *layer.variables])
+print(has_onednn(), *sorted(v.name for v in layer.variables),
+      *[f'{tf.norm(value):.4f}' for value in (total, *grads)])
+'''
+
+
+def test_conv6_learns_without_onednn_and_gives_the_same():
+    """TensorFlow's own kernels for CPUs have no gradient of a dilated convolution."""
+    found = [subprocess.run([sys.executable, '-c', DILATED], capture_output=True, text=True,
+                            timeout=120, env=os.environ | {'TF_ENABLE_ONEDNN_OPTS': on})
+             for on in '01']
+    assert [run.returncode for run in found] == [0, 0], found[0].stderr + found[1].stderr
+    without, usual = (run.stdout.split() for run in found)
+    assert without[0] == 'False'
+    assert without[1:3] == usual[1:3] == ['vgg_16/conv6/biases:0', 'vgg_16/conv6/weights:0']
+    np.testing.assert_allclose([float(norm) for norm in without[3:]],
+                               [float(norm) for norm in usual[3:]], rtol=1e-5)
+    assert float(usual[3]) > 0 and len(usual) == 7
 
 
 def test_conv7_joins_the_channels_that_conv6_kept():
