@@ -26,7 +26,7 @@ with quiet():
     from datasets import tfrecord
     from detection import detector
     from nets import anchors, backbones, postprocess, ssd, targets
-    from nets.slim_compat import prepare_devices, tf
+    from nets.slim_compat import has_gpu, prepare_devices, tf
     from nets.spec import BackboneSpec
     from preprocessing import damage, normalize, pipeline
     from training import distribution, starting_point
@@ -35,7 +35,7 @@ with quiet():
     from training.log import Log, earlier_scores
     from training.schedule import Schedule, parse_drops
     from training.trainer import Trainer, check_finite
-    from utils import files
+    from utils import files, processor
 
 
 def main() -> int:
@@ -109,6 +109,9 @@ def train(config: Config, spec: BackboneSpec, folder: str, strategy: tf.distribu
                                f'parameters, {checkpoint.parameters(trainer.variables):,} learn; '
                                f'{spec.num_default_boxes} default boxes; '
                                f'{distribution.devices(strategy)}, {share} images each')
+    if not has_gpu() and processor.lacks(config.precision):
+        distribution.say(strategy, f'this processor has no {config.precision} of its own: '
+                                   'training with --precision=float32 is several times as fast')
     examined = held_out_index and HeldOut(held_out_index, config.batch_size, config.eval_images,
                                           matched, config.use_difficult)
     limits = postprocess.Limits(config.score_threshold, config.nms_threshold, config.nms_top_k,
