@@ -85,6 +85,7 @@ def select(config: Config) -> list[sources.Subset]:
     DataError if there are none.
     """
     lines: list[str] = []
+    wanted = tuple(words(config.image_set))
     if config.data:
         origins, lines = sources.recognised(config.data)
     else:
@@ -93,11 +94,11 @@ def select(config: Config) -> list[sources.Subset]:
     if config.split:
         subsets, notes = sources.divided(origins, config.split, config.split_seed)
     elif config.data:
-        subsets, notes = sources.by_name(origins)
+        subsets, notes = sources.by_name(origins, wanted)
     elif config.coco:
-        subsets, notes = sources.named(origins)
+        subsets, notes = sources.named(origins, wanted)
     else:
-        subsets, notes = sources.listed(origins, words(config.image_set))
+        subsets, notes = sources.listed(origins, wanted or ('trainval', 'test'))
     for line in lines + notes:
         print(plain(line))
     return subsets
@@ -224,6 +225,10 @@ def _example(source, image_id, classes, exif) -> Converted:
     if found.size not in (None, (image.height, image.width)):
         note = (f'{found.where}: size {found.size[1]} x {found.size[0]}, but the image has '
                 f'{image.width} x {image.height}')
+        reach = np.array([one.edges[2:] for one in found.objects]).max(axis=0, initial=0)
+        if (reach > (image.height + 1, image.width + 1)).any():
+            return Converted(None, None, [plain(f'{note}, beyond which a box reaches: was it '
+                                                'resized or turned after it was annotated?')])
     objects = annotations.usable(found.objects, image.height, image.width, classes, found.where)
     item = tfrecord.example(image.encoded, image.height, image.width, plain(found.image.name),
                             plain(f'{source.name}/{image_id}'), objects, classes)

@@ -13,9 +13,10 @@ data = ''
 # beside each; comma-separated. A comma in a path is written \, ('a\\,b' in Python). [paths]
 voc = 'VOCdevkit/VOC2007,VOCdevkit/VOC2012'
 
-# Lists of ImageSets/Main to convert, comma-separated. train and trainval become training records,
-# val and test become test records.
-image_set = 'trainval,test'
+# Lists of ImageSets/Main to convert, comma-separated; with data or coco, names that lists, files or
+# folders have there. train and trainval become training records, val and test become test records.
+# Empty: trainval and test; with data or coco, all.
+image_set = ''
 
 # COCO's JSON files of instances, comma-separated, which are converted instead of voc. A file with
 # train in its name becomes training records; with val or test, test records. Empty: none. [paths]

@@ -1,7 +1,8 @@
 """A CSV file with a box in pixels per row, as many converters write it. No TensorFlow.
 
 Columns are found by the names in the first row, such as filename, class, xmin, ymin, xmax, ymax; a
-file without names has image, xmin, ymin, xmax, ymax, class.
+file without names has image, xmin, ymin, xmax, ymax, class. They are separated by commas,
+semicolons or tabs. A row with an image alone says that it has no objects.
 """
 import collections
 import csv
@@ -32,17 +33,12 @@ class Table(annotations.Source):
     def __init__(self, path: pathlib.Path, name: str):
         self.path, self.name = path, name
         self._rows = collections.defaultdict(list)
-        try:
-            with open(path, newline='', encoding='utf-8-sig') as file:
-                rows = list(csv.reader(file))
-        except (OSError, ValueError, csv.Error) as error:
-            raise DataError(f'{path} cannot be read: {error}') from None
+        rows = read(path)
         columns = columns_of(rows[0] if rows else [])
         if columns is None:
             raise DataError(f'{path}: its first row has no columns for {", ".join(_COLUMNS)}, such '
                             'as filename,class,xmin,ymin,xmax,ymax')
-        start = 0 if columns == {key: n for n, key in enumerate(_WITHOUT_NAMES)} \
-            and _numbers(rows[0], columns) is not None else 1
+        start = 0 if _is_box(rows[0], columns) else 1
         for number, row in enumerate(rows[start:], start=start + 1):
             if any(row):
                 self._rows[row[columns['image']].strip()].append(
@@ -67,11 +63,22 @@ class Table(annotations.Source):
         objects, refused = [], []
         for number, row in self._rows[image_id]:
             edges = _numbers(list(row.values()), {key: n for n, key in enumerate(row)})
+            if not any(text for key, text in row.items() if key != 'image'):
+                continue
             if edges is None or not row['class']:
                 refused.append(f'{self.path}, line {number}: a box or a class is missing')
             else:
                 objects.append(annotations.box(row['class'], edges, f'line {number}'))
         return annotations.Annotation(image, objects, None, where, tuple(refused))
+
+
+def read(path: pathlib.Path) -> list[list[str]]:
+    """The rows of a CSV file; DataError if it cannot be read."""
+    try:
+        lines = path.read_text(encoding='utf-8-sig').splitlines(keepends=True)
+        return list(csv.reader(lines, delimiter=max(',;\t', key=''.join(lines[:1]).count)))
+    except (OSError, ValueError, csv.Error) as error:
+        raise DataError(f'{path} cannot be read: {error}') from None
 
 
 def columns_of(first: list[str]) -> dict[str, int] | None:
@@ -82,7 +89,11 @@ def columns_of(first: list[str]) -> dict[str, int] | None:
     if min(found.values()) >= 0:
         return found
     columns = {key: number for number, key in enumerate(_WITHOUT_NAMES)}
-    return columns if len(first) == len(columns) and _numbers(first, columns) is not None else None
+    return columns if len(first) == len(columns) and _is_box(first, columns) else None
+
+
+def _is_box(row, columns):
+    return _numbers(row, columns) is not None or bool(row[0]) and not any(row[1:])
 
 
 def _numbers(row, columns):

@@ -72,9 +72,9 @@ class Instances(annotations.Source):
         name = row.get('file_name')
         if problem := annotations.name_problem(name):
             raise DataError(f'{where}: file name {name!r} {problem}')
-        path = self.images / name
-        if not os.path.isfile(path):
-            raise DataError(f'{path}: image is missing ({where})')
+        path = image_file(self.images, name)
+        if path is None:
+            raise DataError(f'{self.images / name}: image is missing ({where})')
         where = f'{where} ({name})'
         size = row.get('height'), row.get('width')
         return annotations.Annotation(
@@ -116,6 +116,12 @@ class Instances(annotations.Source):
                      else owners.setdefault(posixpath.normpath(name), key))
             if first != key:
                 raise DataError(f'{self.path}: images {first} and {key} are the same file {name}')
+
+
+def image_file(folder: pathlib.Path, name: str) -> pathlib.Path | None:
+    """The image that file_name means, written with slashes or as on Windows; None if missing."""
+    places = folder / name, folder / name.replace('\\', '/')
+    return next((path for path in places if os.path.isfile(path)), None)
 
 
 def _category(row):

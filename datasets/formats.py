@@ -1,5 +1,4 @@
 """Recognises the format of annotated images by the files that are there. No TensorFlow."""
-import csv
 import json
 import os
 import pathlib
@@ -8,8 +7,8 @@ from collections.abc import Iterable
 from datasets import annotations, boxes_csv, coco, labelme, voc, yolo
 from utils.errors import DataError
 
-KNOWN = ('VOC (XML files), COCO (JSON), YOLO (text files), LabelMe (JSON files) and CSV, each in '
-         'one folder or in folders train, valid and test')
+KNOWN = ('VOC (XML files), COCO (JSON), YOLO (text files), LabelMe (JSON files) and CSV (columns '
+         'like filename,class,xmin,ymin,xmax,ymax), each in one folder or in train, valid and test')
 _SPLITS = ('train', 'training', 'val', 'valid', 'validation', 'test', 'testing')
 _MOST = 50  # JSON files that are looked into
 
@@ -32,7 +31,7 @@ def recognise(path: str | os.PathLike) -> tuple[str, list[annotations.Source]]:
         raise DataError(f'{path} holds {" and ".join(found)}; name the file or folder of one, or '
                         'write --voc=FOLDER or --coco=FILE')
     if not found:
-        raise DataError(f'{path}: no annotations that are read: {KNOWN}')
+        raise DataError(f'{path}: no annotations that are read: {KNOWN}{_stranger(path)}')
     return next(iter(found.items()))
 
 
@@ -49,7 +48,8 @@ def _found(path):
         for folder in split:
             for kind, sources in _of_folder(folder, [folder, path], folder.name).items():
                 found.setdefault(kind, []).extend(sources)
-        return found
+        if any(found.values()):
+            return found
     return _of_folder(path, [path, path.parent], path.resolve().name)
 
 
@@ -81,10 +81,10 @@ def _of_folder(folder, lists, name):
 def _images_of(path, folder):
     """The images of COCO's file: beside it, or in images/, or in a folder of the file's name."""
     words = path.stem.split('_')[-1]
-    places = [path.parent, folder / words, folder / 'images' / words, folder / 'images']
+    places = [path.parent, folder / words, folder / 'images' / words, folder / 'images', folder]
     names = [row.get('file_name') for row in _rows(path)[:1]]
     return next((place for place in places for name in names
-                 if isinstance(name, str) and (place / name).is_file()), places[0])
+                 if isinstance(name, str) and coco.image_file(place, name)), places[0])
 
 
 def _rows(path):
@@ -101,16 +101,28 @@ def _kind_of_json(path):
     except (OSError, ValueError, RecursionError):
         return ''
     keys = content.keys() if isinstance(content, dict) else ()
-    return ('COCO' if {'images', 'annotations', 'categories'} <= {*keys}
+    return ('COCO' if len({'images', 'annotations', 'categories'} & {*keys}) >= 2
             else 'LabelMe' if {'shapes', 'imagePath'} <= {*keys} else '')
 
 
 def _is_table(path):
     try:
-        with open(path, newline='', encoding='utf-8-sig') as file:
-            return boxes_csv.columns_of(next(csv.reader(file), [])) is not None
-    except (OSError, ValueError, csv.Error):
+        return any(boxes_csv.columns_of(row) for row in boxes_csv.read(path)[:1])
+    except DataError:
         return False
+
+
+def _stranger(folder):
+    """The first file that could be meant, and why it is not read; '' if there is none."""
+    for path in sorted(folder.rglob('*')):
+        if path.suffix.lower() == '.json':
+            try:
+                json.loads(path.read_text(encoding='utf-8-sig'))
+            except (OSError, ValueError, RecursionError) as error:
+                return f'; {path} cannot be read: {error}'
+        if path.suffix.lower() in ('.json', '.csv', '.txt') and 'readme' not in path.name.lower():
+            return f'; {path} is none of them'
+    return ''
 
 
 def _yolo(folder, lists, name):
@@ -127,7 +139,7 @@ def _yolo(folder, lists, name):
     if not pairs or not _are_boxes(texts[path.relative_to(images).with_suffix('')]
                                    for path in pairs[:_MOST]):
         return []
-    classes = yolo.class_names([*lists, labels])
+    classes = yolo.class_names([*lists, labels, *filter(pathlib.Path.is_dir, labels.iterdir())])
     if not classes:
         raise DataError(f'{folder} has text files of boxes, but no data.yaml, classes.txt or '
                         'obj.names with the names of the classes')

@@ -1,6 +1,6 @@
 """Annotations of LabelMe: a JSON file per image, with shapes of points in pixels. No TensorFlow.
 
-Rectangles, polygons and circles become bounding boxes; points and lines are refused by name.
+Rectangles, polygons, circles and masks become bounding boxes; points and lines are refused.
 """
 import json
 import pathlib
@@ -69,7 +69,7 @@ def _edges(shape):
     if kind == 'circle' and len(points) == 2:  # centre and a point of the edge
         radius = np.hypot(*(points[1] - points[0]))
         points = points[0] + np.array([[-radius, -radius], [radius, radius]])
-    elif kind not in ('rectangle', 'polygon') or len(points) < 2:
+    elif kind not in ('rectangle', 'polygon', 'rotation', 'mask') or len(points) < 2:
         raise ValueError(f'a {kind} of {len(points)} points is no area')
     (xmin, ymin), (xmax, ymax) = points.min(axis=0), points.max(axis=0)
     return np.array([ymin, xmin, ymax, xmax])

@@ -74,13 +74,28 @@ def listed(folders: Sequence[voc.Folder], image_sets: Iterable[str]
     return subsets, [f'left out: {problem}' for problem in problems]
 
 
-def named(files: Sequence[coco.Instances]) -> tuple[list[Subset], list[str]]:
+def named(files: Sequence[coco.Instances], wanted: Sequence[str] = ()
+          ) -> tuple[list[Subset], list[str]]:
     """Each COCO file as one subset, called by a word of its name, or else by its folder.
 
     Returns:
         The subsets, and lines about what is left out.
+
+    Raises:
+        DataError: no file is called as one of `wanted`; with (), all are taken.
     """
-    return [Subset(file, _image_set(file.path), file.image_ids()) for file in files], _notes(files)
+    subsets = [Subset(file, _image_set(file.path), file.image_ids()) for file in files]
+    return _called(subsets, wanted), _notes(files)
+
+
+def _called(subsets, wanted):
+    if not wanted:
+        return subsets
+    chosen = [one for one in subsets if one.image_set in wanted]
+    if not chosen:
+        raise DataError(f'there are no images called {", ".join(wanted)}; there are: '
+                        + ', '.join(one.label for one in subsets))
+    return chosen
 
 
 def _image_set(path: pathlib.Path) -> str:
@@ -104,21 +119,27 @@ def recognised(paths: Iterable[str]) -> tuple[list[annotations.Source], list[str
     return found, lines
 
 
-def by_name(origins: Sequence[annotations.Source]) -> tuple[list[Subset], list[str]]:
+def by_name(origins: Sequence[annotations.Source], wanted: Sequence[str] = ()
+            ) -> tuple[list[Subset], list[str]]:
     """Each source as one subset, called by its name; VOC's lists where a folder has them.
 
     Returns:
         The subsets, and lines about what is left out.
+
+    Raises:
+        DataError: none is called as one of `wanted`; with (), all are taken.
     """
     subsets = []
     for origin in origins:
         lists = voc.lists_of(origin.path) if isinstance(origin, voc.Folder) else []
         chosen = [name for name in lists if Subset(origin, name, []).purpose and '_' not in name]
-        if {'train', 'trainval'} <= {*chosen}:
+        if wanted:
+            chosen = [name for name in lists if name in wanted]
+        elif {'train', 'trainval'} <= {*chosen}:
             chosen.remove('trainval')
         subsets += [Subset(origin, name, voc.image_ids(origin.path, name)) for name in chosen] or [
             Subset(origin, _image_set(origin.path) or origin.name, origin.image_ids())]
-    return subsets, _notes(origins)
+    return _called(subsets, wanted), _notes(origins)
 
 
 def divided(origins: Sequence[annotations.Source], share: float, seed: int

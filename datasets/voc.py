@@ -135,8 +135,9 @@ def lists_of(folder: str | os.PathLike) -> list[str]:
 def image_ids(folder: str | os.PathLike, image_set: str) -> list[str]:
     """The ids in <folder>/ImageSets/Main/<image_set>.txt, in its order, each once.
 
-    An id may hold spaces or be in quotes. In the lists of one class a second column follows: images
-    with -1, which lack the class, are left out. DataError names the list, or the lists that exist.
+    An id may hold spaces, be in quotes, or be the name of an image with its ending and folders. In
+    the lists of one class a second column follows: images with -1, which lack the class, are left
+    out. DataError names the list, or the lists that exist.
     """
     path = pathlib.Path(folder, _LISTS, f'{image_set}.txt')
     if not pathlib.Path(folder).is_dir():
@@ -158,12 +159,11 @@ def image_ids(folder: str | os.PathLike, image_set: str) -> list[str]:
 def _listed(line, folder):
     """The id in a line of a list; '' for none, and where the second column says -1."""
     words = line.split()
-    if len(words) < 2:
-        return line.strip('"\'')
-    name, flag = (line[:-len(words[-1])].rstrip(), words[-1]) if words[-1] in ('1', '0', '-1') \
-        else (line, '')
+    name, flag = (line[:-len(words[-1])].rstrip(), words[-1]) \
+        if words[1:] and words[-1] in ('1', '0', '-1') else (line, '')
     found = [text.strip('"\'') for text in (line, name)]
-    for image_id in found:
+    stems = [ntpath.splitext(text)[0] for text in found if is_image(text)]
+    for image_id in (*found, *stems, *map(ntpath.basename, stems)):
         if not annotations.name_problem(image_id) and annotation_path(folder, image_id).is_file():
             return '' if flag == '-1' and image_id != found[0] else image_id
     return '' if flag == '-1' else found[1]

@@ -123,7 +123,10 @@ def class_names(folders: list[pathlib.Path]) -> tuple[str, ...]:
                 raise DataError(f'{path} cannot be read: {str(error).splitlines()[0]}') from None
             names = content.get('names') if isinstance(content, dict) else None
             if isinstance(names, dict):
-                names = [names.get(number) for number in range(len(names))]
+                numbers = {str(number): name for number, name in names.items()}
+                names = [numbers.get(str(number)) for number in range(len(names))]
+                if None in names:
+                    raise DataError(f'{path}: names lacks the number {names.index(None)}')
             if isinstance(names, list):
                 return annotations.class_list([str(name) for name in names], f'{path}: names')
         for name in _LISTS:

@@ -120,6 +120,22 @@ def test_stated_size_that_is_wrong_is_noted(folder, capsys):
     )
 
 
+def test_a_box_outside_an_image_of_another_size_is_refused(folder, capsys):
+    path = folder / 'Annotations/000001.xml'
+    text = ('<annotation><size><width>{0}</width><height>{0}</height></size><object>'
+            '<name>circle</name><bndbox><xmin>5</xmin><ymin>5</ymin><xmax>{1}</xmax>'
+            '<ymax>90</ymax></bndbox></object></annotation>')
+    path.write_text(text.format(4000, 3000))
+    _convert()
+    found = capsys.readouterr().out
+    assert '0 objects and 1 files refused' in found
+    assert 'refused: VOC2007/Annotations/000001.xml: size 4000 x 4000, but the image has' in found
+    assert 'beyond which a box reaches: was it resized or turned after it was annotated?' in found
+    path.write_text(text.format(4000, 90))
+    _convert('other')
+    assert '0 objects and 0 files refused' in capsys.readouterr().out
+
+
 def test_nothing_usable_is_an_error(folder, capsys):
     (folder / 'ImageSets/Main/train.txt').write_text('nowhere\n')
     with pytest.raises(UserError, match='records: no usable image; nothing written'):

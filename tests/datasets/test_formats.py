@@ -79,6 +79,10 @@ def test_yolo_in_three_folders(tmp_path, order):
     subsets, _ = sources.by_name(formats.recognise(tmp_path)[1])
     assert sorted((one.purpose, one.image_set) for one in subsets) == [
         ('test', 'test'), ('test', 'valid'), ('train', 'train')]
+    subsets, _ = sources.by_name(formats.recognise(tmp_path)[1], ['valid', 'train'])
+    assert sorted(one.image_set for one in subsets) == ['train', 'valid']
+    with pytest.raises(DataError, match='there are no images called val; there are: '):
+        sources.by_name(formats.recognise(tmp_path)[1], ['val'])
 
 
 def test_yolo_without_names(tmp_path):
@@ -93,19 +97,38 @@ def test_yolo_without_names(tmp_path):
         formats.recognise(tmp_path)
 
 
+def test_numbers_of_yolo_s_classes(tmp_path):
+    _image(tmp_path / 'a.jpg')
+    _text(tmp_path / 'a.txt', '1 .5 .5 .1 .1')
+    _text(tmp_path / 'data.yaml', 'names: {"1": dog, "0": cat}\n')
+    assert _found(tmp_path)[2] == {('cat', 'dog')}
+    _text(tmp_path / 'data.yaml', 'names: {0: cat, 2: dog}\n')
+    with pytest.raises(DataError, match='data.yaml: names lacks the number 1'):
+        formats.recognise(tmp_path)
+
+
+def test_names_of_classes_beside_yolo_s_text_files(tmp_path):
+    _image(tmp_path / 'images/train/a.jpg')
+    _text(tmp_path / 'labels/train/a.txt', '0 .5 .5 .1 .1')
+    _text(tmp_path / 'labels/train/classes.txt', 'cat\n')
+    assert _found(tmp_path) == ('YOLO', {'train': ['a']}, {('cat',)})
+
+
 def test_labelme(tmp_path):
     def shape(kind, *points, label='cat'):
         return {'label': label, 'points': points, 'shape_type': kind}
     _image(tmp_path / 'a.jpg')
     shapes = [shape('rectangle', [30, 25], [10, 5]), shape('polygon', [1, 2], [9, 3], [4, 8]),
               shape('circle', [50, 20], [53, 24], label='dog'), shape('point', [1, 1]),
-              shape('rectangle', [1, 1], [2, 2], label=' '), shape('polygon', 'x')]
+              shape('rectangle', [1, 1], [2, 2], label=' '), shape('polygon', 'x'),
+              shape('mask', [1, 2], [3, 4]), shape('rotation', [5, 0], [9, 4], [5, 8], [1, 4])]
     _text(tmp_path / 'a.json', json.dumps(
         {'shapes': shapes, 'imagePath': '..\\x\\a.jpg', 'imageHeight': 50, 'imageWidth': 100}))
     assert _found(tmp_path) == ('LabelMe', {tmp_path.name: ['a']}, {()})
     found = labelme.Shapes(tmp_path, 'x').read('a')
     assert [(item.name, item.edges) for item in found.objects] == [
-        ('cat', (5, 10, 25, 30)), ('cat', (2, 1, 8, 9)), ('dog', (15, 45, 25, 55))]
+        ('cat', (5, 10, 25, 30)), ('cat', (2, 1, 8, 9)), ('dog', (15, 45, 25, 55)),
+        ('cat', (2, 1, 4, 3)), ('cat', (0, 1, 8, 9))]
     assert [line.split('a.json: ')[1] for line in found.refused[:2]] == [
         'shape 4: a point of 1 points is no area', 'shape 5: it has no label']
     assert len(found.refused) == 3 and found.size == (50, 100)
@@ -137,6 +160,20 @@ def test_csv_without_names_of_columns(tmp_path):
         formats.recognise(tmp_path / 'boxes.csv')
 
 
+@pytest.mark.parametrize('separator', ',;\t')
+def test_csv_separators_and_images_without_objects(tmp_path, separator):
+    _image(tmp_path / 'a.jpg')
+    _image(tmp_path / 'b.jpg')
+    for text in ('filename,class,xmin,ymin,xmax,ymax\na.jpg,,,,,\nb.jpg,"c, d; e",1,2,3,4\n',
+                 'a.jpg,,,,,\nb.jpg,1,2,3,4,"c, d; e"\n'):
+        _text(tmp_path / 'boxes.csv', text.replace('c, d', '@').replace('; e', '#').replace(
+            ',', separator).replace('@', 'c, d').replace('#', '; e'))
+        [source] = formats.recognise(tmp_path)[1]
+        empty, found = source.read('a.jpg'), source.read('b.jpg')
+        assert (empty.objects, empty.refused) == ([], ())
+        assert [(item.name, item.edges) for item in found.objects] == [('c, d; e', (2, 1, 4, 3))]
+
+
 @pytest.mark.parametrize('kind, name, text', [
     ('VOC', 'a.xml', XML), ('COCO', '_annotations.coco.json', json.dumps(COCO)),
     ('CSV', '_annotations.csv', TABLE)])
@@ -163,14 +200,38 @@ def test_a_table_of_cocos_folders(tmp_path):
     assert source.read('1').image == tmp_path / 'train2017/a.jpg'
 
 
+def test_coco_files_of_windows(tmp_path):
+    _image(tmp_path / 'mine/a.jpg')
+    row = {'id': 1, 'file_name': 'mine\\a.jpg', 'height': 50, 'width': 100}
+    _text(tmp_path / 'annotations/all.json', json.dumps(COCO | {'images': [row]}))
+    [source] = formats.recognise(tmp_path)[1]
+    assert source.read('1').image == tmp_path / 'mine/a.jpg'
+
+
+def test_coco_files_beside_the_folders_of_their_images(tmp_path):
+    for part in ('train', 'val'):
+        _image(tmp_path / part / 'a.jpg')
+        _text(tmp_path / f'annotations/{part}.json', json.dumps(COCO))
+    assert [source.read('1').image for source in formats.recognise(tmp_path)[1]] == [
+        tmp_path / 'train/a.jpg', tmp_path / 'val/a.jpg']
+
+
 def test_what_is_not_read_is_told(tmp_path):
     with pytest.raises(DataError, match='nothing at .*nowhere'):
         formats.recognise(tmp_path / 'nowhere')
     _text(tmp_path / 'a.csv', 'x,y\n')
     _text(tmp_path / 'b.json', '[')
     _text(tmp_path / 'notes.txt', 'hello')
-    with pytest.raises(DataError, match='no annotations that are read: VOC .XML files., COCO'):
+    with pytest.raises(DataError, match='no annotations that are read: VOC .XML files., COCO.*; '
+                                        f'{tmp_path}/a.csv is none of them'):
         formats.recognise(tmp_path)
+    (tmp_path / 'a.csv').unlink()
+    with pytest.raises(DataError, match='b.json cannot be read: Expecting value: line 1'):
+        formats.recognise(tmp_path)
+    _text(tmp_path / 'b.json', json.dumps(COCO | {'annotations': None}))
+    with pytest.raises(DataError, match="b.json: no list 'annotations'; COCO's format"):
+        formats.recognise(tmp_path)
+    (tmp_path / 'b.json').unlink()
     with pytest.raises(DataError, match='notes.txt is no file of annotations that is read: VOC'):
         formats.recognise(tmp_path / 'notes.txt')
     _text(tmp_path / 'a.xml', XML)

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from datasets import sources
+from datasets import sources, voc
 from utils.errors import DataError
 
 
@@ -50,6 +50,23 @@ def test_coco_files_are_called_after_their_set(room, path, image_set):
     assert [(part.image_set, part.ids) for part in parts] == [(image_set, ['1'])] and notes == []
     name = path.split('/')[0] if '/_' in path else pathlib.Path(path).stem
     assert parts[0].label == f'{name}/{image_set or "all"}'
+
+
+def test_coco_files_are_chosen_by_their_set(room):
+    files = sources.coco_files([_coco('a/train.json', 1), _coco('b/val.json', 2)], [])
+    assert [part.ids for part in sources.named(files, ['val'])[0]] == [['2']]
+    with pytest.raises(DataError, match='no images called trainval; there are: train/train, '):
+        sources.named(files, ['trainval'])
+
+
+def test_lists_of_a_recognised_folder_are_chosen(room):
+    for name in ('trainval', 'train', 'test'):
+        pathlib.Path('VOC/ImageSets/Main').mkdir(parents=True, exist_ok=True)
+        pathlib.Path('VOC/ImageSets/Main', f'{name}.txt').write_text('1\n')
+    pathlib.Path('VOC/1.xml').write_text('<annotation/>')
+    for wanted, expected in (([], ['test', 'train']), (['trainval'], ['trainval'])):
+        subsets, _ = sources.by_name([voc.Folder('VOC')], wanted)
+        assert sorted(part.image_set for part in subsets) == expected
 
 
 def test_image_folders_of_coco_files(room):

@@ -307,6 +307,20 @@ def test_huge_annotations_are_not_read(tmp_path):
         voc.read_xml(tmp_path, '1')
 
 
+@pytest.mark.parametrize('line', [
+    'a b.jpg', '"a b.JPG" 1', 'JPEGImages/a b.png', '/home/me/VOC/JPEGImages/a b.jpg',
+    'C:\\VOC\\a b.jpg', 'a b.jpg.jpg', 'sub/c.jpg'])
+def test_lists_with_the_names_of_images(tmp_path, line):
+    (tmp_path / 'ImageSets/Main').mkdir(parents=True)
+    (tmp_path / 'Annotations/sub').mkdir(parents=True)
+    for name in ('a b', 'a b.jpg', 'sub/c'):
+        if name != 'a b.jpg' or line == 'a b.jpg.jpg':
+            (tmp_path / f'Annotations/{name}.xml').write_text('<annotation/>')
+    (tmp_path / 'ImageSets/Main/train.txt').write_text(f'{line}\n')
+    expected = {'a b.jpg.jpg': 'a b.jpg', 'sub/c.jpg': 'sub/c'}.get(line, 'a b')
+    assert voc.image_ids(tmp_path, 'train') == [expected]
+
+
 @pytest.mark.parametrize('image_id', ['../1', '/etc/passwd', 'a/../../b', 'C:1'])
 def test_lists_stay_in_their_folder(tmp_path, image_id):
     (tmp_path / 'ImageSets/Main').mkdir(parents=True)
