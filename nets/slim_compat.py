@@ -22,9 +22,6 @@ import warnings
 
 os.environ.setdefault('TF_USE_LEGACY_KERAS', '1')
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')  # errors only; 0 shows everything
-# Without it TensorFlow leaves oneDNN out on processors older than AVX512-VNNI, where MobilenetV1
-# trains at 7.6 instead of 4.1 images/s with it (two cores of an AMD EPYC with AVX2).
-os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
 
 
 def _import(module: str, package: str):
