@@ -221,19 +221,17 @@ def _example(source, image_id, classes, exif) -> Converted:
         image = encoded_image.read(found.image, found.size, exif)
     except DataError as error:
         return Converted(None, None, [plain(error)])
-    note = ''
+    note, edges = '', np.array([one.edges for one in found.objects], float).reshape(-1, 2, 2)
     if found.size not in (None, (image.height, image.width)):
         note = (f'{found.where}: size {found.size[1]} x {found.size[0]}, but the image has '
                 f'{image.width} x {image.height}')
-        reach = np.array([one.edges[2:] for one in found.objects]).max(axis=0, initial=0)
-        if (reach > (image.height + 1, image.width + 1)).any():
+        if (edges[:, 1] > (image.height + 1, image.width + 1)).any():
             return Converted(None, None, [plain(f'{note}, beyond which a box reaches: was it '
                                                 'resized or turned after it was annotated?')])
     objects = annotations.usable(found.objects, image.height, image.width, classes, found.where)
     item = tfrecord.example(image.encoded, image.height, image.width, plain(found.image.name),
                             plain(f'{source.name}/{image_id}'), objects, classes)
     refused = [plain(line) for line in found.refused + objects.refused]
-    edges = np.array([one.edges for one in found.objects], float).reshape(-1, 2, 2)
     largest = float(np.ptp(edges, axis=1).max(initial=0))
     return Converted(item, objects, refused, image.reencoded, image.rescaled, plain(note),
                      source.name, largest)

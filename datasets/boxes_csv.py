@@ -7,6 +7,7 @@ semicolons or tabs. A row with an image alone says that it has no objects.
 import collections
 import csv
 import pathlib
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -33,7 +34,7 @@ class Table(annotations.Source):
     def __init__(self, path: pathlib.Path, name: str):
         self.path, self.name = path, name
         self._rows = collections.defaultdict(list)
-        rows = read(path)
+        rows = list(read(path))
         columns = columns_of(rows[0] if rows else [])
         if columns is None:
             raise DataError(f'{path}: its first row has no columns for {", ".join(_COLUMNS)}, such '
@@ -62,9 +63,9 @@ class Table(annotations.Source):
             raise DataError(f'{where}: image {places[0]} is missing')
         objects, refused = [], []
         for number, row in self._rows[image_id]:
-            edges = _numbers(list(row.values()), {key: n for n, key in enumerate(row)})
             if not any(text for key, text in row.items() if key != 'image'):
                 continue
+            edges = _numbers(list(row.values()), {key: n for n, key in enumerate(row)})
             if edges is None or not row['class']:
                 refused.append(f'{self.path}, line {number}: a box or a class is missing')
             else:
@@ -72,11 +73,13 @@ class Table(annotations.Source):
         return annotations.Annotation(image, objects, None, where, tuple(refused))
 
 
-def read(path: pathlib.Path) -> list[list[str]]:
+def read(path: pathlib.Path) -> Iterator[list[str]]:
     """The rows of a CSV file; DataError if it cannot be read."""
     try:
-        lines = path.read_text(encoding='utf-8-sig').splitlines(keepends=True)
-        return list(csv.reader(lines, delimiter=max(',;\t', key=''.join(lines[:1]).count)))
+        with open(path, newline='', encoding='utf-8-sig') as file:
+            separator = max(',;\t', key=file.readline().count)
+            file.seek(0)
+            yield from csv.reader(file, delimiter=separator)
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f'{path} cannot be read: {error}') from None
 
@@ -93,6 +96,7 @@ def columns_of(first: list[str]) -> dict[str, int] | None:
 
 
 def _is_box(row, columns):
+    """Whether a row has a box, or an image alone, and is no row of names."""
     return _numbers(row, columns) is not None or bool(row[0]) and not any(row[1:])
 
 

@@ -1,4 +1,5 @@
 """Recognises the format of annotated images by the files that are there. No TensorFlow."""
+import contextlib
 import json
 import os
 import pathlib
@@ -79,7 +80,7 @@ def _of_folder(folder, lists, name):
 
 
 def _images_of(path, folder):
-    """The images of COCO's file: beside it, or in images/, or in a folder of the file's name."""
+    """The images of COCO's file: beside it, in images/, in a folder of its name, or in `folder`."""
     words = path.stem.split('_')[-1]
     places = [path.parent, folder / words, folder / 'images' / words, folder / 'images', folder]
     names = [row.get('file_name') for row in _rows(path)[:1]]
@@ -106,10 +107,9 @@ def _kind_of_json(path):
 
 
 def _is_table(path):
-    try:
-        return any(boxes_csv.columns_of(row) for row in boxes_csv.read(path)[:1])
-    except DataError:
-        return False
+    with contextlib.suppress(DataError):
+        return boxes_csv.columns_of(next(boxes_csv.read(path), [])) is not None
+    return False
 
 
 def _stranger(folder):
@@ -117,9 +117,9 @@ def _stranger(folder):
     for path in sorted(folder.rglob('*')):
         if path.suffix.lower() == '.json':
             try:
-                json.loads(path.read_text(encoding='utf-8-sig'))
-            except (OSError, ValueError, RecursionError) as error:
-                return f'; {path} cannot be read: {error}'
+                labelme.content_of(path)
+            except DataError as error:
+                return f'; {error}'
         if path.suffix.lower() in ('.json', '.csv', '.txt') and 'readme' not in path.name.lower():
             return f'; {path} is none of them'
     return ''
@@ -152,9 +152,7 @@ def _yolo(folder, lists, name):
 def _are_boxes(paths: Iterable[pathlib.Path]) -> bool:
     """Whether the first line of some text file is a box; the reader names lines that are none."""
     for path in paths:
-        try:
+        with contextlib.suppress(OSError, ValueError):
             yolo.parse(path.read_text(encoding='utf-8-sig').strip().split('\n')[0])
             return True
-        except (OSError, ValueError):
-            continue
     return False

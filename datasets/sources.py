@@ -89,10 +89,8 @@ def named(files: Sequence[coco.Instances], wanted: Sequence[str] = ()
 
 
 def _called(subsets, wanted):
-    if not wanted:
-        return subsets
-    chosen = [one for one in subsets if one.image_set in wanted]
-    if not chosen:
+    chosen = [one for one in subsets if not wanted or one.image_set in wanted]
+    if wanted and not chosen:
         raise DataError(f'there are no images called {", ".join(wanted)}; there are: '
                         + ', '.join(one.label for one in subsets))
     return chosen
