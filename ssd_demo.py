@@ -11,9 +11,11 @@ Reads configs/config_general.py, config_common.py and config_demo.py.
 from collections.abc import Iterator, Sequence
 
 from configs import detection_settings, load
+from utils import processor
 from utils.errors import UserError, nearest
 from utils.script import quiet, run
 
+processor.use_onednn(fixed_weights=__name__ == '__main__')
 with quiet():
     import detection
     from datasets import voc

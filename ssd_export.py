@@ -10,10 +10,12 @@ import os
 import statistics
 
 from configs import detection_settings, load
+from utils import processor
 from utils.command_line import words
 from utils.errors import UserError
 from utils.script import quiet, run
 
+processor.use_onednn(fixed_weights=__name__ == '__main__')
 with quiet():
     import detection
     from datasets import tfrecord, voc

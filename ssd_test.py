@@ -10,9 +10,11 @@ import os
 import sys
 
 from configs import detection_settings, load
+from utils import processor
 from utils.errors import UserError
 from utils.script import quiet, run
 
+processor.use_onednn(fixed_weights=__name__ == '__main__')
 with quiet():
     import detection
     from checkpoints import io as checkpoint

@@ -9,12 +9,12 @@ started again, it goes on.
 import contextlib
 import fnmatch
 import math
-import os
 import shlex
 import sys
 import time
 
 from configs import Config, detection_settings, load
+from utils import processor
 from utils.choices import STEP1
 from utils.command_line import words
 from utils.errors import UserError
@@ -22,10 +22,7 @@ from utils.report import version
 from utils.script import quiet, run
 from utils.signals import StopRequest
 
-# TensorFlow leaves oneDNN out on processors older than AVX512-VNNI, where training is up to 1.9
-# times as fast with it. The other scripts leave it out there: one image takes 1.6 to 2.5 times as
-# long with it (docs/speed.md).
-os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
+processor.use_onednn()
 with quiet():
     from checkpoints import io as checkpoint
     from datasets import tfrecord
@@ -40,7 +37,7 @@ with quiet():
     from training.log import Log, earlier_scores
     from training.schedule import Schedule, parse_drops
     from training.trainer import Trainer, check_finite
-    from utils import files, processor
+    from utils import files
 
 
 def main() -> int:

@@ -1,6 +1,5 @@
 """Shared by the command lines of this folder: options that take lists, work in processes."""
 import argparse
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -40,16 +39,16 @@ def some_of(what: str, known: Sequence[str]) -> Callable[[str], list[str]]:
     return words
 
 
-def last_line(module: str, *arguments: str, **environment: str) -> str:
+def last_line(module: str, *arguments: str) -> str:
     """Runs a Python module in a process of its own and returns the last line that it prints.
 
-    Its stderr is shown. `environment` holds variables that it gets unless they are set.
+    Its stderr is shown.
 
     Raises:
         UserError: the process fails or prints nothing.
     """
     done = subprocess.run([sys.executable, '-m', module, *arguments], stdout=subprocess.PIPE,
-                          text=True, env=environment | os.environ)
+                          text=True)
     if done.returncode or not done.stdout.strip():
         raise UserError(f'{" ".join([module, *arguments])} failed, exit code {done.returncode}')
     return done.stdout.splitlines()[-1]

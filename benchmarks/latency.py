@@ -13,8 +13,10 @@ import json
 import os
 import tempfile
 
+from utils import processor
 from utils.script import quiet, run
 
+processor.use_onednn(fixed_weights=True)
 with quiet():
     import numpy as np
 

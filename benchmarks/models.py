@@ -47,8 +47,9 @@ def random_detector(spec: BackboneSpec, images: tf.types.experimental.TensorLike
     tf.random.set_seed(0)
     model = ssd.SSD(spec, len(classes) + 1, batch_norm_decay=0.).build()
     pixels = normalize.normalize(images, spec.normalization)
-    model(pixels, True)  # batch norm takes the statistics of these images
-    logits, offsets = model(pixels)
+    compute = tf.function(model, autograph=False)
+    compute(pixels, True)  # batch norm takes the statistics of these images
+    logits, offsets = compute(pixels, False)
     factors = {'logits': 3 / np.std(logits), 'offsets': 1 / np.std(offsets)}
     margins = np.max(logits[0, :, 1:], axis=-1) - logits[0, :, 0]  # of the first image
     background = np.percentile(margins * factors['logits'], 100 - _DETECTED)

@@ -15,11 +15,14 @@ import argparse
 import itertools
 import json
 import os
+import sys
 import tempfile
 import types
 
+from utils import processor
 from utils.script import quiet, run
 
+processor.use_onednn(fixed_weights='--measure=training' not in sys.argv)  # as the scripts
 with quiet():
     from benchmarks import commands, measures, models
     from nets import backbones
@@ -138,13 +141,11 @@ def _cells(name, found, facts, limit):
 def _in_process(measure, backbone, options, precision='float32', batch_size='8', xla='off'):
     name = f'{backbone}-{measure}-{precision}-{batch_size}-xla_{xla}'
     profile = options.profile and os.path.join(options.profile, name)
-    environment = {'TF_ENABLE_ONEDNN_OPTS': '1'} if measure == 'training' else {}  # as ssd_train.py
     return types.SimpleNamespace(**json.loads(commands.last_line(
         'benchmarks.throughput', f'--measure={measure}', f'--backbones={backbone}',
         f'--precision={precision}', f'--batch_size={batch_size}', f'--xla={xla}',
         f'--profile={profile}', f'--seconds={options.seconds}', f'--records={options.records}',
-        f'--voc={options.voc}', f'--detections={options.detections}',
-        **environment)))
+        f'--voc={options.voc}', f'--detections={options.detections}')))
 
 
 if __name__ == '__main__':

@@ -1,4 +1,5 @@
-"""What the processor can do, where Linux says it."""
+"""What the processor can do, where Linux says it, and TensorFlow's kernels for it."""
+import os
 from pathlib import Path
 
 _CPUINFO = Path('/proc/cpuinfo')
@@ -15,3 +16,21 @@ def lacks(precision: str) -> bool:
     flags = {flag for line in lines if line.lower().startswith(('flags', 'features'))
              for flag in line.split()}
     return bool(flags) and not flags & _FLAGS.get(precision, flags)
+
+
+def use_onednn(fixed_weights: bool = False) -> None:
+    """Has TensorFlow compute with oneDNN, unless the environment says otherwise.
+
+    TensorFlow itself leaves it out on processors older than AVX512-VNNI (docs/speed.md). Call it
+    before TensorFlow is imported.
+
+    Args:
+        fixed_weights: this process only detects, in functions. oneDNN then arranges each kernel
+            once, not at every call. A training would go on with the kernels of its first step,
+            and convolutions outside of a tf.function would share those of the first one.
+    """
+    os.environ.setdefault('TF_ENABLE_ONEDNN_OPTS', '1')
+    if fixed_weights:
+        os.environ.setdefault('TF_ONEDNN_ASSUME_FROZEN_WEIGHTS', '1')
+    else:  # even where the environment says otherwise
+        os.environ['TF_ONEDNN_ASSUME_FROZEN_WEIGHTS'] = '0'

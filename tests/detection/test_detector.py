@@ -1,4 +1,5 @@
 """The three-line interface, and that the shipped detector finds what it has always found."""
+import os
 import pathlib
 import shutil
 import subprocess
@@ -119,3 +120,41 @@ def test_which_detector(tmp_path, monkeypatch):
     with pytest.raises(CheckpointError,
                        match='own/model.ckpt-1 does not fit ssd_resnet_v1 with 1 classes'):
         detection.load('own')
+
+
+TWO_DETECTORS = """
+import sys
+import numpy as np
+from utils import processor
+processor.use_onednn(fixed_weights={fixed})
+from detection.detector import Detector
+from nets import backbones, ssd
+from nets.slim_compat import tf
+tf.random.set_seed(0)
+spec = backbones.get('mobilenet_v1')
+detectors = [Detector(ssd.SSD(spec, 3).build(), folded=True) for _ in range(2)]
+images = np.random.RandomState(0).randint(0, 256, [3, 300, 300, 3]).astype(np.uint8)
+networks = [tf.function(detector.network, autograph=False) for detector in detectors]
+for size in (1, 3, 1, 2):
+    for network in networks:
+        logits = network(tf.constant(images[:size]))[0].numpy()
+        print(*['%.6f' % logit for logit in (logits / np.max(np.abs(logits)))[:, 0].ravel()])
+"""
+
+
+def test_fixed_weights_are_those_of_each_detector_for_every_batch():
+    """oneDNN keeps what it made of the weights."""
+    found = []
+    for fixed in (False, True):
+        environment = {name: value for name, value in os.environ.items()
+                       if not name.startswith('TF_ONEDNN')}
+        done = subprocess.run([sys.executable, '-c', TWO_DETECTORS.format(fixed=fixed)], cwd=ROOT,
+                              capture_output=True, text=True, timeout=300, env=environment)
+        assert done.returncode == 0, done.stderr
+        found.append([[float(logit) for logit in line.split()]
+                      for line in done.stdout.splitlines()])
+    usual, fixed = found
+    assert [len(logits) for logits in usual] == [3, 3, 9, 9, 3, 3, 6, 6]
+    assert abs(usual[0][0] - usual[1][0]) > 1e-2  # two detectors differ
+    for one, other in zip(usual, fixed, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)

@@ -1,4 +1,8 @@
-"""Precisions that a processor has to imitate."""
+"""Precisions that a processor has to imitate; what a process asks of TensorFlow's kernels."""
+import os
+import subprocess
+import sys
+
 import pytest
 
 from utils import processor
@@ -21,3 +25,24 @@ def test_flags_tell(tmp_path, monkeypatch, text, precision, lacks):
 def test_nothing_is_said_where_there_is_no_such_file(tmp_path, monkeypatch):
     monkeypatch.setattr(processor, '_CPUINFO', tmp_path / 'absent')
     assert not processor.lacks('bfloat16')
+
+
+@pytest.mark.parametrize(('fixed_weights', 'before', 'after'), [
+    (False, {}, ('1', '0')), (True, {}, ('1', '1')),
+    (False, {'TF_ENABLE_ONEDNN_OPTS': '0', 'TF_ONEDNN_ASSUME_FROZEN_WEIGHTS': '1'}, ('0', '0')),
+    (True, {'TF_ENABLE_ONEDNN_OPTS': '0', 'TF_ONEDNN_ASSUME_FROZEN_WEIGHTS': '0'}, ('0', '0'))])
+def test_onednn_is_used_and_never_fixes_the_weights_of_a_training(
+        monkeypatch, fixed_weights, before, after):
+    monkeypatch.setattr(os, 'environ', before.copy())
+    processor.use_onednn(fixed_weights)
+    assert (os.environ['TF_ENABLE_ONEDNN_OPTS'],
+            os.environ['TF_ONEDNN_ASSUME_FROZEN_WEIGHTS']) == after
+
+
+@pytest.mark.parametrize('script', ['ssd_train', 'ssd_test', 'ssd_demo', 'ssd_export'])
+def test_a_script_that_is_imported_fixes_no_weights(script):
+    found = subprocess.run(
+        [sys.executable, '-c', f'import os, {script}; '
+         'print(os.environ["TF_ONEDNN_ASSUME_FROZEN_WEIGHTS"])'], capture_output=True, text=True,
+        timeout=120, env=os.environ | {'TF_ONEDNN_ASSUME_FROZEN_WEIGHTS': '1'})
+    assert found.stdout == '0\n', found.stderr
