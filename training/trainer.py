@@ -11,6 +11,7 @@ from preprocessing import normalize
 from training import distribution
 from training.loss_scale import LossScale
 from training.schedule import Schedule
+from utils import processor
 from utils.errors import CheckpointError, UserError
 
 # Of each name a tensor, or where several replicas compute, each one's.
@@ -56,6 +57,7 @@ class Trainer:
                  accumulate: int = 1, average: float = 0.0, negative_ratio: float = 3.0,
                  min_negatives: int = 0,
                  strategy: tf.distribute.Strategy | None = None):
+        processor.use_onednn()  # its weights change; TensorFlow asks at the first convolution
         self.model, self.schedule = model, schedule
         self.weight_decay, self.bias_rate, self.clip = weight_decay, bias_rate, clip
         self.accumulate = accumulate

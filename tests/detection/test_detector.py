@@ -123,7 +123,6 @@ def test_which_detector(tmp_path, monkeypatch):
 
 
 TWO_DETECTORS = """
-import sys
 import numpy as np
 from utils import processor
 processor.use_onednn(fixed_weights={fixed})

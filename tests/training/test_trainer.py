@@ -1,4 +1,5 @@
 """Schedule and optimizer step, on a model of a few parameters."""
+import os
 import types
 
 import numpy as np
@@ -163,3 +164,10 @@ def test_without_an_average_the_model_is_evaluated_as_it_is():
     before = trainer.model.w.numpy()
     with trainer.averaged():
         np.testing.assert_array_equal(trainer.model.w, before)
+
+
+def test_weights_are_not_fixed_even_where_the_environment_says_so(monkeypatch):
+    """oneDNN would go on with the kernels of the first step."""
+    monkeypatch.setenv('TF_ONEDNN_ASSUME_FROZEN_WEIGHTS', '1')
+    _trainer()
+    assert os.environ['TF_ONEDNN_ASSUME_FROZEN_WEIGHTS'] == '0'
