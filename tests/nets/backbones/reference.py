@@ -8,6 +8,7 @@ import pathlib
 import zlib
 
 import numpy as np
+import pytest
 
 from nets import backbones
 from nets.slim_compat import tf
@@ -16,6 +17,11 @@ from nets.ssd import FLOAT32_NAMES
 DATA = pathlib.Path(__file__).parents[2] / 'data/slim'
 # Every (name, depth) of the registry; depth is None where there is no choice.
 BACKBONES = [(name, depth) for name in backbones.names() for depth in backbones.depths(name)]
+
+
+def marks(depth):
+    """Tests of the deeper ResNets are slow ones."""
+    return [pytest.mark.slow] if depth not in (None, 50) else []
 
 
 class Body(tf.Module):

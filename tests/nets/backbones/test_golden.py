@@ -6,7 +6,7 @@ import pytest
 
 from nets import backbones
 from nets.slim_compat import slim
-from tests.nets.backbones.reference import BACKBONES, golden_error, golden_run, published
+from tests.nets.backbones.reference import BACKBONES, golden_error, golden_run, marks, published
 
 # Of an end point's standard deviation. Agreement is about 1e-6; a wrong padding, stride, epsilon
 # or activation shows as 1e-1.
@@ -20,8 +20,8 @@ def cases():
     """Every spec with data except VGG (below); the deeper ResNets as slow tests."""
     for name, depth in BACKBONES:
         if not name.startswith('vgg'):
-            slow = [pytest.mark.slow] if depth not in (None, 50) else []
-            yield pytest.param(name, depth, marks=slow, id=f'{name}-{depth}' if depth else name)
+            yield pytest.param(name, depth, marks=marks(depth),
+                               id=f'{name}-{depth}' if depth else name)
 
 
 @pytest.mark.parametrize(('name', 'depth'), cases())

@@ -1,6 +1,7 @@
 """Every backbone of the registry is what its spec says; a new one is tested without a change.
 
-The networks are traced, not run: in bfloat16, with float32 variables, at the spec's image size.
+The networks are traced, not run: in bfloat16, with float32 variables, at the spec's image size. The
+deeper ResNets are traced with `-m slow`.
 """
 import gc
 import typing
@@ -11,7 +12,7 @@ import pytest
 from nets import anchors, backbones, ssd
 from nets.slim_compat import tf
 from tests.nets import receptive_field
-from tests.nets.backbones.reference import BACKBONES, Body, published
+from tests.nets.backbones.reference import BACKBONES, Body, marks, published
 
 BATCH = 2
 ASSIGNMENTS = {'AssignVariableOp', 'AssignAddVariableOp', 'AssignSubVariableOp'}
@@ -45,7 +46,7 @@ def trace(name, depth=None, is_training=False):
 
 @pytest.fixture(
     scope='module',
-    params=BACKBONES,
+    params=[pytest.param(key, marks=marks(key[1])) for key in BACKBONES],
     ids=lambda key: '-'.join(str(part) for part in key if part),
 )
 def traced(request):
