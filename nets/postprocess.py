@@ -11,6 +11,10 @@ import tensorflow as tf
 
 from nets import boxes_tf
 
+# Times keep_top_k: boxes that are tried first where there are many. With the shipped detector and
+# threshold 0.01, the 200 detections of all of 400 photographs were among the 2,000 best boxes.
+_TRIED = 10
+
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
@@ -55,23 +59,46 @@ def detect(logits: tf.types.experimental.TensorLike, offsets: tf.types.experimen
     """
     limit = Limits(**limits)
     scores = tf.nn.softmax(tf.cast(logits, tf.float32))[..., 1:]
-    boxes = boxes_tf.decode(tf.cast(offsets, tf.float32), tf.constant(defaults))
+    outputs = scores, tf.cast(offsets, tf.float32), tf.constant(defaults), limit
+    if len(defaults) <= limit.nms_top_k:
+        return _suppress(*outputs)
+    candidates = tf.reduce_sum(tf.cast(scores > limit.score_threshold, tf.float32), axis=1)
+    return tf.cond(tf.reduce_max(candidates) > limit.nms_top_k,
+                   lambda: _suppress_many(*outputs), lambda: _suppress(*outputs))
+
+
+def _suppress_many(scores, offsets, defaults, limit):
+    """As _suppress, of the nms_top_k best of each class. Tries the best boxes first, then all.
+
+    Suppression goes from strong to weak: once keep_top_k are found, weaker boxes change nothing.
+    """
+    def of_all():
+        return _suppress(_strongest(scores, limit.nms_top_k), offsets, defaults, limit)
+
+    tried = max(_TRIED * limit.keep_top_k, limit.nms_top_k)
+    if defaults.shape[0] <= tried:
+        return of_all()
+    best = tf.math.top_k(tf.reduce_max(scores, axis=-1), tried)
+    bound, theirs = best.values[:, -1:], tf.gather(scores, best.indices, batch_dims=1)
+    # Up to the bound, boxes that are not tried have scores too.
+    strong = _strongest(tf.where(theirs > bound[..., None], theirs, 0.), limit.nms_top_k)
+    found = _suppress(strong, tf.gather(offsets, best.indices, batch_dims=1),
+                      tf.gather(defaults, best.indices), limit)
+    complete = (found.counts == limit.keep_top_k) | (bound[:, 0] <= limit.score_threshold)
+    return tf.cond(tf.reduce_all(complete), lambda: found, of_all)
+
+
+def _suppress(scores, offsets, defaults, limit):
+    """scores [B, N, C - 1], offsets [B, N, 4], defaults [N, 4] or [B, N, 4] -> Detections."""
     boxes, scores, classes, counts = tf.image.combined_non_max_suppression(
-        boxes[:, :, None], _strongest(scores, limit.score_threshold, limit.nms_top_k),
+        boxes_tf.decode(offsets, defaults)[:, :, None], scores,
         max_output_size_per_class=limit.nms_top_k, max_total_size=limit.keep_top_k,
         iou_threshold=limit.nms_threshold, score_threshold=limit.score_threshold, clip_boxes=True)
     valid = tf.sequence_mask(counts, limit.keep_top_k)
     return Detections(boxes, scores, tf.where(valid, tf.cast(classes, tf.int32) + 1, 0), counts)
 
 
-def _strongest(scores, threshold, top_k):
-    """Sets all but the top_k scores of each image and class to 0. scores: [B, K, C - 1]."""
-    def cut():
-        bound = tf.math.top_k(tf.transpose(scores, [0, 2, 1]), top_k).values[..., -1]
-        return tf.where(scores >= bound[:, None], scores, 0.)
-
-    if scores.shape[1] is not None and scores.shape[1] <= top_k:
-        return scores
-    # Sorting takes long: it is left out where no class has more candidates than top_k.
-    most = tf.reduce_max(tf.reduce_sum(tf.cast(scores > threshold, tf.float32), axis=1))
-    return tf.cond(most > top_k, cut, lambda: scores)
+def _strongest(scores, top_k):
+    """Sets all but the top_k scores of each image and class to 0. scores: [B, N, C - 1]."""
+    bound = tf.math.top_k(tf.transpose(scores, [0, 2, 1]), top_k).values[..., -1]
+    return tf.where(scores >= bound[:, None], scores, 0.)

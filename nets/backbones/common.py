@@ -70,21 +70,15 @@ def conv_bn_scope(is_training: bool, decay: float, epsilon: float, scale: bool,
         initializer: of the kernels.
         activation: after batch norm.
     """
-    with slim.arg_scope(
-        [batch_norm],
-        is_training=is_training,
-        decay=decay,
-        epsilon=epsilon,
-        scale=scale,
-        fused=True,
-        updates_collections=None,  # update in the layer itself: tf.function has no collections
+    convolutions = [slim.conv2d, slim.separable_conv2d]
+    with slim.arg_scope(  # updates in the layer itself: tf.function has no collections
+        [batch_norm], is_training=is_training, decay=decay, epsilon=epsilon, scale=scale,
+        fused=True, updates_collections=None,
     ), slim.arg_scope(
-        [slim.conv2d, slim.separable_conv2d],
-        normalizer_fn=batch_norm,
-        activation_fn=activation,
+        convolutions, normalizer_fn=batch_norm, activation_fn=activation,
         weights_initializer=initializer,
     ), slim.arg_scope(
-        [slim.conv2d, slim.separable_conv2d, slim.max_pool2d, slim.avg_pool2d], padding='SAME',
+        [*convolutions, slim.max_pool2d, slim.avg_pool2d], padding='SAME',
     ), slim.arg_scope(
         [depthwise], grouped=is_training and has_gpu(), initializer=initializer,
         activation=activation,

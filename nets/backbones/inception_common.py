@@ -19,13 +19,8 @@ def scope(is_training: bool,
           batch_norm_decay: float | None) -> contextlib.AbstractContextManager[None]:
     """slim's inception_arg_scope, batch norm without gamma. Weight decay: see training.trainer."""
     return conv_bn_scope(
-        is_training,
-        decay=0.9997 if batch_norm_decay is None else batch_norm_decay,  # published: 0.9997
-        epsilon=0.001,
-        scale=False,
-        initializer=slim.variance_scaling_initializer(),
-        activation=tf.nn.relu,
-    )
+        is_training, decay=0.9997 if batch_norm_decay is None else batch_norm_decay, epsilon=0.001,
+        scale=False, initializer=slim.variance_scaling_initializer(), activation=tf.nn.relu)
 
 
 def layer(net: tf.Tensor, name: str, depth: int | None = None, stride: int = 1,

@@ -21,12 +21,9 @@ def build(images: tf.Tensor, is_training: bool,
     """
     points = {}
     with tf.compat.v1.variable_scope('MobilenetV1'), conv_bn_scope(
-        is_training,
-        decay=0.9997 if batch_norm_decay is None else batch_norm_decay,
-        epsilon=0.001,
-        scale=True,
+        is_training, decay=0.9997 if batch_norm_decay is None else batch_norm_decay,
+        epsilon=0.001, scale=True, activation=tf.nn.relu6,
         initializer=tf.compat.v1.truncated_normal_initializer(stddev=0.09),
-        activation=tf.nn.relu6,
     ):
         net = points['Conv2d_0'] = slim.conv2d(images, 32, 3, stride=2, scope='Conv2d_0')
         for i, (depth, stride) in enumerate(_SEPARABLE, start=1):

@@ -25,12 +25,9 @@ def build(images: tf.Tensor, is_training: bool,
     """
     points = {}
     with tf.compat.v1.variable_scope('MobilenetV2'), conv_bn_scope(
-        is_training,
-        decay=0.997 if batch_norm_decay is None else batch_norm_decay,
-        epsilon=0.001,
-        scale=True,
+        is_training, decay=0.997 if batch_norm_decay is None else batch_norm_decay,
+        epsilon=0.001, scale=True, activation=tf.nn.relu6,
         initializer=tf.compat.v1.truncated_normal_initializer(stddev=0.09),
-        activation=tf.nn.relu6,
     ):
         net = points['layer_1'] = slim.conv2d(images, 32, 3, stride=2, scope='Conv')
         for i, (depth, stride) in enumerate(_BLOCKS):

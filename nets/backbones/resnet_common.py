@@ -28,13 +28,8 @@ def scope(is_training: bool,
           batch_norm_decay: float | None) -> contextlib.AbstractContextManager[None]:
     """slim's resnet_arg_scope. Weight decay: see training.trainer."""
     return conv_bn_scope(
-        is_training,
-        decay=0.997 if batch_norm_decay is None else batch_norm_decay,  # published: 0.997
-        epsilon=1e-5,
-        scale=True,
-        initializer=slim.variance_scaling_initializer(),
-        activation=tf.nn.relu,
-    )
+        is_training, decay=0.997 if batch_norm_decay is None else batch_norm_decay, epsilon=1e-5,
+        scale=True, initializer=slim.variance_scaling_initializer(), activation=tf.nn.relu)
 
 
 def subsample(net: tf.Tensor, stride: int) -> tf.Tensor:

@@ -1,5 +1,6 @@
 """Detections: Caffe's and tensorflow/models' suppression cases, limits, and empty results."""
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from nets import boxes, postprocess
@@ -29,6 +30,70 @@ def test_top_k_counts_candidates_before_suppression():
     found = postprocess.detect(*_inputs(corners, [[.8], [.7], [.4], [.5]]), nms_threshold=.3,
                                nms_top_k=2)
     assert found.counts.numpy() == [1]
+
+
+def _reference(logits, offsets, defaults, top_k=400, keep=200):
+    """One image in numpy: the scores, labels and boxes that stay, best first."""
+    scores = np.exp(logits[0]) / np.exp(logits[0]).sum(1, keepdims=True)
+    corners = boxes.decode(offsets[0], defaults)
+    found = []
+    for label in range(1, scores.shape[1]):
+        order = np.argsort(-scores[:, label])[:top_k]
+        order = order[scores[order, label] > .01]
+        overlaps, kept = boxes.iou(corners[order], corners[order]), []
+        for index in range(len(order)):
+            if not (overlaps[index, kept] > .45).any():
+                kept.append(index)
+        found += [(scores[box, label], label, *corners[box].clip(0, 1)) for box in order[kept]]
+    return np.array(sorted(found, reverse=True)[:keep])
+
+
+@pytest.mark.parametrize('background', [-2, 0, 4, 6.5, 9], ids=lambda logit: f'background {logit}')
+def test_many_boxes_equal_numpy(background):
+    # From 3,000 boxes above the threshold in each class to some dozens.
+    random = np.random.default_rng(0)
+    logits = random.normal(size=[1, 3000, 4]) + [background, 0, 0, 1]
+    offsets = random.normal(size=[1, 3000, 4])
+    defaults = random.uniform(.05, .95, [3000, 4]) * [1, 1, .3, .3]
+    inputs = [values.astype(np.float32) for values in (logits, offsets, defaults)]
+    expected = _reference(*inputs)
+    found = postprocess.detect(*inputs)
+    count = int(found.counts[0])
+    assert count == len(expected) and (count == 200 or background == 9)
+    np.testing.assert_array_equal(found.classes[0, :count], expected[:, 1])
+    np.testing.assert_allclose(found.scores[0, :count], expected[:, 0], rtol=1e-5)
+    np.testing.assert_allclose(found.boxes[0, :count], expected[:, 2:], atol=1e-5)
+
+
+@pytest.mark.parametrize('image', [0, 1])
+def test_weak_boxes_count_where_strong_ones_suppress_each_other(image):
+    # 3,000 boxes in one place, and 50 weaker ones of another class apart: 1 + 50 in one of two
+    # images. In the other nothing is found, or 3,000 boxes apart: 200.
+    place = np.tile([[0, 0, .1, .1]], [3000, 1])
+    apart = np.array([[.3, i / 4000, .4, i / 4000 + 1e-4] for i in range(3000)])
+    scores = np.zeros([6000, 2])
+    scores[:3000, 0] = np.linspace(.8, .9, 3000)
+    scores[3000:3050, 1] = .5
+    logits, offsets, defaults = _inputs(np.concatenate([place, apart]), scores)
+    other = {0: np.zeros([6000, 2]), 1: np.roll(scores, 3000, axis=0)}
+    for number, (others, count) in enumerate([(other[0], 0), (other[1], 200)]):
+        pair = np.concatenate([logits, _inputs(np.concatenate([place, apart]), others)[0]])
+        counts = postprocess.detect(pair[::-1] if image else pair, np.repeat(offsets, 2, axis=0),
+                                    defaults).counts.numpy().tolist()
+        assert counts == ([count, 51] if image else [51, count]), number
+
+
+def test_weak_scores_of_strong_boxes_do_not_come_first():
+    # 20 boxes in each of 100 places are strong in class 1, 10 in each of 50 other places less so in
+    # class 2. In class 2 the former are weaker still, and not among its 400 best.
+    places = np.array([[i / 200, j / 20, i / 200 + .005, j / 20 + .01]
+                       for i in range(150) for j in [i % 19]])
+    corners = np.concatenate([np.tile(places[:100], [20, 1]), np.tile(places[100:], [10, 1])])
+    scores = np.zeros([2500, 2])
+    scores[:2000] = np.stack([np.linspace(.6, .5, 2000), np.linspace(.03, .02, 2000)], axis=1)
+    scores[2000:, 1] = np.linspace(.2, .1, 500)
+    found = postprocess.detect(*_inputs(corners, scores))
+    assert np.bincount(found.classes[0]).tolist() == [50, 100, 50]
 
 
 def test_classes_do_not_suppress_each_other():
