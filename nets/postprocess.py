@@ -72,24 +72,24 @@ def _suppress_many(scores, offsets, defaults, limit):
 
     Suppression goes from strong to weak: once keep_top_k are found, weaker boxes change nothing.
     """
-    def of_all():
+    def among(scores, offsets, defaults):
         return _suppress(_strongest(scores, limit.nms_top_k), offsets, defaults, limit)
 
     tried = max(_TRIED * limit.keep_top_k, limit.nms_top_k)
     if defaults.shape[0] <= tried:
-        return of_all()
+        return among(scores, offsets, defaults)
     best = tf.math.top_k(tf.reduce_max(scores, axis=-1), tried)
     bound, theirs = best.values[:, -1:], tf.gather(scores, best.indices, batch_dims=1)
     # Up to the bound, boxes that are not tried have scores too.
-    strong = _strongest(tf.where(theirs > bound[..., None], theirs, 0.), limit.nms_top_k)
-    found = _suppress(strong, tf.gather(offsets, best.indices, batch_dims=1),
-                      tf.gather(defaults, best.indices), limit)
+    found = among(tf.where(theirs > bound[..., None], theirs, 0.),
+                  tf.gather(offsets, best.indices, batch_dims=1), tf.gather(defaults, best.indices))
     complete = (found.counts == limit.keep_top_k) | (bound[:, 0] <= limit.score_threshold)
-    return tf.cond(tf.reduce_all(complete), lambda: found, of_all)
+    return tf.cond(tf.reduce_all(complete), lambda: found,
+                   lambda: among(scores, offsets, defaults))
 
 
 def _suppress(scores, offsets, defaults, limit):
-    """scores [B, N, C - 1], offsets [B, N, 4], defaults [N, 4] or [B, N, 4] -> Detections."""
+    """Of N boxes: scores [B, N, C - 1], offsets [B, N, 4], defaults [N, 4] or [B, N, 4]."""
     boxes, scores, classes, counts = tf.image.combined_non_max_suppression(
         boxes_tf.decode(offsets, defaults)[:, :, None], scores,
         max_output_size_per_class=limit.nms_top_k, max_total_size=limit.keep_top_k,

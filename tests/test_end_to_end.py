@@ -260,7 +260,8 @@ def test_frozen_layers_that_do_not_exist_are_refused(room):
 
 
 def test_two_devices_train_evaluate_and_resume(room):
-    # In another process, as CPU devices can be made only before TensorFlow starts.
+    # In another process, as CPU devices can be made only before TensorFlow starts; of the tiny
+    # network, as to trace a real one for two devices takes most of a minute.
     program = (f'import sys; sys.path.insert(0, {str(ROOT)!r}); from nets.slim_compat import tf; '
                'cpu = tf.config.list_physical_devices("CPU")[0]; '
                'two = [tf.config.LogicalDeviceConfiguration()] * 2; '

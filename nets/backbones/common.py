@@ -71,9 +71,9 @@ def conv_bn_scope(is_training: bool, decay: float, epsilon: float, scale: bool,
         activation: after batch norm.
     """
     convolutions = [slim.conv2d, slim.separable_conv2d]
-    with slim.arg_scope(  # updates in the layer itself: tf.function has no collections
+    with slim.arg_scope(
         [batch_norm], is_training=is_training, decay=decay, epsilon=epsilon, scale=scale,
-        fused=True, updates_collections=None,
+        fused=True, updates_collections=None,  # in the layer: tf.function has no collections
     ), slim.arg_scope(
         convolutions, normalizer_fn=batch_norm, activation_fn=activation,
         weights_initializer=initializer,

@@ -1,4 +1,6 @@
-"""Detections: Caffe's and tensorflow/models' suppression cases, limits, and empty results."""
+"""Detections: Caffe's and tensorflow/models' suppression cases, a twin in numpy, limits, and empty
+results.
+"""
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -65,8 +67,8 @@ def test_many_boxes_equal_numpy(background):
     np.testing.assert_allclose(found.boxes[0, :count], expected[:, 2:], atol=1e-5)
 
 
-@pytest.mark.parametrize('image', [0, 1])
-def test_weak_boxes_count_where_strong_ones_suppress_each_other(image):
+@pytest.mark.parametrize('order', [slice(None), slice(None, None, -1)], ids=['first', 'last'])
+def test_weak_boxes_count_where_strong_ones_suppress_each_other(order):
     # 3,000 boxes in one place, and 50 weaker ones of another class apart: 1 + 50 in one of two
     # images. In the other nothing is found, or 3,000 boxes apart: 200.
     place = np.tile([[0, 0, .1, .1]], [3000, 1])
@@ -74,20 +76,19 @@ def test_weak_boxes_count_where_strong_ones_suppress_each_other(image):
     scores = np.zeros([6000, 2])
     scores[:3000, 0] = np.linspace(.8, .9, 3000)
     scores[3000:3050, 1] = .5
-    logits, offsets, defaults = _inputs(np.concatenate([place, apart]), scores)
-    other = {0: np.zeros([6000, 2]), 1: np.roll(scores, 3000, axis=0)}
-    for number, (others, count) in enumerate([(other[0], 0), (other[1], 200)]):
-        pair = np.concatenate([logits, _inputs(np.concatenate([place, apart]), others)[0]])
-        counts = postprocess.detect(pair[::-1] if image else pair, np.repeat(offsets, 2, axis=0),
-                                    defaults).counts.numpy().tolist()
-        assert counts == ([count, 51] if image else [51, count]), number
+    corners = np.concatenate([place, apart])
+    for others, count in ((np.zeros([6000, 2]), 0), (np.roll(scores, 3000, axis=0), 200)):
+        (one, offsets, defaults), (other, *_) = _inputs(corners, scores), _inputs(corners, others)
+        pair = np.concatenate([one, other])[order]
+        found = postprocess.detect(pair, np.repeat(offsets, 2, axis=0), defaults)
+        assert found.counts.numpy().tolist() == [51, count][order]
 
 
 def test_weak_scores_of_strong_boxes_do_not_come_first():
     # 20 boxes in each of 100 places are strong in class 1, 10 in each of 50 other places less so in
     # class 2. In class 2 the former are weaker still, and not among its 400 best.
-    places = np.array([[i / 200, j / 20, i / 200 + .005, j / 20 + .01]
-                       for i in range(150) for j in [i % 19]])
+    places = np.array([[i / 200, i % 19 / 20, i / 200 + .005, i % 19 / 20 + .01]
+                       for i in range(150)])
     corners = np.concatenate([np.tile(places[:100], [20, 1]), np.tile(places[100:], [10, 1])])
     scores = np.zeros([2500, 2])
     scores[:2000] = np.stack([np.linspace(.6, .5, 2000), np.linspace(.03, .02, 2000)], axis=1)
