@@ -110,7 +110,7 @@ class SSD(tf.Module):
             options['normalizer_params'] = {
                 'is_training': is_training, 'epsilon': _EXTRA_EPSILON,
                 'decay': _EXTRA_DECAY if self.batch_norm_decay is None else self.batch_norm_decay,
-                'scale': True, 'fused': True, 'updates_collections': None}
+                'scale': True}
         with slim.arg_scope([slim.conv2d], **options) as scope:
             return scope
 

@@ -16,21 +16,21 @@ def batch_norm(inputs: tf.Tensor, is_training: bool = True,
         is_training: use the statistics of the batch.
         learns: name of a variable -> whether training changes it; None: always. See nets.ssd.SSD.
         synchronized: the batch is the images of all devices, instead of those of one device.
-        **options: of slim.batch_norm.
+        **options: decay, epsilon, scale, activation_fn and scope, as of slim.batch_norm.
     """
     gamma = f'{tf.compat.v1.get_variable_scope().name}/{options.get("scope") or "BatchNorm"}/gamma'
     is_training = is_training and (learns is None or learns(gamma))
     if is_training and synchronized:
         return _synchronized_batch_norm(inputs, **options)
-    return slim.batch_norm(inputs, is_training=is_training, **options)
+    # tf.function updates the statistics without a collection. With None, slim lets the output wait
+    # for the update, and TensorFlow fuses no batch norm with the relu after it.
+    return slim.batch_norm(inputs, is_training=is_training, fused=True, updates_collections=(),
+                           **options)
 
 
 def _synchronized_batch_norm(inputs, decay=0.999, epsilon=0.001, scale=False, activation_fn=None,
-                             scope=None, **_):
-    """Batch norm in training mode over the images of all replicas; variables and formula as slim's.
-
-    slim's options that choose an implementation are ignored: fused, updates_collections.
-    """
+                             scope=None):
+    """Batch norm in training mode over all replicas' images; variables and formula as slim's."""
     replicas = tf.distribute.get_replica_context()
     values = tf.cast(inputs, tf.float32)
     with tf.compat.v1.variable_scope(scope or 'BatchNorm'):
@@ -73,7 +73,6 @@ def conv_bn_scope(is_training: bool, decay: float, epsilon: float, scale: bool,
     convolutions = [slim.conv2d, slim.separable_conv2d]
     with slim.arg_scope(
         [batch_norm], is_training=is_training, decay=decay, epsilon=epsilon, scale=scale,
-        fused=True, updates_collections=None,  # in the layer: tf.function has no collections
     ), slim.arg_scope(
         convolutions, normalizer_fn=batch_norm, activation_fn=activation,
         weights_initializer=initializer,

@@ -8,7 +8,7 @@ from nets.backbones.common import batch_norm
 from nets.slim_compat import slim, tf
 from preprocessing import normalize
 
-NORM = {'is_training': False, 'scale': True, 'epsilon': .5, 'updates_collections': None}
+NORM = {'is_training': False, 'scale': True, 'epsilon': .5}
 
 
 class Layers(tf.Module):

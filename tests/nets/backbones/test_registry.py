@@ -107,6 +107,20 @@ def test_training_moves_every_average(training):
     assert moved == averages
 
 
+def test_no_layer_waits_for_the_average_of_another(training):
+    """Else TensorFlow fuses no batch norm with the relu after it."""
+    _, _, function = training
+    # From the tensors before the last: tf.function lets what it returns wait for all assignments.
+    waiting = [tensor.op for output in function.graph.outputs for tensor in output.op.inputs]
+    reached = set()
+    while waiting:
+        op = waiting.pop()
+        if op not in reached:
+            reached.add(op)
+            waiting += [tensor.op for tensor in op.inputs] + op.control_inputs
+    assert len(reached) > 50 and not ASSIGNMENTS & {op.type for op in reached}
+
+
 def test_batch_norm_decay_is_the_published_one(training):
     spec, _, function = training
     # average -= (average - batch's) * (1 - decay)
