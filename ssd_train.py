@@ -46,7 +46,7 @@ def main() -> int:
                                       config.default_box_set)
     folder = config.output or checkpoint.default_folder(spec)
     tf.keras.utils.set_random_seed(config.seed)
-    prepare_devices(config.deterministic, config.xla)
+    prepare_devices(config.deterministic)
     strategy = distribution.strategy(config.distribution)
     with files.held(folder) if distribution.is_chief(strategy) else contextlib.nullcontext():
         return train(config, spec, folder, strategy)
@@ -55,6 +55,7 @@ def main() -> int:
 def train(config: Config, spec: BackboneSpec, folder: str, strategy: tf.distribute.Strategy) -> int:
     """Trains, with the chief's results in `folder`; returns the exit code."""
     share = distribution.share(strategy, config.batch_size, config.accumulate)
+    distribution.check_xla(strategy, config.xla)
 
     # 1 data preparation: what the records hold, and where the weights come from
     index = tfrecord.read_index(config.train_records)
@@ -98,11 +99,12 @@ def train(config: Config, spec: BackboneSpec, folder: str, strategy: tf.distribu
     if model.learns_statistics:
         distribution.check_batch_norm(strategy, config.batch_size, config.accumulate,
                                       config.sync_batch_norm)
+    xla = config.xla and has_gpu()
     trainer = Trainer(model, schedule, momentum=config.momentum, weight_decay=config.weight_decay,
                       bias_rate=config.bias_rate, clip=config.clip_gradients,
                       accumulate=config.accumulate, average=config.weight_average,
                       negative_ratio=config.negative_ratio, min_negatives=config.min_negatives,
-                      strategy=strategy)
+                      strategy=strategy, xla=xla)
     start = distribution.chief_first(
         strategy, lambda chief: starting_point.make_room(start, folder, chief))
     said, report = starting_point.restore(start, trainer)
@@ -114,6 +116,8 @@ def train(config: Config, spec: BackboneSpec, folder: str, strategy: tf.distribu
     if not has_gpu() and processor.lacks(config.precision):
         distribution.say(strategy, f'this processor has no {config.precision} of its own: '
                                    'training with --precision=float32 is several times as fast')
+    if xla:
+        distribution.say(strategy, 'XLA compiles the first step, which may take minutes')
     examined = held_out_index and HeldOut(held_out_index, config.batch_size, config.eval_images,
                                           matched, config.use_difficult)
     limits = postprocess.Limits(config.score_threshold, config.nms_threshold, config.nms_top_k,

@@ -56,6 +56,7 @@ class Setting:
         voc: VOC folder with the list test; '': drawn objects.
         detections: folder of comp4_det_test_<class>.txt for it.
         profile: folder that receives a TensorBoard profile; '': none.
+        xla: XLA compiles training, and the network alone; not ssd_train.py on a CPU.
     """
     precision: str
     batch_size: int
@@ -64,6 +65,7 @@ class Setting:
     voc: str = ''
     detections: str = ''
     profile: str = ''
+    xla: bool = False
 
 
 def matmul(_: BackboneSpec, setting: Setting) -> dict[str, float]:
@@ -119,7 +121,7 @@ def _read_batches(spec, setting, threads):
 
 def training(spec: BackboneSpec, setting: Setting) -> dict[str, float]:
     """Training steps on a fixed batch: forward, loss, gradients, update."""
-    trainer = Trainer(_model(spec, setting), Schedule(1e-3, 1000))
+    trainer = Trainer(_model(spec, setting), Schedule(1e-3, 1000), xla=setting.xla)
     batch = models.random_batch(spec, setting.batch_size)
     return _rate(functools.partial(trainer.train_step, batch), setting,
                  lambda scalars: float(scalars['loss']))
@@ -131,8 +133,8 @@ def training_as_run(spec: BackboneSpec, setting: Setting) -> dict[str, float]:
         command = [sys.executable, str(ROOT / 'ssd_train.py'), '--training_mode=from_scratch',
                    f'--backbone_network=ssd_{spec.name}', f'--batch_size={setting.batch_size}',
                    f'--train_records={pathlib.Path(setting.records).resolve()}',
-                   f'--precision={setting.precision}', f'--log_every={_LOG_EVERY}',
-                   f'--output={folder}/ssd']
+                   f'--precision={setting.precision}', f'--xla={setting.xla}',
+                   f'--log_every={_LOG_EVERY}', f'--output={folder}/ssd']
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         times = []  # of the progress lines
         for line in process.stdout:
@@ -158,7 +160,7 @@ def inference(spec: BackboneSpec, setting: Setting) -> dict[str, float]:
 def network(spec: BackboneSpec, setting: Setting) -> dict[str, float]:
     """From uint8 images to logits and offsets: inference without decoding and suppression."""
     detector = Detector(_model(spec, setting), folded=True)
-    compiled = tf.function(detector.network, autograph=False)
+    compiled = tf.function(detector.network, autograph=False, jit_compile=setting.xla or None)
     images = models.random_images(spec, setting.batch_size)
     return _rate(lambda: compiled(images), setting, lambda outputs: outputs[0][0, 0, 0].numpy())
 

@@ -4,7 +4,8 @@
     python3 -m benchmarks.throughput --measures=training,training_as_run --records=tfrecords_train
     python3 -m benchmarks.throughput --precision=bfloat16,float16 --batch_size=32,64 --xla=off,on
 
---precision, --batch_size and --xla take lists: every combination is a row of its own.
+--precision, --batch_size and --xla take lists: every combination is a row of its own. XLA compiles
+training and the network alone; the other figures are the same with it.
 
 Each figure comes from a process of its own. `peak` is the largest memory of the GPU, or without one
 of that whole process. `limit` compares with a matrix multiplication in the same precision: the
@@ -86,11 +87,12 @@ def _options():
 
 def _measure(options):
     """One figure, in the process that was started for it."""
-    prepare_devices(xla=options.xla == ['on'])
+    prepare_devices()
     setting = measures.Setting(
         precision=options.precision[0], batch_size=int(options.batch_size[0]),
         seconds=options.seconds, records=options.records, voc=options.voc,
-        detections=options.detections, profile=options.profile)
+        detections=options.detections, profile=options.profile,
+        xla=options.xla == ['on'])
     measure = _OF_MACHINE.get(options.measure) or _OF_BACKBONE[options.measure][0]
     return measure(backbones.get(options.backbones[0]), setting)
 

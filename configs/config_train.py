@@ -141,7 +141,7 @@ seed = 1
 # CPU with one thread; with more, CPUs may differ in the last digits. [True | False]
 deterministic = False
 
-# TensorFlow compiles the network with XLA: for GPUs; no effect on CPUs. [True | False]
+# XLA compiles the training step: for one GPU; no effect on CPUs. [True | False]
 xla = False
 
 # Start again from the mode's checkpoint if <output> holds a training, which is moved aside.

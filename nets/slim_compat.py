@@ -89,19 +89,16 @@ def has_onednn() -> bool:
     return importlib.import_module('tensorflow.python.util._pywrap_util_port').IsMklEnabled()
 
 
-def prepare_devices(deterministic: bool = False, xla: bool = False) -> None:
+def prepare_devices(deterministic: bool = False) -> None:
     """Sets up TensorFlow; it allocates GPU memory as needed instead of all of it at once.
 
     Args:
         deterministic: the same seed gives bit-identical results.
-        xla: compile parts of graphs with XLA, for GPUs.
     """
     for gpu in tf.config.list_physical_devices('GPU'):
         tf.config.experimental.set_memory_growth(gpu, True)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
-    if xla:
-        tf.config.optimizer.set_jit('autoclustering')
 
 
 tf = _import('tensorflow', 'tensorflow')

@@ -202,6 +202,14 @@ def check_batch_norm(strategy: tf.distribute.Strategy, batch_size: int, accumula
             'batch_size, or lower accumulate')
 
 
+def check_xla(strategy: tf.distribute.Strategy, xla: bool) -> None:
+    """Refuses XLA for several devices: DistributionError. It compiles a step as one program."""
+    if xla and strategy.num_replicas_in_sync > 1:
+        raise DistributionError(
+            f'xla=True compiles a step for one device, and {strategy.num_replicas_in_sync} take '
+            'part; set --xla=False or --distribution=one')
+
+
 def batches(strategy: tf.distribute.Strategy, training_batches: Callable[..., tf.data.Dataset],
             ) -> tf.data.Dataset | tf.distribute.DistributedDataset:
     """Each replica's batches, copied to its GPU ahead of time.

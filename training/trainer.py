@@ -50,13 +50,15 @@ class Trainer:
             tf.train.ExponentialMovingAverage.
         negative_ratio, min_negatives: see nets.loss.multibox_loss.
         strategy: of training.distribution; None: the default device.
+        xla: XLA compiles the step, as one program; for a strategy of one device. On a CPU such a
+            program is several times slower than TensorFlow's own kernels.
     """
 
     def __init__(self, model: Network, schedule: Schedule, *, momentum: float = 0.9,
                  weight_decay: float = 5e-4, bias_rate: float = 2.0, clip: float = 0.0,
                  accumulate: int = 1, average: float = 0.0, negative_ratio: float = 3.0,
                  min_negatives: int = 0,
-                 strategy: tf.distribute.Strategy | None = None):
+                 strategy: tf.distribute.Strategy | None = None, xla: bool = False):
         processor.use_onednn()  # its weights change; TensorFlow asks at the first convolution
         self.model, self.schedule = model, schedule
         self.weight_decay, self.bias_rate, self.clip = weight_decay, bias_rate, clip
@@ -73,7 +75,7 @@ class Trainer:
                 average, num_updates=self.optimizer.iterations) if average else None
             self._loss_scale = LossScale() if model.dtype == tf.float16 else None
         self.start_average()
-        self._step = tf.function(self._distributed_step, autograph=False)
+        self._step = tf.function(self._distributed_step, autograph=False, jit_compile=xla or None)
         self._sums = tf.function(self._loss_sums, autograph=False, reduce_retracing=True)
 
     @property
@@ -96,7 +98,7 @@ class Trainer:
             'matched': default boxes per image; 'learning_rate'; 'stop': above 0 where some worker
             was asked to stop. To read one is to wait for the step.
         """
-        return self._step(batch, tf.constant(float(stop)))
+        return self._step(_used(batch), tf.constant(float(stop)))
 
     def _distributed_step(self, batch, stop):
         """The step of all replicas, and the sums of what they return."""
@@ -127,8 +129,7 @@ class Trainer:
         """Gradient accumulation: (losses, gradients) of a batch, computed part by part."""
         if self.accumulate == 1:
             return self._losses_and_gradients(batch, matched)
-        parts = {name: tf.split(batch[name], self.accumulate)
-                 for name in ('images', 'classes', 'offsets')}
+        parts = {name: tf.split(values, self.accumulate) for name, values in batch.items()}
         losses, gradients = {}, []
         for number in range(self.accumulate):
             with tf.control_dependencies(gradients):  # one after the other, or no memory is saved
@@ -156,7 +157,7 @@ class Trainer:
         Args:
             batch: 'images', 'classes' and 'offsets' as in `train_step`.
         """
-        return self._sums({name: batch[name] for name in ('images', 'classes', 'offsets')})
+        return self._sums(_used(batch))
 
     def _loss_sums(self, batch):
         images = normalize.normalize(batch['images'], self.model.spec.normalization)
@@ -239,6 +240,10 @@ class Trainer:
                     f'{shapes.get(name, "missing")}, wanted {list(variable.shape)}; set another '
                     'output folder, or --restart=True')
             variable.assign(checkpoint.tensor(reader, prefix, name))
+
+
+def _used(batch):
+    return {name: batch[name] for name in ('images', 'classes', 'offsets')}
 
 
 def _decays(variable):

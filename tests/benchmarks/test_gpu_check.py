@@ -13,12 +13,15 @@ def _call(*arguments, **environment):
     return done.returncode, done.stdout, done.stderr
 
 
-def test_one_check_on_the_cpu(tmp_path):
-    code, text, _ = _call('--device=cpu', '--checks=detections', f'--output={tmp_path / "report"}')
-    assert code == 0 and text.endswith('\n1 passed, 0 failed or left out\n')
+def test_two_checks_on_the_cpu(tmp_path):
+    code, text, _ = _call('--device=cpu', '--checks=detections,xla',
+                          f'--output={tmp_path / "report"}')
+    assert code == 0 and text.endswith('\n3 passed, 0 failed or left out\n')
     found = json.loads((tmp_path / 'report/gpu_check.json').read_text())
     assert found['machine']['TensorFlow'].startswith('2.')
-    assert [(row['name'], row['passed']) for row in found['rows']] == [('detections', True)]
+    assert [(row['name'], row['passed']) for row in found['rows']] == [
+        ('detections', True), ('XLA, mobilenet_v1: loss', True),
+        ('XLA, mobilenet_v1: gradients', True)]
     page = (tmp_path / 'report/gpu_check.md').read_text()
     assert page.startswith('* device: ') and '\n| detections | ' in page
 

@@ -50,7 +50,7 @@ def test_entries_of_the_kinds_of_keys(monkeypatch, capsys):
         A number from 0 to 1. Default: 0.9
 """, """
   --xla=True|False
-        TensorFlow compiles the network with XLA: for GPUs; no effect on CPUs.
+        XLA compiles the training step: for one GPU; no effect on CPUs.
         Default: False
 """, """
   --output=PATH

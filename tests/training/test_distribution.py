@@ -7,6 +7,7 @@ import re
 import socket
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -161,6 +162,13 @@ def test_a_worker_alone_says_for_whom_it_waits_and_gives_up(capsys):
         with pytest.raises(distribution.DistributionError,
                            match='worker 1 cannot listen at .* Address already in use'):
             distribution._wait_for_others(workers, 1)
+
+
+def test_xla_compiles_for_one_device():
+    distribution.check_xla(types.SimpleNamespace(num_replicas_in_sync=2), False)
+    distribution.check_xla(types.SimpleNamespace(num_replicas_in_sync=1), True)
+    with pytest.raises(distribution.DistributionError, match='for one device, and 2 take part'):
+        distribution.check_xla(types.SimpleNamespace(num_replicas_in_sync=2), True)
 
 
 def test_one_device_is_the_default_strategy():

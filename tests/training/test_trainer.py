@@ -166,6 +166,23 @@ def test_without_an_average_the_model_is_evaluated_as_it_is():
         np.testing.assert_array_equal(trainer.model.w, before)
 
 
+@pytest.mark.parametrize('options', [
+    {'clip': .1, 'average': .5}, {'accumulate': 2, 'min_negatives': 2}, {'weight_decay': 0.}])
+@pytest.mark.parametrize('precision', ['float32', 'float16'])
+def test_a_step_that_xla_compiled_is_the_same_step(options, precision):
+    found = []
+    for xla in (False, True):
+        model = TinyModel()
+        model.dtype = tf.as_dtype(precision)
+        trainer = Trainer(model, Schedule(.1, 100, 'cosine', warmup=1), xla=xla, **options)
+        scalars = [trainer.train_step(_batch(4)) for _ in range(3)]
+        found.append([tensor.numpy() for tensor in tf.nest.flatten(scalars)]
+                     + [variable.numpy() for variable in trainer.tensors().values()])
+        assert bool(trainer._step.function_spec.jit_compile) is xla
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
 def test_weights_are_not_fixed_even_where_the_environment_says_so(monkeypatch):
     """oneDNN would go on with the kernels of the first step."""
     monkeypatch.setenv('TF_ONEDNN_ASSUME_FROZEN_WEIGHTS', '1')
