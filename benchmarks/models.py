@@ -24,7 +24,7 @@ def random_images(spec: BackboneSpec, batch_size: int) -> tf.Tensor:
 def random_batch(spec: BackboneSpec, batch_size: int) -> dict[str, tf.Tensor]:
     """A training batch of noise, ten matched default boxes per image, the same at every call."""
     random, boxes = np.random.RandomState(0), spec.num_default_boxes
-    classes = np.zeros([batch_size, boxes], np.int32)
+    classes = np.zeros([batch_size, boxes], np.int64)
     offsets = np.zeros([batch_size, boxes, 4], np.float32)
     for number in range(batch_size):
         matched = random.choice(boxes, _MATCHED, replace=False)

@@ -22,7 +22,7 @@ def multibox_loss(logits: TensorLike, offsets: TensorLike, classes: TensorLike,
     Args:
         logits: float32 [B, K, C].
         offsets: float32 [B, K, 4].
-        classes: int32 [B, K], 0 where a default box has no object.
+        classes: int64 [B, K], 0 where a default box has no object.
         targets: float32 [B, K, 4], the offsets to learn.
         negative_ratio: negatives kept per matched box, in each image.
         matched: the `divisor`. None: that of `classes`. For images that are a part of a batch, that
@@ -33,7 +33,7 @@ def multibox_loss(logits: TensorLike, offsets: TensorLike, classes: TensorLike,
     Returns:
         {name: float32 scalar}, each divided by `matched`.
     """
-    positive = tf.cast(classes, tf.float32) > 0  # GPUs compare int32 on the host
+    positive = classes > 0
     is_positive = tf.cast(positive, tf.float32)
     if matched is None:
         matched = divisor(tf.reduce_sum(is_positive), tf.shape(classes)[0], negative_ratio,

@@ -22,7 +22,8 @@ def match(boxes: TensorLike, labels: TensorLike, defaults: np.ndarray,
         threshold: IoU from which a default box takes an object.
 
     Returns:
-        classes int32 [K], offsets float32 [K, 4]; see `nets.matching.Match`.
+        classes int64 [K] (TensorFlow keeps int32 in the host's memory, even with a GPU), offsets
+        float32 [K, 4]; see `nets.matching.Match`.
     """
     corners = tf.constant(box_ops.centers_to_corners(defaults))
     boxes = tf.reshape(boxes, [-1, 4])
@@ -34,7 +35,7 @@ def match(boxes: TensorLike, labels: TensorLike, defaults: np.ndarray,
     objects = _bipartite(overlaps, objects, tf.shape(boxes)[0])
     matched = objects >= 0
     index = tf.maximum(objects, 0)
-    labels = tf.concat([tf.cast(labels, tf.int32), [0]], axis=0)
+    labels = tf.concat([tf.cast(labels, tf.int64), [0]], axis=0)
     classes = tf.where(matched, tf.gather(labels, index), 0)
     # Unmatched boxes encode themselves, which gives finite numbers to throw away.
     targets = tf.where(matched[:, None], tf.gather(padded, index), corners)

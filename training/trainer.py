@@ -89,7 +89,7 @@ class Trainer:
         """One update of the variables.
 
         Args:
-            batch: of each replica 'images' uint8 [B, S, S, 3], 'classes' int32 [B, K] and 'offsets'
+            batch: of each replica 'images' uint8 [B, S, S, 3], 'classes' int64 [B, K] and 'offsets'
                 float32 [B, K, 4]; other entries are not used.
             stop: this worker was asked to stop.
 
@@ -129,7 +129,9 @@ class Trainer:
         """Gradient accumulation: (losses, gradients) of a batch, computed part by part."""
         if self.accumulate == 1:
             return self._losses_and_gradients(batch, matched)
-        parts = {name: tf.split(values, self.accumulate) for name, values in batch.items()}
+        # Sliced, because TensorFlow splits integers on the CPU, even those of a GPU.
+        parts = {name: tf.reshape(values, [self.accumulate, -1, *values.shape[1:]])
+                 for name, values in batch.items()}
         losses, gradients = {}, []
         for number in range(self.accumulate):
             with tf.control_dependencies(gradients):  # one after the other, or no memory is saved
