@@ -137,8 +137,8 @@ use_difficult = True
 # Random seed of the order of images, augmentation and initial weights. [integer 0..2147483647]
 seed = 1
 
-# The same seed gives the same weights, resumed or not: to the last bit on one GPU (slower) and on a
-# CPU with one thread; with more, CPUs may differ in the last digits. [True | False]
+# The same seed gives the same weights to the last bit, resumed or not; a little slower.
+# [True | False]
 deterministic = False
 
 # XLA compiles the training step: for one GPU; no effect on CPUs. [True | False]

@@ -99,6 +99,8 @@ def prepare_devices(deterministic: bool = False) -> None:
         tf.config.experimental.set_memory_growth(gpu, True)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
+        # Which would add up three gradients of a tensor or more in the order of their arrival.
+        tf.config.optimizer.set_experimental_options({'disable_meta_optimizer': True})
 
 
 tf = _import('tensorflow', 'tensorflow')
