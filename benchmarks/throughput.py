@@ -5,7 +5,7 @@
     python3 -m benchmarks.throughput --precision=bfloat16,float16 --batch_size=32,64 --xla=off,on
 
 --precision, --batch_size and --xla take lists: every combination is a row of its own. XLA compiles
-training and the network alone; the other figures are the same with it.
+training (as run, on a GPU only) and the network alone; the other figures are the same with it.
 
 Each figure comes from a process of its own. `peak` is the largest memory of the GPU, or without one
 of that whole process. `limit` compares with a matrix multiplication in the same precision: the

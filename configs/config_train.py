@@ -137,7 +137,7 @@ use_difficult = True
 # Random seed of the order of images, augmentation and initial weights. [integer 0..2147483647]
 seed = 1
 
-# The same seed gives the same weights to the last bit, resumed or not; a little slower.
+# The same seed gives the same weights to the last bit on one GPU or CPU, resumed or not; slower.
 # [True | False]
 deterministic = False
 

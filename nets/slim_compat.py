@@ -99,7 +99,7 @@ def prepare_devices(deterministic: bool = False) -> None:
         tf.config.experimental.set_memory_growth(gpu, True)
     if deterministic:
         tf.config.experimental.enable_op_determinism()
-        # Which would add up three gradients of a tensor or more in the order of their arrival.
+        # Left out, as it adds three gradients of a tensor or more in the order of their arrival.
         tf.config.optimizer.set_experimental_options({'disable_meta_optimizer': True})
 
 

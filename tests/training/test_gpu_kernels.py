@@ -27,10 +27,13 @@ def _gpu_kernels(operation):
             for kernel in kernels if kernel.device_type == device]
 
 
-def _fits(kernel, node):
-    """Whether the node's types are those that the kernel is for."""
-    return all(set(node.attr[one.name].list.type or [node.attr[one.name].type])
-               <= set(one.allowed_values.list.type) for one in kernel.constraint)
+def _gpu_kernel(node):
+    """The kernel for the node's types, None where there is none."""
+    def fits(constraint):
+        given = node.attr[constraint.name]
+        return set(given.list.type or [given.type]) <= set(constraint.allowed_values.list.type)
+    return next((kernel for kernel in _gpu_kernels(node.op)
+                 if all(map(fits, kernel.constraint))), None)
 
 
 def _named(definitions, tensors, node):
@@ -50,7 +53,7 @@ def _is_large(tensor):
 
 def _leaves_the_gpu(operation):
     node, definition = operation.node_def, operation.op_def
-    kernel = next((one for one in _gpu_kernels(node.op) if _fits(one, node)), None)
+    kernel = _gpu_kernel(node)
     return not kernel or any(
         name in kernel.host_memory_arg and _is_large(tensor)
         for name, tensor in [*_named(definition.input_arg, operation.inputs, node),
@@ -84,8 +87,7 @@ def test_detection_leaves_the_gpu_for_suppression_alone():
     functions = function.get_concrete_function(images).graph.as_graph_def().library.function
     nodes = [node for inner in functions for node in inner.node_def]
     assert len(nodes) > 500
-    assert {node.op for node in nodes if not any(
-        _fits(kernel, node) for kernel in _gpu_kernels(node.op))} == {'CombinedNonMaxSuppression'}
+    assert {node.op for node in nodes if not _gpu_kernel(node)} == {'CombinedNonMaxSuppression'}
 
 
 @pytest.mark.parametrize(('dtype', 'operation', 'leaves'), [
