@@ -71,7 +71,7 @@ def main() -> None:
                 milliseconds = 1e3 * statistics.median(exported.times(written, images))
             print(f'{formats.FORMATS[form].file}: {exported.size(path) / 1e6:.1f} MB, '
                   f'{milliseconds:.0f} ms per image on this machine, '
-                  f'{_compared(form, found, expected, config.score_threshold)}', flush=True)
+                  f'{_compared(form, found, expected, detector, images)}', flush=True)
     print(f'written: {output}\n{_usage(names, output, spec.image_size)}')
 
 
@@ -91,11 +91,15 @@ def _calibration_index(names, records):
     return tfrecord.read_index(records)
 
 
-def _compared(form, found, expected, score_threshold):
+def _compared(form, found, expected, detector, images):
     """The result of the check in words; ExportError where the difference is too large."""
-    largest, count = exported.difference(found, expected, score_threshold)
+    largest, count = exported.difference(found, expected, detector.limits.score_threshold)
     tolerance = formats.FORMATS[form].tolerance
     if not largest <= tolerance:
+        chosen_from = exported.candidates(detector, images)
+        if exported.same_but_for_ties(found, expected, chosen_from, tolerance, detector.limits):
+            return (f'{count} detections, as good as those of the detector: where boxes score '
+                    'alike, others were suppressed')
         raise exported.ExportError(f'{form} differs by {largest:.2g} from the detector, '
                                    f'more than {tolerance:g}; nothing is written')
     if largest == float('inf'):

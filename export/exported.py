@@ -7,7 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from nets.postprocess import Detections
+from detection.detector import Detector
+from nets import boxes as box_ops
+from nets import boxes_tf
+from nets.postprocess import Detections, Limits
+from nets.slim_compat import tf
 from utils.errors import UserError
 
 # Detections that score this or more are compared; weaker ones change places, and survive
@@ -70,11 +74,56 @@ def difference(one: Detections, other: Detections,
     Returns:
         (largest difference, sure detections in `one`). Infinite where a detection has no other.
     """
-    bound = max(_SURE, score_threshold * 1.05, *map(_last, (one, other)))
+    bound = _bound(one, other, score_threshold)
     ones, others = _rows(one), _rows(other)
     pairs = [(row, rows) for each, rows in ((ones, others), (others, ones))
              for row in each if row[1] >= bound]
     return max((_nearest(*pair) for pair in pairs), default=0.), int((ones[:, 1] >= bound).sum())
+
+
+def candidates(detector: Detector, images: npt.ArrayLike) -> np.ndarray:
+    """What the first image's detections are chosen from: [N, 6] of class, score, clipped box."""
+    logits, offsets = tf.function(detector.network, autograph=False)(tf.constant(images))
+    boxes = np.clip(boxes_tf.decode(tf.cast(offsets, tf.float32), detector.defaults)[0], 0, 1)
+    scores = tf.nn.softmax(tf.cast(logits, tf.float32))[0, :, 1:].numpy()
+    number, label = np.nonzero(scores >= _SURE / 2)
+    return np.column_stack([label + 1, scores[number, label], boxes[number]])
+
+
+def same_but_for_ties(one: Detections, other: Detections, chosen_from: np.ndarray,
+                      tolerance: float, limits: Limits) -> bool:
+    """Whether both results suppress overlaps rightly, though of equally good boxes not the same.
+
+    Where a network scores many boxes alike, such as after few steps of training, the last bit of
+    a score decides which of two boxes suppresses the other.
+
+    Args:
+        one: arrays or tensors; of the first image.
+        other: the same.
+        chosen_from: `candidates` of the detector whose result is `other`.
+        tolerance: largest difference in corners and scores.
+        limits: of both.
+
+    Returns:
+        True where each sure detection of `one` is a candidate, and each of either that the other
+        lacks is suppressed there, by a detection that scores as much and is in turn lacking here.
+    """
+    bound = _bound(one, other, limits.score_threshold)
+    ones, others = _rows(one), _rows(other)
+    lacking = [np.array([row for row in rows if _nearest(row, there) > tolerance]).reshape(-1, 6)
+               for rows, there in ((ones, others), (others, ones))]
+    # Half of the threshold, as the boxes were clipped to the image after their suppression.
+    suppressed = all(
+        ((by[:, 0] == row[0]) & (by[:, 1] >= row[1] - tolerance)
+         & (box_ops.iou(row[None, 2:], by[:, 2:])[0] > limits.nms_threshold / 2)).any()
+        for rows, by in (lacking, lacking[::-1]) for row in rows if row[1] >= bound)
+    return suppressed and all(_nearest(row, chosen_from) <= tolerance
+                              for row in ones if row[1] >= bound)
+
+
+def _bound(one, other, score_threshold):
+    """The score of a sure detection."""
+    return max(_SURE, score_threshold * 1.05, *map(_last, (one, other)))
 
 
 def _last(found):

@@ -4,6 +4,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import types
 
 import cv2
 import numpy as np
@@ -219,18 +220,29 @@ def test_mistakes(room, arguments, message):
 
 
 def test_what_computes_something_else_is_refused_unless_rounded():
+    def compared(form, found, expected):
+        return ssd_export._compared(form, found, expected, network, np.zeros([1, 8, 8, 3]))
+
+    # The network gives two boxes that overlap and score the same.
+    logits = np.log([[[.1, .9], [.1, .9]]])
+    defaults = np.array([[.5, .5, 1, 1], [.5, .4, 1, .8]], np.float32)
+    network = types.SimpleNamespace(network=lambda _: (logits, np.zeros([1, 2, 4], np.float32)),
+                                    defaults=defaults, limits=postprocess.Limits())
     none = postprocess.Detections(*map(np.zeros, ([1, 2, 4], [1, 2], [1, 2], [1])))
     one = postprocess.Detections(np.array([[[0, 0, 1, 1], [0, 0, 0, 0]]]), np.array([[.9, 0]]),
                                  np.array([[1, 0]]), np.array([1]))
     near = one._replace(scores=np.array([[.9005, 0]]))
+    other = one._replace(boxes=np.array([[[0, 0, 1, .8], [0, 0, 0, 0]]]))
     message = 'tflite_float32 differs by inf from the detector, .*; nothing is written'
     with pytest.raises(exported.ExportError, match=message):
-        ssd_export._compared('tflite_float32', none, one, .01)
+        compared('tflite_float32', none, one)
     with pytest.raises(exported.ExportError,
                        match='saved_model differs by 0.0005 from the detector, more than 0.0001'):
-        ssd_export._compared('saved_model', near, one, .01)
-    text = ssd_export._compared('tflite_float32', near, one, .01)
+        compared('saved_model', near, one)
+    text = compared('tflite_float32', near, one)
     assert text.endswith('from the detector 0.0005, in 1 detections')
-    text = ssd_export._compared('tflite_float16', none, one, .01)
+    text = compared('tflite_float32', other, one)
+    assert text.startswith('1 detections, as good as those of the detector: where boxes score')
+    text = compared('tflite_float16', none, one)
     assert text.startswith('its detections are not all those of the detector')
-    assert 'nothing on the photograph' in ssd_export._compared('saved_model', none, none, .01)
+    assert 'nothing on the photograph' in compared('saved_model', none, none)

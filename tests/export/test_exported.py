@@ -1,9 +1,12 @@
 """The comparison of results, sizes and times."""
+import types
+
 import numpy as np
 import pytest
 
 from export import exported
-from nets.postprocess import Detections
+from nets.postprocess import Detections, Limits
+from nets.slim_compat import tf
 
 
 def _found(*rows, padding=2):
@@ -43,6 +46,39 @@ def test_the_last_of_a_full_list_does_not_count():
     assert exported.difference(full, _found(CAT), score_threshold=.01) == (0, 1)
     other = _found((12, .4, 0, 0, 1, 1))
     assert exported.difference(full, other, score_threshold=.01) == (float('inf'), 1)
+
+
+# Two boxes of a class with IoU .6, of which one suppresses the other.
+LEFT, RIGHT = (3, .25, 0, 0, .4, .4), (3, .25, 0, .1, .4, .5)
+
+
+@pytest.mark.parametrize('one, other, same', [
+    ([LEFT], [RIGHT], True),
+    ([CAT, LEFT], [CAT, RIGHT], True),
+    ([LEFT, DOG], [RIGHT], False),  # a detection too many
+    ([LEFT, RIGHT], [RIGHT], False),  # not suppressed
+    ([LEFT], [], False),
+    ([LEFT], [(3, .26, 0, .1, .4, .5)], False),  # the better one was suppressed
+    ([LEFT], [(4, *RIGHT[1:])], False),
+    ([LEFT], [(3, .25, .6, .6, 1, 1)], False),  # does not overlap
+    ([(3, .25, 0, .05, .4, .45)], [RIGHT], False),  # a box that the network does not give
+    ([(3, .26, 0, 0, .4, .4)], [RIGHT], False),  # another score than the network's
+    ([(3, .09, 0, 0, 1, 1)], [(4, .09, 0, 0, .5, .5)], True),  # unsure
+])
+def test_ties(one, other, same):
+    chosen_from = np.array([CAT, DOG, LEFT, RIGHT])
+    assert exported.same_but_for_ties(
+        _found(*one), _found(*other), chosen_from, 1e-3, Limits()) is same
+
+
+def test_candidates_are_those_before_suppression():
+    logits = np.log([[[.5, .3, .2], [.96, .02, .02], [.1, .1, .8]]])
+    offsets = np.zeros([1, 3, 4], np.float32)
+    defaults = np.array([[.5, .5, .2, .4], [.5, .5, 1, 1], [.9, .5, .4, .4]], np.float32)
+    network = types.SimpleNamespace(network=lambda _: (logits, offsets), defaults=defaults)
+    np.testing.assert_allclose(exported.candidates(network, tf.zeros([1, 3, 3, 3])), [
+        (1, .3, .4, .3, .6, .7), (2, .2, .4, .3, .6, .7),
+        (1, .1, .7, .3, 1, .7), (2, .8, .7, .3, 1, .7)], rtol=1e-5)
 
 
 def test_size_of_a_file_and_of_a_folder(tmp_path):
