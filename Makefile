@@ -22,10 +22,10 @@ quickstart: $(VENV)/ready   ## draw shapes, convert, train, evaluate, detect, in
 	$(RUN) ssd_test.py --recipe=shapes
 	$(RUN) ssd_demo.py $(FOLDER)/shapes/JPEGImages/000203.jpg --recipe=shapes --output=$(FOLDER)/detections.png --score_threshold=0.4
 
-test: $(VENV)/ready   ## run all tests except the slow ones (9 to 10 minutes on two cores)
+test: $(VENV)/ready   ## run all tests except the slow ones (6 to 8 minutes on two cores)
 	$(RUN) -m pytest -n auto --maxprocesses=4 --dist worksteal -m "not slow"
 
-test-slow: $(VENV)/ready   ## run the slow tests: every depth of the ResNets
+test-slow: $(VENV)/ready   ## run the slow tests: every depth of the ResNets, every check of gpu_check
 	$(RUN) -m pytest -m slow
 
 lint: $(VENV)/ready   ## check the code

@@ -1,7 +1,8 @@
 """Every backbone of the registry is what its spec says; a new one is tested without a change.
 
-The networks are traced, not run: in bfloat16, with float32 variables, at the spec's image size. The
-deeper ResNets are traced with `-m slow`.
+The networks are traced, not run: in bfloat16, with float32 variables, at the spec's image size; for
+inference the backbone alone, for training the whole SSD. The deeper ResNets are traced with
+`-m slow`.
 """
 import gc
 import typing
@@ -37,11 +38,11 @@ class Traced(typing.NamedTuple):
     function: typing.Any
 
 
-def trace(name, depth=None, is_training=False):
-    gc.collect()  # the network before this one, up to 240 MB of variables
-    spec = backbones.get(name, depth)
-    body = Body(spec, tf.bfloat16, layers=sorted({*spec.feature_layers, spec.extra_from}))
-    return Traced(spec, body, body.trace([BATCH, spec.image_size, spec.image_size, 3], is_training))
+class Training(typing.NamedTuple):
+    """A spec, its SSD with 20 classes, and the function that returns logits and offsets."""
+    spec: backbones.BackboneSpec
+    model: ssd.SSD
+    function: typing.Any
 
 
 @pytest.fixture(
@@ -50,12 +51,19 @@ def trace(name, depth=None, is_training=False):
     ids=lambda key: '-'.join(str(part) for part in key if part),
 )
 def traced(request):
-    return trace(*request.param)
+    gc.collect()  # the network before this one, up to 240 MB of variables
+    spec = backbones.get(*request.param)
+    body = Body(spec, tf.bfloat16, layers=sorted({*spec.feature_layers, spec.extra_from}))
+    return Traced(spec, body, body.trace([BATCH, spec.image_size, spec.image_size, 3]))
 
 
 @pytest.fixture(scope='module', params=backbones.names())
 def training(request):
-    return trace(request.param, is_training=True)
+    gc.collect()
+    spec = backbones.get(request.param)
+    model = ssd.SSD(spec, 21, precision='bfloat16')
+    images = tf.TensorSpec([BATCH, spec.image_size, spec.image_size, 3])
+    return Training(spec, model, tf.function(model).get_concrete_function(images, True))
 
 
 def test_feature_maps_have_the_grids_of_the_record(traced):
@@ -99,12 +107,30 @@ def test_inference_changes_no_variable(traced):
     assert [op.name for op in function.graph.get_operations() if op.type in ASSIGNMENTS] == []
 
 
+def _within(training):
+    """{id of a variable's tensor within the function: the variable}."""
+    variables = {id(v.handle): v for v in training.model.variables}
+    return {id(inside): variables[id(outside)]
+            for outside, inside in training.function.graph.captures if id(outside) in variables}
+
+
+def test_heads_fit_the_default_boxes(training):
+    spec, model, function = training
+    logits, offsets = function.structured_outputs
+    boxes = len(anchors.default_boxes(spec))
+    assert logits.shape == (BATCH, boxes, 21) and offsets.shape == (BATCH, boxes, 4)
+    assert logits.dtype == offsets.dtype == tf.float32
+    assert {v.dtype for v in model.variables} == {tf.float32}
+    scopes = {v.name.split('/')[0] for v in model.variables}
+    assert scopes == {'ssd', spec.imagenet.scope}
+    scales = [v for v in model.variables if 'l2_norm' in v.name]
+    assert [float(v[0]) for v in scales] == list(spec.l2_norm.values())
+
+
 def test_training_moves_every_average(training):
-    _, body, function = training
+    function = training.function
     moved = {id(op.inputs[0]) for op in function.graph.get_operations() if op.type in ASSIGNMENTS}
-    averages = {id(inside) for outside, inside in function.graph.captures
-                for v in body.variables if v.handle is outside and '/moving_' in v.name}
-    assert moved == averages
+    assert moved == {key for key, v in _within(training).items() if '/moving_' in v.name}
 
 
 def test_no_layer_waits_for_the_average_of_another(training):
@@ -123,11 +149,13 @@ def test_no_layer_waits_for_the_average_of_another(training):
 
 def test_batch_norm_decay_is_the_published_one(training):
     spec, _, function = training
+    variables = _within(training)
     # average -= (average - batch's) * (1 - decay)
     updates = [
         op.inputs[1].op
         for op in function.graph.get_operations()
         if op.type == 'AssignSubVariableOp'
+        and not variables[id(op.inputs[0])].name.startswith('ssd/')
     ]
     rates = {float(tf.get_static_value(update.inputs[1])) for update in updates}
     expected = [1 - PUBLISHED_DECAY[spec.name]] if spec.name in PUBLISHED_DECAY else rates
@@ -191,15 +219,12 @@ def test_extra_layers_reach_the_grids_of_the_record(traced):
     assert tuple(reached) == spec.grids[len(spec.feature_layers):]
 
 
-@pytest.fixture(scope='module', params=backbones.names())
-def head_fields(request):
+@pytest.fixture(scope='module')
+def head_fields(training):
     """(spec, the receptive field of each head's cells)."""
-    gc.collect()
-    spec = backbones.get(request.param)
-    image = tf.TensorSpec([1, spec.image_size, spec.image_size, 3])
-    graph = tf.function(ssd.SSD(spec, 2), autograph=False).get_concrete_function(image, False)
-    found = receptive_field.fields(graph)
-    heads = [op for op in graph.graph.get_operations()
+    spec, _, function = training
+    found = receptive_field.fields(function)
+    heads = [op for op in function.graph.get_operations()
              if op.type == 'Conv2D' and '/logits/' in op.name]
     assert len(heads) == len(spec.grids)
     return spec, [found[head.outputs[0].ref()] for head in heads]
@@ -222,22 +247,28 @@ def test_default_boxes_are_centred_near_what_the_cells_see(head_fields):
         assert off == 0 if first != step / 2 else off < shapes.min() / 2
 
 
-@pytest.mark.parametrize('layer, jump, cell, center', [
-    ('Mixed_5e', 8, 17, 149.5), ('Mixed_5e', 8, 8, 77.5), ('Mixed_6a', 16, 6, 117.5)])
-def test_receptive_fields_are_where_gradients_come_from(layer, jump, cell, center):
-    """Through averaging kernels, the gradient of a cell is symmetric about its computed center."""
-    body = Body(backbones.get('inception_v4'), layers=[layer])
-    # Random values: no ties in pools.
-    image = np.random.default_rng(0).uniform(size=[1, 299, 299, 3])
-    image = tf.Variable(image.astype(np.float32))
-    body(image)
+@pytest.fixture(scope='module')
+def averaging():
+    """InceptionV4 with averaging kernels, of which the gradient of a cell shows what it sees."""
+    body = Body(backbones.get('inception_v4'), layers=['Mixed_5e', 'Mixed_6a'])
+    body(tf.zeros([1, 299, 299, 3]))
     for variable in body.variables:
         kind = variable.name.split('/')[-1]
         averaging = {'weights:0': 1 / np.prod(variable.shape[:3]), 'moving_variance:0': 1.}
         value = averaging.get(kind, 0.)
         variable.assign(np.full(variable.shape, value, np.float32))
+    return body
+
+
+@pytest.mark.parametrize('layer, jump, cell, center', [
+    ('Mixed_5e', 8, 17, 149.5), ('Mixed_5e', 8, 8, 77.5), ('Mixed_6a', 16, 6, 117.5)])
+def test_receptive_fields_are_where_gradients_come_from(averaging, layer, jump, cell, center):
+    """The gradient of a cell is symmetric about its computed center."""
+    # Random values: no ties in pools.
+    image = np.random.default_rng(0).uniform(size=[1, 299, 299, 3])
+    image = tf.Variable(image.astype(np.float32))
     with tf.GradientTape() as tape:
-        value = tf.reduce_sum(body(image)[layer][0, cell, cell])
+        value = tf.reduce_sum(averaging(image)[layer][0, cell, cell])
     weight = tf.reduce_sum(tape.gradient(value, image), [0, 2, 3]).numpy().astype(np.float64)
     found = np.sum(weight * (np.arange(299) + .5)) / weight.sum()
     assert found == pytest.approx(center, abs=jump / 4)
