@@ -82,7 +82,10 @@ def difference(one: Detections, other: Detections,
 
 
 def candidates(detector: Detector, images: npt.ArrayLike) -> np.ndarray:
-    """What the first image's detections are chosen from: [N, 6] of class, score, clipped box."""
+    """What the first image's detections are chosen from: [N, 6] of class, score, clipped box.
+
+    Those that score too little to be compared are left out.
+    """
     logits, offsets = tf.function(detector.network, autograph=False)(tf.constant(images))
     boxes = np.clip(boxes_tf.decode(tf.cast(offsets, tf.float32), detector.defaults)[0], 0, 1)
     scores = tf.nn.softmax(tf.cast(logits, tf.float32))[0, :, 1:].numpy()
@@ -112,13 +115,17 @@ def same_but_for_ties(one: Detections, other: Detections, chosen_from: np.ndarra
     ones, others = _rows(one), _rows(other)
     lacking = [np.array([row for row in rows if _nearest(row, there) > tolerance]).reshape(-1, 6)
                for rows, there in ((ones, others), (others, ones))]
-    # Half of the threshold, as the boxes were clipped to the image after their suppression.
-    suppressed = all(
-        ((by[:, 0] == row[0]) & (by[:, 1] >= row[1] - tolerance)
-         & (box_ops.iou(row[None, 2:], by[:, 2:])[0] > limits.nms_threshold / 2)).any()
-        for rows, by in (lacking, lacking[::-1]) for row in rows if row[1] >= bound)
-    return suppressed and all(_nearest(row, chosen_from) <= tolerance
-                              for row in ones if row[1] >= bound)
+    return all(_suppressed(row, by, tolerance, limits.nms_threshold)
+               for rows, by in (lacking, lacking[::-1]) for row in rows if row[1] >= bound
+               ) and all(_nearest(row, chosen_from) <= tolerance for row in ones if row[1] >= bound)
+
+
+def _suppressed(row, rows, tolerance, nms_threshold):
+    """Whether one of the rows scores as much and overlaps: half of the threshold is enough, as
+    boxes are clipped to the image after suppression.
+    """
+    rows = rows[(rows[:, 0] == row[0]) & (rows[:, 1] >= row[1] - tolerance)]
+    return bool((box_ops.iou(row[None, 2:], rows[:, 2:]) > nms_threshold / 2).any())
 
 
 def _bound(one, other, score_threshold):

@@ -377,4 +377,4 @@ def test_all_modes_with_average_accumulation_and_two_devices(room, tmp_path):
                            str(room / 'tfrecords_train')],
                           cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert done.stdout.count('finished at step 2') == 8
+    assert done.stdout.count('finished at step 2') == 16

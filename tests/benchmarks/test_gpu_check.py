@@ -23,10 +23,11 @@ def _passed(*arguments, output):
     return found['machine'], rows
 
 
-def test_a_check_on_the_cpu(tmp_path):
-    machine, rows = _passed('--checks=detections', output=tmp_path / 'report')
+def test_two_checks_on_the_cpu(tmp_path):
+    machine, rows = _passed('--checks=detections,xla', output=tmp_path / 'report')
     assert machine['TensorFlow'].startswith('2.')
-    assert rows == [('detections', True)]
+    assert rows == [('detections', True), ('XLA, mobilenet_v1: loss', True),
+                    ('XLA, mobilenet_v1: gradients', True)]
     page = (tmp_path / 'report/gpu_check.md').read_text()
     assert page.startswith('* device: ') and '\n| detections | ' in page
 

@@ -3,4 +3,4 @@ from benchmarks import kill_resume
 
 
 def test_killed_and_resumed_equals_undisturbed(tmp_path):
-    assert kill_resume.compare(tmp_path, kills=1, steps=6) == (1, 1, [])
+    assert kill_resume.compare(tmp_path, kills=2, steps=12) == (2, 2, [])
