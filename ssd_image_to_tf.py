@@ -150,7 +150,7 @@ def class_list(classes_file: str, subsets: Sequence[sources.Subset]) -> tuple[st
         print(f'{len(classes)} classes in the annotations: {_counted(counts)}')
         return classes
     if classes_file:
-        return voc.read_class_list(classes_file)
+        return voc.class_names(classes_file)
     lists = {one.source.classes: one.source.name for one in subsets}
     if len(lists) > 1:
         raise UserError(f'{" and ".join(lists.values())} have different categories; name the '

@@ -346,7 +346,7 @@ def class_list(random: Random, folder: pathlib.Path) -> Case:
     if random.random() < 0.1:
         path.unlink()
         path.mkdir()
-    return ('classes.txt',), lambda: bool(voc.read_class_list(path))
+    return ('classes.txt',), lambda: bool(voc.class_names(path))
 
 
 def config(random: Random, folder: pathlib.Path) -> Case:

@@ -11,6 +11,7 @@ from utils.errors import DataError
 KNOWN = ('VOC (XML files), COCO (JSON), YOLO (text files), LabelMe (JSON files) and CSV (columns '
          'like filename,class,xmin,ymin,xmax,ymax), each in one folder or in train, valid and test')
 _SPLITS = ('train', 'training', 'val', 'valid', 'validation', 'test', 'testing')
+_PARTS = (*_SPLITS, 'annotations', 'images', 'labels')
 _MOST = 50  # JSON files that are looked into
 
 
@@ -40,8 +41,9 @@ def _found(path):
     """{format: sources} of all that is there."""
     if path.is_file():
         return _of_file(path)
-    if (path / 'ImageSets/Main').is_dir():
-        return {'VOC': [voc.Folder(path, classes=())]}
+    path = _root(path)
+    if folders := voc.folders_in(path):
+        return {'VOC': [voc.Folder(folder, classes=()) for folder in folders]}
     folders = [folder for folder in sorted(path.iterdir()) if folder.is_dir()]
     split = [folder for folder in folders if folder.name.lower() in _SPLITS]
     if split:
@@ -52,6 +54,19 @@ def _found(path):
         if any(found.values()):
             return found
     return _of_folder(path, [path, path.parent], path.resolve().name)
+
+
+def _root(path):
+    """Where the parts of the data lie: an unpacked archive often is a folder in a folder."""
+    folder = path
+    while not (voc.folders_in(folder)
+               or any(part.name.lower() in _PARTS for part in folder.iterdir())):
+        inner = [part for part in folder.iterdir() if not part.name.startswith(('.', '__MACOSX'))
+                 and (part.is_dir() or part.suffix.lower() in ('.csv', '.json', '.xml'))]
+        if len(inner) != 1 or not inner[0].is_dir():
+            return path
+        folder = inner[0]
+    return folder
 
 
 def _of_file(path):
@@ -89,21 +104,23 @@ def _images_of(path, folder):
 
 
 def _rows(path):
-    try:
-        rows = json.loads(path.read_text(encoding='utf-8-sig')).get('images')
-    except (OSError, ValueError, AttributeError, RecursionError):
-        return []
+    rows = _json(path).get('images')
     return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
 
 
 def _kind_of_json(path):
+    keys = {*_json(path)}
+    return ('COCO' if len({'images', 'annotations', 'categories'} & keys) >= 2
+            else 'LabelMe' if {'shapes', 'imagePath'} <= keys else '')
+
+
+def _json(path):
+    """The object in a JSON file; {} for another file."""
     try:
         content = json.loads(path.read_text(encoding='utf-8-sig'))
     except (OSError, ValueError, RecursionError):
-        return ''
-    keys = content.keys() if isinstance(content, dict) else ()
-    return ('COCO' if len({'images', 'annotations', 'categories'} & {*keys}) >= 2
-            else 'LabelMe' if {'shapes', 'imagePath'} <= {*keys} else '')
+        return {}
+    return content if isinstance(content, dict) else {}
 
 
 def _is_table(path):

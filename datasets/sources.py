@@ -35,9 +35,10 @@ class Subset(NamedTuple):
 
 
 def voc_folders(folders: Iterable[str]) -> list[voc.Folder]:
-    """Each folder once; DataError names the first that does not exist."""
-    names = dict.fromkeys(folder.rstrip('/') or folder for folder in folders)
-    return [voc.Folder(name) for name in names]
+    """Each folder once, and those of a VOCdevkit; DataError names the first that is missing."""
+    paths = [path for folder in folders
+             for path in voc.folders_in(folder) or [pathlib.Path(folder)]]
+    return [voc.Folder(path) for path in dict.fromkeys(paths)]
 
 
 def coco_files(files: Sequence[str], image_folders: Sequence[str]) -> list[coco.Instances]:

@@ -72,6 +72,13 @@ class Folder(annotations.Source):
                 f'{without[0]}. An image without objects needs an XML file without <object>']
 
 
+def folders_in(folder: str | os.PathLike) -> list[pathlib.Path]:
+    """A folder that has lists of images, or those in it that have, as in a VOCdevkit; or []."""
+    path = pathlib.Path(folder)
+    return [path] if (path / _LISTS).is_dir() else [
+        lists.parent.parent for lists in sorted(path.glob(f'*/{_LISTS}'))]
+
+
 def has_xml(folder: str | os.PathLike) -> bool:
     """Whether a folder has XML files where annotations are looked for."""
     return bool(_stems(_part(str(folder), 'Annotations'), _is_xml))
@@ -107,12 +114,14 @@ def _part(path: str, name: str) -> pathlib.Path:
     return folder
 
 
-def read_class_list(path: str | os.PathLike) -> tuple[str, ...]:
-    """Class names, one per line, without blank lines and lines that start with #.
+def class_names(path: str | os.PathLike | None) -> tuple[str, ...]:
+    """Class names, one per line, without blank lines and lines that start with #; '': VOC's 20.
 
     Raises:
         DataError: the file cannot be read, has no name, or one name twice.
     """
+    if not path:
+        return CLASSES
     try:
         text = pathlib.Path(path).read_text(encoding='utf-8-sig')
     except (OSError, UnicodeDecodeError) as error:
@@ -120,11 +129,6 @@ def read_class_list(path: str | os.PathLike) -> tuple[str, ...]:
     lines = [line.strip() for line in text.splitlines()]
     return annotations.class_list([line for line in lines if line and not line.startswith('#')],
                                   f'class list {path}')
-
-
-def class_names(path: str | os.PathLike | None) -> tuple[str, ...]:
-    """The names of a class list, see `read_class_list`; without a path the 20 classes of VOC."""
-    return read_class_list(path) if path else CLASSES
 
 
 def lists_of(folder: str | os.PathLike) -> list[str]:

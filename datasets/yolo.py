@@ -131,5 +131,5 @@ def class_names(folders: list[pathlib.Path]) -> tuple[str, ...]:
                 return annotations.class_list([str(name) for name in names], f'{path}: names')
         for name in _LISTS:
             if (folder / name).is_file():
-                return voc.read_class_list(folder / name)
+                return voc.class_names(folder / name)
     return ()

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
-from datasets import voc_xml
+from datasets import voc, voc_xml
 from detection import drawing, sources
 from detection.objects import DetectedObject
 from utils import files
@@ -230,11 +230,25 @@ def _save_xml(path, result):
     corners = [[found.box.ymin / height, found.box.xmin / width,
                 found.box.ymax / height, found.box.xmax / width] for found in result.objects]
     (height, width), corners = sources.as_stored(item.path, item.image, np.array(corners))
-    boxes = voc_xml.whole_pixels(corners, height, width).tolist()
+    boxes = whole_pixels(corners, height, width).tolist()
     objects = [(found.name, box, False) for found, box in zip(result.objects, boxes, strict=True)]
     text = voc_xml.annotation(os.path.basename(item.path), height, width, objects)
     with files.writing(path), open(path, 'w', encoding='utf-8', errors='backslashreplace') as file:
         file.write(text)
+
+
+def whole_pixels(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
+    """float [D, 4] corners in [0, 1] -> int64 [D, 4], the nearest VOC pixels, 1 .. side.
+
+    A box keeps at least two pixels of each side if the image has them: a box of a single pixel,
+    xmin = xmax, is read as empty.
+    """
+    sides = np.array([height, width])
+    edges = np.asarray(boxes, np.float64) * [height, width, height, width]
+    corners = np.round(voc.to_voc_pixels(edges)).astype(np.int64)
+    low = np.clip(corners[:, :2], 1, np.maximum(sides - 1, 1))
+    high = np.clip(corners[:, 2:], np.minimum(low + 1, sides), sides)
+    return np.concatenate([low, high], axis=1)
 
 
 class _JsonLines:

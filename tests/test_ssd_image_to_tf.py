@@ -292,7 +292,7 @@ def test_pictures_are_split_and_classes_found(images, monkeypatch, capsys):
     )
     for records in ('tfrecords_train', 'tfrecords_test'):
         assert tfrecord.read_index(records).classes == ('circle', 'square', 'triangle')
-        assert voc.read_class_list(f'{records}/classes.txt') == ('circle', 'square', 'triangle')
+        assert voc.class_names(f'{records}/classes.txt') == ('circle', 'square', 'triangle')
 
 
 def test_found_classes_are_those_of_training_and_test(images, monkeypatch):

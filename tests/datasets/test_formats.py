@@ -193,6 +193,44 @@ def test_lists_of_voc(tmp_path):
     assert [(one.image_set, one.ids) for one in subsets] == [('train', ['a']), ('val', ['a'])]
 
 
+def test_a_folder_of_voc_folders(tmp_path):
+    for name in ('VOC2007', 'VOC2012'):
+        _text(tmp_path / f'VOCdevkit/{name}/ImageSets/Main/train.txt', 'a\n')
+        _text(tmp_path / f'VOCdevkit/{name}/Annotations/a.xml', XML)
+        _image(tmp_path / f'VOCdevkit/{name}/JPEGImages/a.jpg')
+    for path in (tmp_path, tmp_path / 'VOCdevkit'):
+        assert _found(path) == ('VOC', {'VOC2007': ['a'], 'VOC2012': ['a']}, {()})
+        assert all(origin.notes() == [] for origin in formats.recognise(path)[1])
+    found = sources.voc_folders([f'{tmp_path}/VOCdevkit', f'{tmp_path}/VOCdevkit/VOC2007/'])
+    assert [folder.name for folder in found] == ['VOC2007', 'VOC2012']
+
+
+@pytest.mark.parametrize('kind, files', [
+    ('VOC', {'Annotations/a.xml': XML}), ('VOC', {'train/a.xml': XML}),
+    ('COCO', {'annotations/instances_train.json': json.dumps(COCO)}),
+    ('YOLO', {'data.yaml': 'names: [cat]', 'train/labels/a.txt': '0 .5 .5 .1 .1'})])
+def test_an_archive_s_folder_in_a_folder(tmp_path, kind, files):
+    for name, text in files.items():
+        _text(tmp_path / 'set/set' / name, text)
+    for place in ('JPEGImages', 'train', 'train/images'):
+        _image(tmp_path / 'set/set' / place / 'a.jpg')
+    _text(tmp_path / 'README.txt', 'From ...')
+    (tmp_path / '__MACOSX/set').mkdir(parents=True)
+    found, origins = formats.recognise(tmp_path)
+    assert found == kind
+    assert [origin.read(origin.image_ids()[0]).image.name for origin in origins] == ['a.jpg']
+
+
+def test_a_folder_beside_others_is_not_the_data(tmp_path):
+    _text(tmp_path / 'boxes.csv', TABLE.replace('a.jpg', 'set/images/a.jpg'))
+    _image(tmp_path / 'set/images/a.jpg')
+    assert _found(tmp_path)[0] == 'CSV'
+    _text(tmp_path / 'boxes.csv', '')
+    _text(tmp_path / 'first/images/a.xml', XML)
+    _text(tmp_path / 'second/a.xml', XML)
+    assert _found(tmp_path)[1] == {tmp_path.name: ['first/images/a', 'second/a']}
+
+
 def test_a_table_of_cocos_folders(tmp_path):
     _image(tmp_path / 'train2017/a.jpg')
     _text(tmp_path / 'annotations/instances_train2017.json', json.dumps(COCO))

@@ -229,17 +229,17 @@ def test_unknown_class_names_the_nearest():
 def test_class_list(tmp_path):
     path = tmp_path / 'classes.txt'
     path.write_text('# mine\ncat\n\n dog \n')
-    assert voc.read_class_list(path) == ('cat', 'dog')
+    assert voc.class_names(path) == ('cat', 'dog')
     path.write_bytes(b'\xef\xbb\xbfcat\r\ndog\r\n')  # as an editor on Windows writes it
-    assert voc.read_class_list(path) == ('cat', 'dog')
+    assert voc.class_names(path) == ('cat', 'dog')
     path.write_text('cat\ncat\n')
     with pytest.raises(DataError, match='names cat twice'):
-        voc.read_class_list(path)
+        voc.class_names(path)
     path.write_text('\n')
     with pytest.raises(DataError, match='is empty'):
-        voc.read_class_list(path)
+        voc.class_names(path)
     with pytest.raises(DataError, match='cannot be read'):
-        voc.read_class_list(tmp_path / 'nowhere')
+        voc.class_names(tmp_path / 'nowhere')
 
 
 def test_folder_in_voc_layout(folder):

@@ -229,3 +229,24 @@ def test_text(room):
     assert _result(item).text().splitlines()[:3] == [
         '2 objects', 'class            score  xmin  ymin  xmax  ymax',
         'dog               0.90    20     5    60    25']
+
+
+def test_whole_pixels_are_one_based_inclusive_and_inside():
+    found = writers.whole_pixels(
+        np.array(
+            [
+                [0, 0, 1, 1],  # all of it
+                [0.1, 0.2, 0.5, 0.6],  # rows 5..25, columns 20..60 from 0
+                [0.104, 0.204, 0.496, 0.596],  # the nearest whole pixels
+                [-0.1, 1 - 1e-6, 1.2, 1.3],  # reaches outside, at the right edge
+                [0.5, 0.5, 0.5, 0.5],
+            ]
+        ),
+        50,
+        100,
+    )
+    assert found.tolist() == [
+        [1, 1, 50, 100], [6, 21, 25, 60], [6, 21, 25, 60], [1, 99, 50, 100], [26, 51, 27, 52]
+    ]
+    assert writers.whole_pixels(np.zeros((0, 4)), 50, 100).shape == (0, 4)
+    assert writers.whole_pixels(np.array([[0, 0, 1, 1]]), 1, 1).tolist() == [[1, 1, 1, 1]]
