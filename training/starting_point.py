@@ -142,8 +142,9 @@ def _trained_before(mode, spec, folder, leaving):
     for prefix in map(checkpoint.newest, places):
         if prefix and prefix != leaving:
             return prefix
-    raise CheckpointError(f'no checkpoint to start from in {" or ".join(told)}; {way_out}, '
-                          'or name one with --checkpoint=PATH')
+    folders = ' or '.join(dict.fromkeys(told))
+    raise CheckpointError(f'no checkpoint to start from in {folders}; {way_out}, or name one with '
+                          '--checkpoint=PATH')
 
 
 def _free(folder, name):

@@ -71,6 +71,9 @@ def test_missing_classifier_names_path_and_source():
 def test_step2_needs_step1():
     with pytest.raises(CheckpointError, match='train finetune_new_ssd_step1 first, or name one'):
         _choose(STEP2)
+    default = 'checkpoints/ssd_mobilenet_v1'  # named once
+    with pytest.raises(CheckpointError, match=f' in {default}/{STEP1} or {default}; train'):
+        _choose(STEP2, folder=default)
 
 
 def test_step2_takes_step1s_result_from_the_same_folder_and_moves_it_aside():
