@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 from configs import load
 from utils.errors import UserError
-from utils.script import quiet, run
+from utils.script import imports, run
 
-with quiet():
+with imports():
     import numpy as np
 
     from datasets import tfrecord

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Sequence
 from configs import detection_settings, load
 from utils import processor
 from utils.errors import UserError, nearest
-from utils.script import quiet, run
+from utils.script import imports, run
 
 processor.use_onednn(fixed_weights=__name__ == '__main__')
-with quiet():
+with imports():
     import detection
     from datasets import voc
     from detection import sources, writers

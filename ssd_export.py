@@ -13,10 +13,10 @@ from configs import detection_settings, load
 from utils import processor
 from utils.command_line import words
 from utils.errors import UserError
-from utils.script import quiet, run
+from utils.script import imports, quiet, run
 
 processor.use_onednn(fixed_weights=__name__ == '__main__')
-with quiet():
+with imports():
     import detection
     from datasets import tfrecord, voc
     from detection import sources

@@ -16,9 +16,9 @@ from collections.abc import Iterable, Sequence
 from configs import Config, load
 from utils.command_line import words
 from utils.errors import UserError
-from utils.script import quiet, run
+from utils.script import imports, run
 
-with quiet():
+with imports():
     import numpy as np
     import tensorflow as tf
 

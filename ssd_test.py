@@ -12,10 +12,10 @@ import sys
 from configs import detection_settings, load
 from utils import processor
 from utils.errors import UserError
-from utils.script import quiet, run
+from utils.script import imports, run
 
 processor.use_onednn(fixed_weights=__name__ == '__main__')
-with quiet():
+with imports():
     import detection
     from checkpoints import io as checkpoint
     from datasets import tfrecord

@@ -19,11 +19,11 @@ from utils.choices import STEP1
 from utils.command_line import words
 from utils.errors import UserError
 from utils.report import version
-from utils.script import quiet, run
+from utils.script import imports, run
 from utils.signals import StopRequest
 
 processor.use_onednn()
-with quiet():
+with imports():
     from checkpoints import io as checkpoint
     from datasets import tfrecord
     from detection import detector

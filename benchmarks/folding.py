@@ -11,9 +11,9 @@ import json
 import statistics
 import time
 
-from utils.script import quiet, run
+from utils.script import imports, run
 
-with quiet():
+with imports():
     import numpy as np
 
     from benchmarks import commands, models

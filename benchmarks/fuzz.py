@@ -28,9 +28,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from utils.script import quiet, run
+from utils.script import imports, run
 
-with quiet():
+with imports():
     from benchmarks import commands, fuzz_cases
     from benchmarks.faults import Case, Random
     from utils import command_line

@@ -29,9 +29,9 @@ import tempfile
 import time
 
 from utils.errors import UserError
-from utils.script import quiet, run
+from utils.script import imports, run
 
-with quiet():
+with imports():
     import matplotlib
     import numpy as np
 

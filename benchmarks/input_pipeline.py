@@ -8,9 +8,9 @@ the machine. Training waits for data unless images/s here are well above those o
 import functools
 import time
 
-from utils.script import quiet, run
+from utils.script import imports, run
 
-with quiet():
+with imports():
     from datasets import tfrecord
     from nets import anchors, backbones, targets
     from preprocessing import normalize, pipeline

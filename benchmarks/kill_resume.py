@@ -15,9 +15,9 @@ import sys
 import tempfile
 import time
 
-from utils.script import quiet, run
+from utils.script import imports, run
 
-with quiet():
+with imports():
     import numpy as np
 
     from checkpoints import io as checkpoint

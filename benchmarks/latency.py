@@ -14,10 +14,10 @@ import os
 import tempfile
 
 from utils import processor
-from utils.script import quiet, run
+from utils.script import imports, run
 
 processor.use_onednn(fixed_weights=True)
-with quiet():
+with imports():
     import numpy as np
 
     from benchmarks import commands, models

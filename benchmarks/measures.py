@@ -16,9 +16,9 @@ import tempfile
 import time
 from collections.abc import Callable
 
-from utils.script import quiet
+from utils.script import imports, quiet
 
-with quiet():
+with imports():
     import numpy as np
 
     from benchmarks import models

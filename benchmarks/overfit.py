@@ -19,9 +19,9 @@ import tempfile
 import time
 import typing
 
-from utils.script import quiet, run
+from utils.script import imports, run
 
-with quiet():
+with imports():
     import numpy as np
 
     from benchmarks import commands

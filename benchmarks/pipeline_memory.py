@@ -10,9 +10,9 @@ images and at most 256 MiB.
 import argparse
 import tempfile
 
-from utils.script import quiet, run
+from utils.script import imports, run
 
-with quiet():
+with imports():
     import resource
 
     from benchmarks import commands, measures

@@ -20,10 +20,10 @@ import tempfile
 import types
 
 from utils import processor
-from utils.script import quiet, run
+from utils.script import imports, run
 
 processor.use_onednn(fixed_weights=True)  # as the scripts; a Trainer takes it back
-with quiet():
+with imports():
     from benchmarks import commands, measures, models
     from nets import backbones
     from nets.slim_compat import prepare_devices, tf

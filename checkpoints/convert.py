@@ -11,9 +11,9 @@ import os
 import sys
 from collections.abc import Sequence
 
-from utils.script import quiet, run
+from utils.script import imports, run
 
-with quiet():
+with imports():
     from checkpoints import io as checkpoint
     from checkpoints import published
     from datasets import voc

@@ -12,9 +12,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from utils.errors import UserError, nearest
-from utils.script import quiet, run
+from utils.script import imports, run
 
-with quiet():
+with imports():
     from checkpoints import io as checkpoint
     from checkpoints import published
     from nets import backbones

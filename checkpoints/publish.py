@@ -18,9 +18,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from utils.script import quiet, run
+from utils.script import imports, run
 
-with quiet():
+with imports():
     from checkpoints import io as checkpoint
     from checkpoints import thresholds
     from utils import command_line

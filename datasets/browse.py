@@ -1,7 +1,7 @@
 """python3 -m datasets.browse is the published name of the command in detection.browse."""
-from utils.script import quiet, run
+from utils.script import imports, run
 
 if __name__ == '__main__':
-    with quiet():
+    with imports():
         from detection.browse import main
     run(main)

@@ -11,11 +11,13 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from utils import command_line
-from utils.archive import unpack
-from utils.download import download
 from utils.errors import DataError
-from utils.script import run
+from utils.script import imports, run
+
+with imports():
+    from utils import command_line
+    from utils.archive import unpack
+    from utils.download import download
 
 _SERVER = 'http://host.robots.ox.ac.uk/pascal/VOC/'
 _ROOT = 'VOCdevkit/'  # all members of the archives lie in it

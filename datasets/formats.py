@@ -98,14 +98,11 @@ def _images_of(path, folder):
     """The images of COCO's file: beside it, in images/, in a folder of its name, or in `folder`."""
     words = path.stem.split('_')[-1]
     places = [path.parent, folder / words, folder / 'images' / words, folder / 'images', folder]
-    names = [row.get('file_name') for row in _rows(path)[:1]]
-    return next((place for place in places for name in names
-                 if isinstance(name, str) and coco.image_file(place, name)), places[0])
-
-
-def _rows(path):
     rows = _json(path).get('images')
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    row = rows[0] if isinstance(rows, list) and rows else None
+    name = row.get('file_name') if isinstance(row, dict) else None
+    return next((place for place in places
+                 if isinstance(name, str) and coco.image_file(place, name)), places[0])
 
 
 def _kind_of_json(path):

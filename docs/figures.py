@@ -9,9 +9,9 @@ import os
 import pathlib
 from collections.abc import Iterator, Sequence
 
-from utils.script import quiet, run
+from utils.script import imports, run
 
-with quiet():
+with imports():
     import cv2
     import matplotlib
     matplotlib.use('Agg')

@@ -22,18 +22,8 @@ import warnings
 
 os.environ.setdefault('TF_USE_LEGACY_KERAS', '1')
 os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')  # errors only; 0 shows everything
-
-
-def _import(module: str, package: str):
-    """Returns the module; an ImportError of one line says what to install."""
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        # An installed package that lacks a module of its own is another error.
-        if error.name != module.split('.')[0]:
-            raise
-        raise ImportError(f"'{package}' is not installed; "
-                          'run: pip install -r requirements.txt') from None
+import tensorflow as tf  # noqa: E402
+import tf_keras  # noqa: E402
 
 
 def _alias_legacy_layers():
@@ -41,7 +31,7 @@ def _alias_legacy_layers():
     old, new = 'tf_keras.legacy_tf_layers', 'tf_keras.src.legacy_tf_layers'
     for part in ('', '.base', '.core', '.convolutional', '.normalization', '.pooling'):
         sys.modules.setdefault(old + part, importlib.import_module(new + part))
-    sys.modules['tf_keras'].legacy_tf_layers = sys.modules[old]
+    tf_keras.legacy_tf_layers = sys.modules[old]
 
 
 def _keep_autograph_out(module: str):
@@ -103,15 +93,13 @@ def prepare_devices(deterministic: bool = False) -> None:
         tf.config.optimizer.set_experimental_options({'disable_meta_optimizer': True})
 
 
-tf = _import('tensorflow', 'tensorflow')
-_import('tf_keras', 'tf_keras')
 _alias_legacy_layers()
 _silence_known_warnings()
 _ops: typing.Any = importlib.import_module('tensorflow.python.framework.ops')
 _ops.Tensor = tf.Tensor
 _keep_autograph_out('tf_slim')
 tf.config.list_physical_devices()  # triggers the "no GPU" warning here, while stderr is hidden
-slim = _import('tf_slim', 'tf-slim')
+slim = importlib.import_module('tf_slim')
 _separate_threads()
 # Used by slim; not in TensorFlow's public API.
 moving_averages = importlib.import_module('tensorflow.python.training.moving_averages')

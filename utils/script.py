@@ -2,12 +2,15 @@
 import contextlib
 import io
 import os
+import pathlib
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from utils.errors import UserError
+
+_ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
 @contextlib.contextmanager
@@ -33,6 +36,26 @@ def quiet() -> Iterator[None]:
         finally:
             os.dup2(stderr, 2)
             os.close(stderr)
+
+
+@contextlib.contextmanager
+def imports() -> Iterator[None]:
+    """`quiet`, for the imports of a command: a package that is missing is one line, and ends it."""
+    try:
+        with quiet():
+            yield
+    except ModuleNotFoundError as error:
+        name = error.name or ''
+        package = name.partition('.')[0]
+        if os.path.exists(_ROOT / package) or os.path.exists(_ROOT / f'{package}.py'):
+            raise
+        fault = (f'lacks the package {package}' if package == name
+                 else f'has a version of {package} without {name}')
+        venv = _ROOT / '.venv/bin/python3'
+        print(f'error: {sys.executable} {fault}. Install it: {sys.executable} -m pip install -r '
+              f'{_ROOT / "requirements.txt"}' + (f', or run {venv}' if venv.exists() else ''),
+              file=sys.stderr)
+        sys.exit(2)
 
 
 def run(main: Callable[[], int | None]) -> NoReturn:

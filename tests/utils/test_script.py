@@ -48,6 +48,27 @@ def test_what_libraries_say_is_held_back_until_they_fail():
     assert code == 1 and error.startswith('banner')
 
 
+def test_a_missing_package_is_one_line_with_the_way_out():
+    code, out, error = _call('with imports():\n    import nowhere.inner')
+    assert (code, out) == (2, '')
+    assert error.startswith(f'error: {sys.executable} lacks the package nowhere. Install it: '
+                            f'{sys.executable} -m pip install -r {ROOT}/requirements.txt')
+    assert error.count('\n') == 1
+    code, _, error = _call('with imports():\n    import numpy.nowhere')
+    assert code == 2 and ' has a version of numpy without numpy.nowhere. Install it: ' in error
+    code, _, error = _call('with imports():\n    import utils.nowhere')
+    assert code == 1 and error.startswith('Traceback')  # a fault of this code
+
+
+@pytest.mark.parametrize('script', sorted(path.name for path in ROOT.glob('ssd_*.py')))
+def test_scripts_without_their_packages(script):
+    call = [sys.executable, '-S', script]  # without site-packages
+    done = subprocess.run(call, cwd=ROOT, text=True, capture_output=True)
+    assert done.returncode == 2 and done.stdout == ''
+    assert done.stderr.startswith('error: ') and ' lacks the package ' in done.stderr
+    assert done.stderr.count('\n') == 1
+
+
 def test_no_name_and_no_locale_ends_a_run():
     program = 'run(lambda: print("caf\\u00e9 \\udcff") or print("\\udcff", file=sys.stderr))'
     assert _call(program) == (0, 'café \\udcff\n', '\\udcff\n')
