@@ -159,6 +159,12 @@ def test_what_follows_the_end_is_bounded(tmp_path, monkeypatch):
         archive.unpack(path, tmp_path / 'out', _all)
 
 
+def test_a_python_without_filters(tmp_path, monkeypatch):
+    monkeypatch.setattr(tarfile.TarFile, 'extract', None)  # takes none in Python 3.11.2
+    path = _tar(tmp_path / 'a.tar', ('deep/one', b'1'))
+    assert archive.unpack(path, tmp_path / 'out', _all) == ['deep/one']
+
+
 def test_tar_that_ends_with_a_zip(tmp_path):
     inner = io.BytesIO()
     with zipfile.ZipFile(inner, 'w') as file:
