@@ -5,6 +5,7 @@ import subprocess
 import sys
 
 import cv2
+import numpy as np
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TEXT = ' '.join((ROOT / 'docs/how_ssd_works.md').read_text(encoding='utf-8').split())
@@ -33,4 +34,6 @@ def test_script_draws_all_figures(tmp_path):
     committed = sorted((ROOT / 'docs/figures').iterdir())
     assert sorted(path.name for path in tmp_path.iterdir()) == [path.name for path in committed]
     for path in committed:
-        assert cv2.imread(str(path)).shape == cv2.imread(str(tmp_path / path.name)).shape
+        sides, drawn = (cv2.imread(str(file)).shape for file in (path, tmp_path / path.name))
+        # Releases of matplotlib round differently.
+        assert np.abs(np.subtract(sides, drawn)).max() <= 2
