@@ -203,7 +203,7 @@ def pictures(random: Random, folder: pathlib.Path) -> Case:
 
 def coco(random: Random, folder: pathlib.Path) -> Case:
     """COCO's JSON with flipped bytes, or with a value of another type somewhere."""
-    shapes.write_coco(folder / 'coco', 1, int(random.integers(1000)))
+    shapes.write_coco(folder / 'coco', 1, seed=int(random.integers(1000)))
     path = folder / 'coco/annotations.json'
     text = path.read_bytes()
     if random.random() < 0.4:

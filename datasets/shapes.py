@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 
 from datasets import voc, voc_xml
-from utils import command_line
+from utils import command_line, files
+from utils.script import run
 
 SHAPES = ('circle', 'square', 'triangle')
 _IMAGE_SIDES = (200, 400)  # pixels
@@ -104,18 +105,18 @@ def annotation(image_id: str, size: tuple[int, int], objects: Sequence[_Shape]) 
         (name, voc.to_voc_pixels(np.array(box)).tolist(), hard) for name, *box, hard in objects])
 
 
-def write_images(folder: str | os.PathLike, count: int, seed: int = 0) -> None:
+def write_images(folder: str | os.PathLike, train: int, test: int = 0, seed: int = 0) -> None:
     """Writes images with an XML file beside each, as labelImg does."""
     with tempfile.TemporaryDirectory() as room:
-        write_voc(room, count, 0, seed)
+        write_voc(room, train + test, 0, seed)
         for part in ('JPEGImages', 'Annotations'):
             shutil.copytree(pathlib.Path(room, part), folder, dirs_exist_ok=True)
 
 
-def write_coco(folder: str | os.PathLike, count: int, seed: int = 0) -> None:
+def write_coco(folder: str | os.PathLike, train: int, test: int = 0, seed: int = 0) -> None:
     """Writes images/ and annotations.json in COCO's format; difficult objects become crowds."""
     with tempfile.TemporaryDirectory() as room:
-        write_voc(room, count, 0, seed)
+        write_voc(room, train + test, 0, seed)
         images = pathlib.Path(folder, 'images')
         shutil.copytree(pathlib.Path(room, 'JPEGImages'), images, dirs_exist_ok=True)
         content = coco_content(room, voc.image_ids(room, 'train'))
@@ -154,13 +155,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--layout', choices=('voc', 'images', 'coco'), default='voc',
                         help='Layout of the folder.')
     options = parser.parse_args(argv)
-    if options.layout == 'voc':
-        write_voc(options.output, options.train, options.test, options.seed)
-    else:
-        write = write_images if options.layout == 'images' else write_coco
-        write(options.output, options.train + options.test, options.seed)
+    write = {'voc': write_voc, 'images': write_images, 'coco': write_coco}[options.layout]
+    with files.writing(options.output):
+        write(options.output, options.train, options.test, options.seed)
     print(f'{options.train} + {options.test} images in {options.output}')
 
 
 if __name__ == '__main__':
-    main()
+    run(main)

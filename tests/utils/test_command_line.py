@@ -7,7 +7,7 @@ from evaluation import errors as error_kinds
 from evaluation import voc as voc_eval
 from evaluation import voc_files
 from utils import command_line
-from utils.errors import UserError
+from utils.errors import DataError, UserError
 
 
 def test_page(monkeypatch):
@@ -76,6 +76,12 @@ def test_mistakes_are_one_line(arguments, message):
     with pytest.raises(UserError) as error:
         shapes.main(arguments)
     assert str(error.value) == f'{message} (--help lists the options)'
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / 'file').touch()
+    with pytest.raises(DataError, match='file/out cannot be written: '):
+        shapes.main([f'--output={tmp_path}/file/out', '--train=1', '--test=0'])
 
 
 def test_words_between_commas():
