@@ -143,8 +143,8 @@ def class_list(classes_file: str, subsets: Sequence[sources.Subset]) -> tuple[st
         if not counts:
             paths = ', '.join(sorted({str(one.source.path) for one in subsets}))
             reason = f'; the first of {len(problems)} problems: {problems[0]}' if problems else ''
-            raise UserError(f'{paths}: the annotations name no class: there is no readable object'
-                            + plain(reason))
+            raise UserError(f'{paths}: the annotations name no class: there is no readable '
+                            f'object{reason}')
         names = sorted(filter(None, counts))
         classes = annotations.class_list(names, 'the set of annotations')
         print(f'{len(classes)} classes in the annotations: {_counted(counts)}')

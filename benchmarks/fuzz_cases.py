@@ -39,9 +39,11 @@ _NUMBERS = ('nan', 'inf', '-inf', '-1', '0', '1e309', '-1e309', '0x10', '', ' ',
 
 
 def _voc_folder(random, folder):
-    """One drawn image with its annotation -> (image, XML)."""
-    shapes.write_voc(folder / 'voc', train=1, test=0, seed=int(random.integers(1000)))
-    return folder / 'voc/JPEGImages/000001.jpg', folder / 'voc/Annotations/000001.xml'
+    """One drawn image with its annotation, which has an object -> (image, XML)."""
+    path = folder / 'voc/Annotations/000001.xml'
+    while not path.exists() or b'<object>' not in path.read_bytes():
+        shapes.write_voc(folder / 'voc', train=1, test=0, seed=int(random.integers(1000)))
+    return folder / 'voc/JPEGImages/000001.jpg', path
 
 
 def _convert(*arguments):

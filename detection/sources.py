@@ -18,7 +18,7 @@ from datasets import shapes, voc
 from preprocessing import encoded_image
 from utils import MOST_PIXELS, threads
 from utils.errors import DataError
-from utils.text import is_plain, plain
+from utils.text import is_plain
 
 # Frames per second where the source states none, or an impossible one: webcams say 90000, and MP4
 # has none below 0.005.
@@ -306,7 +306,7 @@ def _opened(path):
     if _CONTROLS.isdisjoint(start) and not start.startswith(_RAW_PIXELS):
         raise DataError(_unreadable(path))
     if not is_plain(path):
-        raise DataError(f'{plain(path)} is no image; OpenCV opens no video whose path is no valid '
+        raise DataError(f'{path} is no image; OpenCV opens no video whose path is no valid '
                         'UTF-8: rename it')
     capture = cv2.VideoCapture(path)
     width, height = (int(capture.get(key))

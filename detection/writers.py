@@ -308,7 +308,7 @@ class _Mp4:
         # MPEG-4 cannot express some fractional rates beyond 65, as those of phones' slow motion.
         if not is_plain(self._path):
             os.remove(self._path)
-            raise DataError(f'{plain(self._path)}: OpenCV writes no video to a path of no valid '
+            raise DataError(f'{self._path}: OpenCV writes no video to a path of no valid '
                             'UTF-8; name another --output')
         for rate in (self._rate, float(round(self._rate))):
             self._writer = cv2.VideoWriter(self._path, cv2.VideoWriter_fourcc(*'mp4v'), rate,

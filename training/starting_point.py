@@ -223,7 +223,7 @@ def restore(start: Start, trainer: Trainer) -> tuple[str, str]:
         raise CheckpointError(f'{start.prefix} holds no variable of {start.spec.name} (scope '
                               f'{imagenet.scope}); is it of another network?')
     if start.imagenet and (result.fresh or result.mismatched):
-        raise CheckpointError(f'{start.prefix} does not fill the backbone, which step 1 freezes.\n'
+        raise CheckpointError(f'{start.prefix} does not fill the backbone, which step 1 freezes. '
                               f'{result.summary()}')
     return ('\n'.join([result.summary(), *_about_classes(ours, theirs, start.imagenet)]),
             result.report())

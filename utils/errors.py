@@ -2,9 +2,17 @@
 import difflib
 from collections.abc import Iterable
 
+from utils.text import plain
+
 
 class UserError(Exception):
-    """A mistake of the user. One line: what is wrong, with the value, and the way out."""
+    """A mistake of the user. One line: what is wrong, with the value, and the way out.
+
+    A name in it, such as a key or a file, may hold any character, also the end of a line.
+    """
+
+    def __str__(self) -> str:
+        return plain(super().__str__())
 
 
 class DataError(UserError, ValueError):
