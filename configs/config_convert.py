@@ -9,8 +9,9 @@
 # (train, valid, test) tell what the images are for. Empty: voc or coco. [paths]
 data = ''
 
-# Folders in VOC layout (JPEGImages, Annotations, ImageSets/Main), or with images and an XML file
-# beside each; comma-separated. A comma in a path is written \, ('a\\,b' in Python). [paths]
+# Folders in VOC layout (JPEGImages, Annotations, ImageSets/Main), a VOCdevkit of such folders, or
+# images with an XML file beside each; comma-separated. A comma in a path is written \, ('a\\,b' in
+# Python). [paths]
 voc = 'VOCdevkit/VOC2007,VOCdevkit/VOC2012'
 
 # Lists of ImageSets/Main to convert, comma-separated; with data or coco, names that lists, files or
