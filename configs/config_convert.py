@@ -23,8 +23,8 @@ image_set = ''
 # train in its name becomes training records; with val or test, test records. Empty: none. [paths]
 coco = ''
 
-# Image folder of each file in coco, comma-separated, or one folder for all. Empty: the folder of
-# the file itself. [paths]
+# Image folder of each file in coco, comma-separated, or one folder for all. Empty: beside the file,
+# or as COCO has them (train2017/ for annotations/instances_train2017.json). [paths]
 coco_images = ''
 
 # Fraction of the images for training, the others are for test; replaces the lists. 0: use the

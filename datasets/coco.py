@@ -16,13 +16,15 @@ import re
 from datasets import annotations
 from utils.errors import DataError
 
+_LOOKED_AT = 20  # images that are looked for, to find their folder
+
 
 class Instances(annotations.Source):
     """The images of one instances_*.json; images without annotations are background.
 
     Args:
         path: the JSON file.
-        images: folder of the image files; '' for the folder of the JSON file.
+        images: folder of the image files; '': beside the JSON file, or as in COCO's own folders.
 
     Raises:
         DataError: the file as a whole is ambiguous: it is no such JSON, or two images or categories
@@ -31,9 +33,8 @@ class Instances(annotations.Source):
 
     def __init__(self, path: str | os.PathLike, images: str | os.PathLike = ''):
         self.path = pathlib.Path(path)
-        self.images = pathlib.Path(images or self.path.parent)
-        if not self.images.is_dir():
-            raise DataError(f'no image folder at {self.images}')
+        if images and not os.path.isdir(images):
+            raise DataError(f'no image folder at {images}')
         content = _read(self.path)
         # Roboflow calls all its files _annotations.coco.json, in folders train, valid and test.
         self.name = self.path.resolve().parent.name if self.path.stem.startswith('_') \
@@ -52,6 +53,7 @@ class Instances(annotations.Source):
         names = list(self._categories.values())
         self.classes = annotations.class_list(names, f'{path}: categories')
         self._images = _by_id(content, 'images', path)
+        self.images = pathlib.Path(images or self._folder())
         self._refuse_shared_files()
         self._objects, self._refused = collections.defaultdict(list), collections.defaultdict(list)
         self._strays, seen = [], set()
@@ -90,6 +92,16 @@ class Instances(annotations.Source):
             lines.append(f'{self.path}: annotations of images that it does not list, which are '
                          f'left out: {len(self._strays)}, first {self._strays[0]}')
         return lines
+
+    def _folder(self):
+        """Of a file train.json or annotations/instances_train.json: where the first images are."""
+        rows = list(self._images.values())[:_LOOKED_AT]
+        names = [row['file_name'] for row in rows if isinstance(row.get('file_name'), str)]
+        part = self.path.stem.split('_')[-1]
+        places = [folder / inner for folder in (self.path.parent, self.path.parent.parent)
+                  for inner in ('', part, f'images/{part}', 'images')]
+        return next((place for place in places for name in names if image_file(place, name)),
+                    places[0])
 
     def _add(self, row, reference, double):
         image = str(row.get('image_id'))
@@ -140,7 +152,7 @@ def coco_object(name: str, bbox: tuple[float, ...], crowd: bool = False,
 def _read(path):
     try:
         with open(path, encoding='utf-8-sig') as file:
-            return json.load(file, object_hook=_without_outlines)
+            return json.load(file, object_hook=small)
     except FileNotFoundError:
         raise DataError(f'no COCO file at {path}') from None
     except OSError as error:
@@ -149,8 +161,8 @@ def _read(path):
         raise DataError(f'{path}: malformed JSON: {str(error).splitlines()[0]}') from None
 
 
-def _without_outlines(row):
-    # The polygons are most of the file and are not used.
+def small(row: dict) -> dict:
+    """Without the polygons, which are most of a file and are not used."""
     row.pop('segmentation', None)
     return row
 

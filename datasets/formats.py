@@ -85,24 +85,15 @@ def _of_folder(folder, lists, name):
         path for path in sorted(folder.rglob('*.json')) if not found]
     kinds = {path: _kind_of_json(path) for path in (*found, *nested)[:_MOST]}
     cocos = [path for path, kind in kinds.items() if kind == 'COCO']
+    # COCO's own folder also has captions, keypoints and others of the same images.
+    cocos = [path for path in cocos if path.stem.startswith('instances')] or cocos
     tables = [path for path in files if path.suffix.lower() == '.csv' and _is_table(path)]
     return {
-        'COCO': [coco.Instances(path, _images_of(path, folder)) for path in cocos],
+        'COCO': [coco.Instances(path) for path in cocos],
         'CSV': [boxes_csv.Table(path, name if len(tables) == 1 else path.stem) for path in tables],
         'LabelMe': [labelme.Shapes(folder, name)] if 'LabelMe' in kinds.values() else [],
         'VOC': [voc.Folder(folder, classes=())] if voc.has_xml(folder) else [],
         'YOLO': _yolo(folder, lists, name)}
-
-
-def _images_of(path, folder):
-    """The images of COCO's file: beside it, in images/, in a folder of its name, or in `folder`."""
-    words = path.stem.split('_')[-1]
-    places = [path.parent, folder / words, folder / 'images' / words, folder / 'images', folder]
-    rows = _json(path).get('images')
-    row = rows[0] if isinstance(rows, list) and rows else None
-    name = row.get('file_name') if isinstance(row, dict) else None
-    return next((place for place in places
-                 if isinstance(name, str) and coco.image_file(place, name)), places[0])
 
 
 def _kind_of_json(path):
@@ -114,7 +105,7 @@ def _kind_of_json(path):
 def _json(path):
     """The object in a JSON file; {} for another file."""
     try:
-        content = json.loads(path.read_text(encoding='utf-8-sig'))
+        content = json.loads(path.read_text(encoding='utf-8-sig'), object_hook=coco.small)
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

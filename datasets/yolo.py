@@ -13,8 +13,6 @@ from PIL import Image
 from datasets import annotations, voc
 from utils.errors import DataError
 
-_LISTS = ('classes.txt', 'obj.names', 'labels.txt')
-
 
 class Labels(annotations.Source):
     """A folder of images with a folder of text files, which may be the same.
@@ -129,7 +127,7 @@ def class_names(folders: list[pathlib.Path]) -> tuple[str, ...]:
                     raise DataError(f'{path}: names lacks the number {names.index(None)}')
             if isinstance(names, list):
                 return annotations.class_list([str(name) for name in names], f'{path}: names')
-        for name in _LISTS:
+        for name in ('classes.txt', 'obj.names', 'labels.txt'):
             if (folder / name).is_file():
                 return voc.class_names(folder / name)
     return ()

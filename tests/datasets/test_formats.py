@@ -234,8 +234,18 @@ def test_a_folder_beside_others_is_not_the_data(tmp_path):
 def test_a_table_of_cocos_folders(tmp_path):
     _image(tmp_path / 'train2017/a.jpg')
     _text(tmp_path / 'annotations/instances_train2017.json', json.dumps(COCO))
-    [source] = formats.recognise(tmp_path)[1]
-    assert source.read('1').image == tmp_path / 'train2017/a.jpg'
+    # Captions have no categories, keypoints are of the same images.
+    captions = COCO | {'annotations': [{'id': 1, 'image_id': 1, 'caption': 'a cat'}]}
+    del captions['categories']
+    _text(tmp_path / 'annotations/captions_train2017.json', json.dumps(captions))
+    _text(tmp_path / 'annotations/person_keypoints_train2017.json', json.dumps(COCO))
+    for path in (tmp_path, tmp_path / 'annotations',
+                 tmp_path / 'annotations/instances_train2017.json'):
+        [source] = formats.recognise(path)[1]
+        assert source.name == 'instances_train2017'
+        assert source.read('1').image == tmp_path / 'train2017/a.jpg'
+    [file] = sources.coco_files([f'{tmp_path}/annotations/instances_train2017.json'], [])
+    assert file.read('1').image == tmp_path / 'train2017/a.jpg'
 
 
 def test_coco_files_of_windows(tmp_path):
