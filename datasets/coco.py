@@ -35,7 +35,7 @@ class Instances(annotations.Source):
         self.path = pathlib.Path(path)
         if images and not os.path.isdir(images):
             raise DataError(f'no image folder at {images}')
-        content = _read(self.path)
+        content = read(self.path)
         # Roboflow calls all its files _annotations.coco.json, in folders train, valid and test.
         self.name = self.path.resolve().parent.name if self.path.stem.startswith('_') \
             else self.path.stem
@@ -149,10 +149,12 @@ def coco_object(name: str, bbox: tuple[float, ...], crowd: bool = False,
         width > 0 and height > 0, difficult=crowd, crowd=crowd, reference=reference)
 
 
-def _read(path):
+def read(path: pathlib.Path) -> dict:
+    """The object in a JSON file, without polygons; {} for another, DataError for no JSON."""
     try:
         with open(path, encoding='utf-8-sig') as file:
-            return json.load(file, object_hook=small)
+            content = json.load(file, object_hook=_without_outlines)
+            return content if isinstance(content, dict) else {}
     except FileNotFoundError:
         raise DataError(f'no COCO file at {path}') from None
     except OSError as error:
@@ -161,14 +163,14 @@ def _read(path):
         raise DataError(f'{path}: malformed JSON: {str(error).splitlines()[0]}') from None
 
 
-def small(row: dict) -> dict:
-    """Without the polygons, which are most of a file and are not used."""
+def _without_outlines(row):
+    # The polygons are most of the file and are not used.
     row.pop('segmentation', None)
     return row
 
 
 def _table(content, key, path) -> list[dict]:
-    rows = content.get(key) if isinstance(content, dict) else None
+    rows = content.get(key)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise DataError(f"{path}: no list '{key}'; COCO's format for instances has images, "
                         'annotations and categories')

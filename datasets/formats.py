@@ -1,8 +1,8 @@
 """Recognises the format of annotated images by the files that are there. No TensorFlow."""
 import contextlib
-import json
 import os
 import pathlib
+import re
 from collections.abc import Iterable
 
 from datasets import annotations, boxes_csv, coco, labelme, voc, yolo
@@ -10,8 +10,8 @@ from utils.errors import DataError
 
 KNOWN = ('VOC (XML files), COCO (JSON), YOLO (text files), LabelMe (JSON files) and CSV (columns '
          'like filename,class,xmin,ymin,xmax,ymax), each in one folder or in train, valid and test')
-_SPLITS = ('train', 'training', 'val', 'valid', 'validation', 'test', 'testing')
-_PARTS = (*_SPLITS, 'annotations', 'images', 'labels')
+_SPLIT = re.compile('(train|training|val|valid|validation|test|testing)[^a-z]*', re.IGNORECASE)
+_PART = re.compile(f'{_SPLIT.pattern}|annotations|images|labels', re.IGNORECASE)
 _MOST = 50  # JSON files that are looked into
 
 
@@ -45,7 +45,7 @@ def _found(path):
     if folders := voc.folders_in(path):
         return {'VOC': [voc.Folder(folder, classes=()) for folder in folders]}
     folders = [folder for folder in sorted(path.iterdir()) if folder.is_dir()]
-    split = [folder for folder in folders if folder.name.lower() in _SPLITS]
+    split = [folder for folder in folders if _SPLIT.fullmatch(folder.name)]
     if split:
         found = {}
         for folder in split:
@@ -60,7 +60,7 @@ def _root(path):
     """Where the parts of the data lie: an unpacked archive often is a folder in a folder."""
     folder = path
     while not (voc.folders_in(folder)
-               or any(part.name.lower() in _PARTS for part in folder.iterdir())):
+               or any(_PART.fullmatch(part.name) for part in folder.iterdir())):
         inner = [part for part in folder.iterdir() if not part.name.startswith(('.', '__MACOSX'))
                  and (part.is_dir() or part.suffix.lower() in ('.csv', '.json', '.xml'))]
         if len(inner) != 1 or not inner[0].is_dir():
@@ -104,11 +104,9 @@ def _kind_of_json(path):
 
 def _json(path):
     """The object in a JSON file; {} for another file."""
-    try:
-        content = json.loads(path.read_text(encoding='utf-8-sig'), object_hook=coco.small)
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return content if isinstance(content, dict) else {}
+    with contextlib.suppress(DataError):
+        return coco.read(path)
+    return {}
 
 
 def _is_table(path):
@@ -149,7 +147,7 @@ def _yolo(folder, lists, name):
         raise DataError(f'{folder} has text files of boxes, but no data.yaml, classes.txt or '
                         'obj.names with the names of the classes')
     parts = [part for part in sorted(images.iterdir())
-             if part.is_dir() and part.name.lower() in _SPLITS and (labels / part.name).is_dir()]
+             if part.is_dir() and _SPLIT.fullmatch(part.name) and (labels / part.name).is_dir()]
     return [yolo.Labels(part, labels / part.name, classes, part.name) for part in parts] or [
         yolo.Labels(images, labels, classes, name)]
 

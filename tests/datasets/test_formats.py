@@ -85,6 +85,16 @@ def test_yolo_in_three_folders(tmp_path, order):
         sources.by_name(formats.recognise(tmp_path)[1], ['val'])
 
 
+def test_yolo_in_folders_with_a_year(tmp_path):
+    for part in ('train2017', 'val2017'):
+        _image(tmp_path / f'coco/images/{part}/a.jpg')
+        _text(tmp_path / f'coco/labels/{part}/a.txt', '0 .5 .5 .1 .1')
+    _text(tmp_path / 'coco/classes.txt', 'cat\n')
+    assert _found(tmp_path) == ('YOLO', {'train2017': ['a'], 'val2017': ['a']}, {('cat',)})
+    subsets, _ = sources.by_name(formats.recognise(tmp_path)[1])
+    assert [one.purpose for one in subsets] == ['train', 'test']
+
+
 def test_yolo_without_names(tmp_path):
     _image(tmp_path / 'a.jpg')
     _text(tmp_path / 'a.txt', '0 .5 .5 .1 .1')
