@@ -83,10 +83,11 @@ def _of_folder(folder, lists, name):
     found = [path for path in files if path.suffix.lower() == '.json']
     nested = sorted(folder.glob('[Aa]nnotations/*.json')) or [
         path for path in sorted(folder.rglob('*.json')) if not found]
-    kinds = {path: _kind_of_json(path) for path in (*found, *nested)[:_MOST]}
-    cocos = [path for path, kind in kinds.items() if kind == 'COCO']
+    found = [*found, *nested][:_MOST]
     # COCO's own folder also has captions, keypoints and others of the same images.
-    cocos = [path for path in cocos if path.stem.startswith('instances')] or cocos
+    found = [path for path in found if path.stem.startswith('instances')] or found
+    kinds = {path: _kind_of_json(path) for path in found}
+    cocos = [path for path, kind in kinds.items() if kind == 'COCO']
     tables = [path for path in files if path.suffix.lower() == '.csv' and _is_table(path)]
     return {
         'COCO': [coco.Instances(path) for path in cocos],
@@ -97,16 +98,11 @@ def _of_folder(folder, lists, name):
 
 
 def _kind_of_json(path):
-    keys = {*_json(path)}
+    keys = set()
+    with contextlib.suppress(DataError):
+        keys |= {*coco.read(path)}
     return ('COCO' if len({'images', 'annotations', 'categories'} & keys) >= 2
             else 'LabelMe' if {'shapes', 'imagePath'} <= keys else '')
-
-
-def _json(path):
-    """The object in a JSON file; {} for another file."""
-    with contextlib.suppress(DataError):
-        return coco.read(path)
-    return {}
 
 
 def _is_table(path):
