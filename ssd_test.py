@@ -23,7 +23,7 @@ with imports():
     from evaluation import voc as voc_eval
     from export import formats
     from nets import backbones
-    from nets.slim_compat import prepare_devices
+    from nets.slim_compat import prepare_devices, tf
     from preprocessing import damage, pipeline
     from utils import files
     from utils.progress import Progress
@@ -59,9 +59,9 @@ def main() -> None:
         folder = os.path.dirname(detector.prefix)
     classes, (kind, name) = detector.classes, next(iter(origin.items()))
     print(f'{index.images} test images from {config.test_records}; {kind} {name}')
-    if classes != tuple(index.classes):
-        raise UserError(f'{name} knows the classes {", ".join(classes)}; '
-                        f'{config.test_records} has {", ".join(index.classes)}')
+    if classes != index.classes:
+        labels = tf.constant(_labels_by_name(classes, index.classes, name, config.test_records))
+        batches = batches.map(lambda batch: batch | {'labels': tf.gather(labels, batch['labels'])})
 
     # 4 inference and 5 postprocessing
     total = min(config.max_images or index.images, index.images)
@@ -80,7 +80,7 @@ def main() -> None:
                                  config.coco_annotations)
         print(f'detections: {config.write_detections}')
     elif config.write_detections:
-        _write_detections(config.write_detections, index, found.detections)
+        _write_detections(config.write_detections, index, classes, found.detections)
     facts = origin | {'records': config.test_records}
     read_images = functools.partial(tfrecord.read_images, index)
     page, numbers = report.write(config.output or folder, result, facts, read_images,
@@ -91,15 +91,26 @@ def main() -> None:
         print(voc_eval.means(entry))
 
 
+def _labels_by_name(ours, theirs, detector, records):
+    """The detector's label for each label of the records, from 0; 0 for a name it does not know."""
+    unknown = [name for name in theirs if name not in ours]
+    if len(unknown) == len(theirs):
+        raise UserError(f'{detector} knows none of the classes of {records}, {", ".join(theirs)}; '
+                        f'it knows {", ".join(ours)}')
+    print(f'classes go by their names, {len(theirs) - len(unknown)} of {len(theirs)} are known'
+          + (f'; objects that do not count: {", ".join(unknown)}' if unknown else ''))
+    return [0, *(ours.index(name) + 1 if name in ours else 0 for name in theirs)]
+
+
 def _beside(model):
     """Where the report of an exported detector goes: several of them are in one folder."""
     return f'{os.path.splitext(os.path.normpath(model))[0]}_evaluation'
 
 
-def _write_detections(folder, index, detections):
+def _write_detections(folder, index, classes, detections):
     """VOC's files, called after the first list that the records were made of."""
     with files.writing(folder):
-        voc_files.write_detections(folder, index.image_sets[0].split('/')[-1], index.classes,
+        voc_files.write_detections(folder, index.image_sets[0].split('/')[-1], classes,
                                    detections)
     print(f'detections: {folder}')
 

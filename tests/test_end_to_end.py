@@ -19,7 +19,7 @@ import ssd_test
 import ssd_train
 from checkpoints import convert
 from checkpoints import io as checkpoint
-from datasets import shapes, tfrecord
+from datasets import shapes, tfrecord, voc_xml
 from evaluation import voc as voc_eval
 from nets import backbones, ssd
 from tests.checkpoints import published_networks
@@ -216,7 +216,32 @@ def test_detections_that_cannot_be_written_are_one_line(tmp_path):
     (tmp_path / 'file').write_text('')
     index = tfrecord.RecordIndex('records', (), 0, ('cat',), ('VOC2007/test',))
     with pytest.raises(DataError, match='file/found cannot be written: '):
-        ssd_test._write_detections(f'{tmp_path}/file/found', index, {})
+        ssd_test._write_detections(f'{tmp_path}/file/found', index, index.classes, {})
+
+
+def test_records_of_other_classes_go_by_their_names(tmp_path, monkeypatch, capsys):
+    """The shipped detector on two photographs whose records name classes in another order."""
+    monkeypatch.chdir(tmp_path)
+    for name, objects in (('cat', [('cat', (3, 1, 299, 430), False)]),
+                          ('astronaut', [('person', (1, 50, 512, 450), False),
+                                         ('flag', (1, 1, 400, 120), False)])):
+        shutil.copy(ROOT / f'docs/photographs/{name}.jpg', '.')
+        sides = cv2.imread(f'{name}.jpg').shape[:2]
+        pathlib.Path(f'{name}.xml').write_text(
+            voc_xml.annotation(f'{name}.jpg', *sides, objects), encoding='utf-8')
+    shutil.copytree(ROOT / 'checkpoints/ssd_mobilenet_v1/shipped', 'shipped')
+    evaluate = '--test_records=records', '--checkpoint=shipped'
+    _call(ssd_image_to_tf, '--data=.', '--output=records')  # classes: cat, flag, person
+    assert _call(ssd_test, *evaluate) == 0
+    printed = capsys.readouterr().out
+    assert 'classes go by their names, 2 of 3 are known; objects that do not count: flag' in printed
+    found = json.loads(pathlib.Path('shipped/evaluation.json').read_text(encoding='utf-8'))
+    assert {name: entry['ap_07'] for name, entry in found['classes'].items()
+            if entry['objects']} == {'cat': 1., 'person': 1.}
+    pathlib.Path('classes.txt').write_text('flag\n', encoding='utf-8')
+    _call(ssd_image_to_tf, '--data=.', '--output=records', '--classes_file=classes.txt')
+    with pytest.raises(UserError, match='knows none of the classes of records, flag; it knows '):
+        _call(ssd_test, *evaluate)
 
 
 def test_two_devices_train_evaluate_and_resume(room):

@@ -83,7 +83,8 @@ def read_held_out(folder: str, classes: Sequence[str]) -> tfrecord.RecordIndex:
     index = tfrecord.read_index(folder)
     if index.classes != tuple(classes):
         raise UserError(f'{folder} has the classes {", ".join(index.classes)}; the training '
-                        f'records have {", ".join(classes)}')
+                        f'records have {", ".join(classes)}; convert it again with '
+                        '--classes_file=FILE, such as classes.txt of the training records')
     return index
 
 
