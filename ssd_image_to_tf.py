@@ -220,7 +220,7 @@ def _example(source, image_id, classes, exif) -> Converted:
             raise DataError('; '.join(found.refused))
         image = encoded_image.read(found.image, found.size, exif)
     except DataError as error:
-        return Converted(None, None, [plain(error)])
+        return Converted(None, None, [str(error)])
     note, edges = '', np.array([one.edges for one in found.objects], float).reshape(-1, 2, 2)
     if found.size not in (None, (image.height, image.width)):
         note = (f'{found.where}: size {found.size[1]} x {found.size[0]}, but the image has '

@@ -92,7 +92,10 @@ def main() -> None:
 
 
 def _labels_by_name(ours, theirs, detector, records):
-    """The detector's label for each label of the records, from 0; 0 for a name it does not know."""
+    """The detector's label for each label of the records, from 0; 0 for a name it does not know.
+
+    Says which they are; UserError if it knows none.
+    """
     unknown = [name for name in theirs if name not in ours]
     if len(unknown) == len(theirs):
         raise UserError(f'{detector} knows none of the classes of {records}, {", ".join(theirs)}; '

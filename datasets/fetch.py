@@ -37,10 +37,13 @@ ARCHIVES = {
         Archive(_SERVER + 'voc2007/VOCtrainval_06-Nov-2007.tar', 'c52e279531787c972589f7e41ab4ae64',
                 'VOC2007/ImageSets/Main/trainval.txt'),
         Archive(_SERVER + 'voc2007/VOCtest_06-Nov-2007.tar', 'b6e924de25625d8de591ea690078ad9f',
-                'VOC2007/ImageSets/Main/test.txt')),
+                'VOC2007/ImageSets/Main/test.txt'),
+    ),
     'voc2012': (
         Archive(_SERVER + 'voc2012/VOCtrainval_11-May-2012.tar', '6cd6e144f989b92b3379bac3b3de84fd',
-                'VOC2012/ImageSets/Main/trainval.txt'),)}
+                'VOC2012/ImageSets/Main/trainval.txt'),
+    ),
+}
 
 
 def fetch(archive: Archive, folder: str | os.PathLike, keep: bool = False,

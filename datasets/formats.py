@@ -42,8 +42,8 @@ def _found(path):
     if path.is_file():
         return _of_file(path)
     path = _root(path)
-    if folders := voc.folders_in(path):
-        return {'VOC': [voc.Folder(folder, classes=()) for folder in folders]}
+    if with_lists := voc.folders_in(path):
+        return {'VOC': [voc.Folder(folder, classes=()) for folder in with_lists]}
     folders = [folder for folder in sorted(path.iterdir()) if folder.is_dir()]
     split = [folder for folder in folders if _SPLIT.fullmatch(folder.name)]
     if split:

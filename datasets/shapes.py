@@ -106,7 +106,7 @@ def annotation(image_id: str, size: tuple[int, int], objects: Sequence[_Shape]) 
 
 
 def write_images(folder: str | os.PathLike, train: int, test: int = 0, seed: int = 0) -> None:
-    """Writes images with an XML file beside each, as labelImg does."""
+    """Writes train + test images with an XML file beside each, as labelImg does."""
     with tempfile.TemporaryDirectory() as room:
         write_voc(room, train + test, 0, seed)
         for part in ('JPEGImages', 'Annotations'):
@@ -114,7 +114,7 @@ def write_images(folder: str | os.PathLike, train: int, test: int = 0, seed: int
 
 
 def write_coco(folder: str | os.PathLike, train: int, test: int = 0, seed: int = 0) -> None:
-    """Writes images/ and annotations.json in COCO's format; difficult objects become crowds."""
+    """Writes train + test images/ and COCO's annotations.json; difficult objects are crowds."""
     with tempfile.TemporaryDirectory() as room:
         write_voc(room, train + test, 0, seed)
         images = pathlib.Path(folder, 'images')

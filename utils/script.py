@@ -47,7 +47,7 @@ def imports() -> Iterator[None]:
     except ModuleNotFoundError as error:
         name = error.name or ''
         package = name.partition('.')[0]
-        if os.path.exists(_ROOT / package) or os.path.exists(_ROOT / f'{package}.py'):
+        if (_ROOT / package).exists() or (_ROOT / f'{package}.py').exists():  # our own fault
             raise
         fault = (f'lacks the package {package}' if package == name
                  else f'has a version of {package} without {name}')

@@ -53,7 +53,8 @@ def test_the_loss_is_that_of_one_batch_of_all_images(index, batch_size):
 
 def test_other_classes_are_refused(index):
     assert read_held_out(index.folder, ['a', 'b']).images == 5
-    with pytest.raises(UserError, match='classes a, b; the training records have a; convert it '):
+    with pytest.raises(UserError, match='has the classes a, b; the training records have a; '
+                                        'convert it again with --classes_file=FILE'):
         read_held_out(index.folder, ['a'])
 
 
