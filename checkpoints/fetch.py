@@ -2,7 +2,7 @@
 
 python3 -m checkpoints.fetch --list
 python3 -m checkpoints.fetch mobilenet_v1           # into checkpoints/mobilenet_v1/, for step 1
-python3 -m checkpoints.fetch balancap_ssd_300_vgg   # then python3 -m checkpoints.convert
+python3 -m checkpoints.fetch ssd_mobilenet_v2_coco  # then python3 -m checkpoints.convert
 """
 import dataclasses
 import os
@@ -16,7 +16,7 @@ from utils.script import imports, run
 
 with imports():
     from checkpoints import io as checkpoint
-    from checkpoints import published
+    from checkpoints import object_detection, published
     from nets import backbones
     from utils import command_line
     from utils.archive import unpack
@@ -47,7 +47,7 @@ class Weights:
 
 
 def known() -> dict[str, Weights]:
-    """Returns all that can be downloaded, by name; from the specs and checkpoints.published."""
+    """Returns all that can be downloaded, by name; from the specs and what converts SSDs."""
     specs = [
         backbones.get(name, depth) for name in backbones.names() for depth in backbones.depths(name)
     ]
@@ -55,6 +55,8 @@ def known() -> dict[str, Weights]:
                      spec.imagenet.url) for spec in specs]
     found += [Weights(ssd.name, f'checkpoints/{ssd.name}', ssd.file, ssd.url)
               for ssd in published.catalogue().values()]
+    found += [Weights(name, f'checkpoints/{name}', checkpoint.NAME, url)
+              for name, url in object_detection.PUBLISHED.items()]
     return {weights.name: weights for weights in found}
 
 
@@ -75,7 +77,8 @@ def fetch(weights: Weights, keep: bool = False, **options: Any) -> str:
                         "browser, and unpack the checkpoint's .index and .data file into "
                         f'{weights.folder}/')
     archive = download(weights.url, f'{weights.folder}/{weights.url.rsplit("/", 1)[1]}', **options)
-    wanted = re.compile(re.escape(weights.file) + r'(\.index|\.data-\d{5}-of-\d{5})?')
+    wanted = re.compile(re.escape(weights.file) + r'(\.index|\.data-\d{5}-of-\d{5})?|'
+                        + re.escape(object_detection.CONFIG))
     unpack(archive, weights.folder, last=lambda path: path.endswith('.index'),
            target=lambda name: base if wanted.fullmatch(base := os.path.basename(name)) else None)
     if not weights.present():

@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 
 from checkpoints import published
-from nets import backbones
+from nets import backbones, overrides
 from nets.slim_compat import tf
 from nets.spec import BackboneSpec
-from utils.errors import CheckpointError
+from utils.errors import CheckpointError, DataError
 
 Path = str | os.PathLike[str]
 
@@ -211,8 +211,12 @@ def read(prefix: Path, published_too: bool = False) -> typing.Any:
         raise CheckpointError(f'{prefix} is an object-based checkpoint of TensorFlow 2 (tf.train.'
                               'Checkpoint or Keras); only checkpoints of named variables are read, '
                               'as ssd_train.py, slim and TensorFlow 1 write them')
-    if not published_too and (ssd := published.recognise(names)):
-        raise CheckpointError(f'{prefix} is {ssd.name}, an SSD of another project; '
+    try:
+        foreign = published.name_of(names)
+    except DataError as error:
+        raise CheckpointError(f'{prefix} is {error}') from None
+    if foreign and not published_too:
+        raise CheckpointError(f'{prefix} is {foreign}, an SSD of another project; '
                               f'convert it once: python3 -m checkpoints.convert {prefix} OUTPUT')
     return reader
 
@@ -223,7 +227,7 @@ def spec_of(prefix: str, configured: BackboneSpec | None = None) -> BackboneSpec
     Args:
         prefix: as `find` returns it.
         configured: the configured spec; where the checkpoint is of that backbone, its overrides
-            (see BackboneSpec.overridden) are applied. None: all is as its description says.
+            (see nets.overrides) are applied. None: all is as its description says.
 
     Raises:
         CheckpointError: the checkpoint or its description is not readable, or describes no network
@@ -245,7 +249,7 @@ def spec_of(prefix: str, configured: BackboneSpec | None = None) -> BackboneSpec
     if name != configured.name or not facts.get('overrides'):
         return configured
     try:
-        return configured.overridden(facts['overrides'])
+        return overrides.apply(configured, facts['overrides'])
     except ValueError as error:
         raise CheckpointError(f'{DESCRIPTION} beside {prefix}: {error}') from None
 

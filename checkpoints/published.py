@@ -12,11 +12,14 @@ checkpoints. The mAP of the published weights in this project was not measured.
 """
 import dataclasses
 import functools
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 
 import numpy as np
 
+from checkpoints import object_detection
+from datasets import voc
 from nets import backbones
+from nets import overrides as overriding
 from nets.spec import BackboneSpec
 
 # This project's orders. The boxes of a cell: see nets.anchors.cell_shapes; cells with four boxes
@@ -71,18 +74,23 @@ class PublishedSSD:
             names[f'{ours}/biases'] = f'{self.scope}/{theirs}/{self.biases}'
         return names
 
+    def known_labels(self) -> dict[int, str]:
+        """{id: name} of the classes where the checkpoint need not name them: VOC's."""
+        return dict(enumerate(voc.CLASSES, start=1))
+
     def num_classes(self, shapes: Mapping[str, list[int]]) -> int:
         """Outputs per box, background included, of a checkpoint with variables of these shapes."""
         head = self.variables[f'ssd/{self.spec.head_layers[0]}/logits/biases']
         return shapes[head][0] // self.spec.boxes_per_cell[0]
 
-    def convert(self, read: Callable[[str], np.ndarray],
-                names: Container[str]) -> dict[str, np.ndarray]:
+    def convert(self, read: Callable[[str], np.ndarray], names: Container[str],
+                labels: Sequence[int]) -> dict[str, np.ndarray]:
         """All weights under this project's names, in its orders, with batch norm folded.
 
         Args:
             read: name of the checkpoint's variable -> its value.
             names: of the checkpoint's variables.
+            labels: the checkpoint's ids of labels 1, 2, ... here; other classes are left out.
         """
         tensors = {ours: read(theirs) for ours, theirs in self.variables.items()}
         for layer, theirs in self.layers.items():
@@ -98,12 +106,12 @@ class PublishedSSD:
             ours = _CELL[:count]
             cell = [[box for box in self.cell if box in ours].index(box) for box in ours]
             for kind in ('weights', 'biases'):
-                for head, order in (('logits', slice(None)),
+                for head, order in (('logits', [0, *labels]),
                                     ('offsets', [self.offsets.index(name) for name in _OFFSETS])):
                     name = f'ssd/{layer}/{head}/{kind}'
                     value = tensors[name]
                     parts = value.reshape(*value.shape[:-1], count, -1)[..., cell, :][..., order]
-                    tensors[name] = parts.reshape(value.shape)
+                    tensors[name] = parts.reshape(*value.shape[:-1], -1)
         return tensors
 
 
@@ -114,11 +122,26 @@ def catalogue() -> dict[str, PublishedSSD]:
 
 
 def recognise(names: Container[str]) -> PublishedSSD | None:
-    """The published SSD with these variables, None where it is none of them."""
+    """The published SSD of the catalogue with these variables, None where it is none of them."""
     for ssd in catalogue().values():
         if ssd.variables[_FIRST_KERNEL] in names and f'{ssd.scope}/{ssd.scale}' in names:
             return ssd
     return None
+
+
+def name_of(shapes: Mapping[str, Sequence[int]]) -> str:
+    """What the SSD of another project with these variables is called; '' where it is none.
+
+    Args:
+        shapes: variable name -> shape.
+
+    Raises:
+        DataError: a detector of the Object Detection API that is not read.
+    """
+    if ssd := recognise(shapes):
+        return ssd.name
+    backbone = object_detection.recognise(shapes)
+    return object_detection.label(backbone) if backbone else ''
 
 
 def _body(conv6, conv7):
@@ -142,7 +165,7 @@ def _balancap(name, scope, spec, last_kernel, **source):
         layers[f'ssd/{layer}/logits'] = f'{head}/conv_cls'
         layers[f'ssd/{layer}/offsets'] = f'{head}/conv_loc'
     return PublishedSSD(
-        name, spec.overridden({'normalization': 'caffe', 'box_set': 'coco'}), scope, layers,
+        name, overriding.apply(spec, {'normalization': 'caffe', 'box_set': 'coco'}), scope, layers,
         weights='weights', biases='biases', scale='block4_box/L2Normalization/gamma',
         cell=_CELL, offsets=('cx', 'cy', 'w', 'h'), bgr=False, **source)
 
@@ -182,7 +205,7 @@ def _hikapok():
         layers[f'ssd/{layer}/logits'] = f'multibox_head/cls_{number}'
         layers[f'ssd/{layer}/offsets'] = f'multibox_head/loc_{number}'
     return PublishedSSD(
-        'hikapok_ssd300', spec.overridden(overrides), 'ssd300', layers, weights='kernel',
+        'hikapok_ssd300', overriding.apply(spec, overrides), 'ssd300', layers, weights='kernel',
         biases='bias', scale='conv4_3_scale/weights',
         cell=('sqrt(min*max)', 'min', '2', '3', '1/2', '1/3'), offsets=('cy', 'cx', 'h', 'w'),
         bgr=True, url='https://drive.google.com/open?id=1sr3khWzrXZtcS5mmkQDL00y07Rj7erW5',

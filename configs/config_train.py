@@ -82,8 +82,8 @@ clip_gradients = 10.0
 # steps; statistics of 2,000 steps would lag behind. [number 0..1]
 batch_norm_decay = 0.99
 
-# The backbone's batch norm uses its stored statistics and does not change them. False: it uses
-# the statistics of each batch. [True | False]
+# Batch norm uses its stored statistics and does not change them: for a short fine-tuning of an SSD
+# whose statistics are true. False: it uses the statistics of each batch. [True | False]
 freeze_batch_norm = False
 
 # Layers of the backbone that do not learn, in modes other than step 1: patterns of variable names

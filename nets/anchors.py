@@ -44,6 +44,8 @@ def layer_boxes(grid: int, step: float, first: float, shapes: np.ndarray,
 
 def layer_shapes(spec: BackboneSpec) -> list[np.ndarray]:
     """Heights and widths of each layer's boxes, pixels: one [boxes, 2] per layer."""
+    if spec.box_shapes:
+        return [np.array(cell) for cell in spec.box_shapes]
     layers = zip(spec.sizes[:-1], spec.sizes[1:], spec.aspect_ratios, strict=True)
     return [cell_shapes(*layer) for layer in layers]
 

@@ -44,6 +44,7 @@ class ExtraLayer:
         padding: 'SAME' as TensorFlow pads, 'VALID', or 'EXPLICIT' for Caffe's symmetric one.
         kernel: side of the second.
         pad: pixels on each side, for 'EXPLICIT'.
+        activation: after both, 'relu' or 'relu6'.
     """
     squeeze: int
     depth: int
@@ -51,6 +52,7 @@ class ExtraLayer:
     padding: str = 'SAME'
     kernel: int = 3
     pad: int = 1
+    activation: str = 'relu'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +80,7 @@ class BackboneSpec:
         name: as in `nets.backbones.names()`.
         builder: (normalized images [B, S, S, 3], is_training, **batch norm options) -> {end point:
             tensor}, `feature_layers` and `extra_from` among them. Its variables have the names of
-            the published ImageNet checkpoint.
+            the published ImageNet checkpoint. Some builders take `last`, the end point to stop at.
         image_size: S, pixels.
         feature_layers: the end points that get heads, finest first.
         extra_from: the end point that the extra layers follow.
@@ -91,11 +93,15 @@ class BackboneSpec:
         extra_batch_norm: extra layers use batch norm (backbones that have it) instead of biases.
         box_sets: sets of default box sizes by name, pixels (see nets.anchors).
         aspect_ratios: of the default boxes, per head.
+        box_shapes: heights and widths of a cell's boxes, pixels, per head; empty: those of the box
+            set and aspect ratios.
         steps: distance of default boxes' centers per head, pixels; empty: image_size / grid.
         first_centers: center of each head's first cell, pixels; empty: steps / 2.
         box_set: the chosen entry of box_sets.
         l2_norm: feature layer -> initial scale, for layers that are L2-normalized over channels.
-        overrides: fields that differ from the backbone's own, as JSON has them (see `overridden`).
+        head_kernels: sides of the heads' kernels; empty: 3 for all.
+        last: where the builder stops, if not at its default.
+        overrides: fields that differ from the backbone's own, as JSON has them (nets.overrides).
     """
     name: str
     builder: Callable[..., dict[str, 'tf.Tensor']]
@@ -114,19 +120,25 @@ class BackboneSpec:
     steps: tuple[float, ...] = ()
     first_centers: tuple[float, ...] = ()
     box_set: str = 'coco'
+    box_shapes: tuple[tuple[tuple[float, float], ...], ...] = ()
     l2_norm: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    head_kernels: tuple[int, ...] = ()
+    last: str = ''
     overrides: Mapping[str, typing.Any] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self):
         if not self.steps:
             object.__setattr__(self, 'steps', tuple(self.image_size / grid for grid in self.grids))
+        if not self.head_kernels:
+            object.__setattr__(self, 'head_kernels', (3,) * len(self.grids))
         self._check()
 
     def _check(self):
         heads = len(self.feature_layers) + len(self.extra_layers)
-        lengths = {'grids': len(self.grids), 'aspect_ratios': len(self.aspect_ratios),
-                   'steps': len(self.steps), 'first_centers': len(self.centers),
-                   'box sizes': len(self.sizes) - 1}
+        lengths = {'grids': len(self.grids), 'steps': len(self.steps),
+                   'first_centers': len(self.centers), 'head_kernels': len(self.head_kernels)}
+        lengths |= {'box_shapes': len(self.box_shapes)} if self.box_shapes else {
+            'aspect_ratios': len(self.aspect_ratios), 'box sizes': len(self.sizes) - 1}
         for what, length in lengths.items():
             if length != heads:
                 raise ValueError(f'{self.name}: {heads} heads, but {length} {what}')
@@ -155,12 +167,16 @@ class BackboneSpec:
     @property
     def box_facts(self) -> dict[str, list]:
         """The default boxes as a checkpoint's description has them: plain lists."""
+        if self.box_shapes:
+            return {'shapes': [[list(shape) for shape in cell] for cell in self.box_shapes]}
         return {'sizes': list(self.sizes),
                 'aspect_ratios': [list(ratios) for ratios in self.aspect_ratios]}
 
     @property
     def boxes_per_cell(self) -> tuple[int, ...]:
         """Default boxes per cell of each head: two squares, and two boxes per aspect ratio."""
+        if self.box_shapes:
+            return tuple(len(cell) for cell in self.box_shapes)
         return tuple(2 + 2 * len(ratios) for ratios in self.aspect_ratios)
 
     @property
@@ -177,28 +193,3 @@ class BackboneSpec:
     def with_box_set(self, box_set: str) -> 'BackboneSpec':
         """This spec with another set of default box sizes; ValueError lists the known sets."""
         return dataclasses.replace(self, box_set=box_set)
-
-    def overridden(self, overrides: Mapping[str, typing.Any]) -> 'BackboneSpec':
-        """This spec with what a checkpoint's weights need instead, such as another padding.
-
-        Args:
-            overrides: values as JSON has them. normalization, box_set: str. box_sets: {name: list
-                of sizes in pixels}, added to the known ones. extra_layers: list of the fields of
-                ExtraLayer.
-
-        Raises:
-            ValueError: another field, or a value that does not fit.
-        """
-        values = dict(overrides)
-        try:
-            if 'box_sets' in values:
-                values['box_sets'] = dict(self.box_sets) | {
-                    name: tuple(map(float, sizes)) for name, sizes in values['box_sets'].items()}
-            if 'extra_layers' in values:
-                values['extra_layers'] = tuple(
-                    ExtraLayer(**layer) for layer in values['extra_layers'])
-            if unknown := set(values) - {'normalization', 'box_set', 'box_sets', 'extra_layers'}:
-                raise ValueError(f'{min(unknown)} cannot be overridden')
-            return dataclasses.replace(self, **values, overrides=overrides)
-        except (TypeError, AttributeError, ValueError) as error:
-            raise ValueError(f'{self.name}: overrides do not fit: {error}') from None

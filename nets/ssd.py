@@ -32,8 +32,8 @@ class SSD(tf.Module):
         frozen: patterns of backbone variables, as of `fnmatch`, without the backbone's scope:
             ('Conv2d_0/*', ...). These layers neither learn nor update their batch norm statistics.
             ('*',): the whole backbone.
-        freeze_batch_norm: the whole backbone keeps its batch norm statistics and computes with
-            them; gamma and beta learn.
+        freeze_batch_norm: batch norm keeps its statistics and computes with them; gamma and beta
+            learn.
         batch_norm_decay: of the statistics' moving average; None: the published value.
         synchronized: batch norm in training takes the statistics of all devices' images together.
     """
@@ -57,9 +57,10 @@ class SSD(tf.Module):
                 slim.arg_scope([batch_norm], learns=self._learns, synchronized=self.synchronized):
             points = dict(self.spec.builder(tf.cast(images, self.dtype),
                                             is_training and not self.freeze_batch_norm,
-                                            batch_norm_decay=self.batch_norm_decay))
+                                            batch_norm_decay=self.batch_norm_decay,
+                                            **({'last': self.spec.last} if self.spec.last else {})))
             with tf.compat.v1.variable_scope(SCOPE):
-                self._add_extra_layers(points, is_training)
+                self._add_extra_layers(points, is_training and not self.freeze_batch_norm)
                 return self._multibox_head(points)
 
     def build(self) -> 'SSD':
@@ -80,9 +81,8 @@ class SSD(tf.Module):
     @property
     def learns_statistics(self) -> bool:
         """Whether batch norm takes statistics from the images, in some layer, while training."""
-        return any(
-            v.name.startswith(SCOPE + '/')
-            or not self.freeze_batch_norm and self._learns(v.name.replace('moving_mean:0', 'gamma'))
+        return not self.freeze_batch_norm and any(
+            self._learns(v.name.replace('moving_mean:0', 'gamma'))
             for v in self.variables if v.name.endswith('/moving_mean:0'))
 
     def _learns(self, name):
@@ -104,7 +104,7 @@ class SSD(tf.Module):
                 net = points[f'extra_{number}'] = _extra_layer(net, layer, f'extra_{number}')
 
     def _extra_arg_scope(self, is_training):
-        options = {'weights_initializer': _xavier(), 'activation_fn': tf.nn.relu}
+        options = {'weights_initializer': _xavier()}
         if self.spec.extra_batch_norm:
             options['normalizer_fn'] = batch_norm
             options['normalizer_params'] = {
@@ -115,11 +115,12 @@ class SSD(tf.Module):
             return scope
 
     def _multibox_head(self, points):
-        """3 x 3 convolutions on every head layer: 4 offsets and C logits per default box."""
+        """Convolutions on every head layer: 4 offsets and C logits per default box."""
         logits, offsets = [], []
         spec = self.spec
-        heads = zip(spec.head_layers, spec.grids, spec.boxes_per_cell, strict=True)
-        for layer, grid, boxes in heads:
+        heads = zip(spec.head_layers, spec.grids, spec.boxes_per_cell, spec.head_kernels,
+                    strict=True)
+        for layer, grid, boxes, kernel in heads:
             net = points[layer]
             if net.shape[1:3].as_list() != [grid, grid]:
                 raise ValueError(f'{spec.name}: {layer} is {net.shape[1]} x {net.shape[2]}, '
@@ -127,8 +128,8 @@ class SSD(tf.Module):
             with tf.compat.v1.variable_scope(layer.replace('/', '_')):
                 if layer in spec.l2_norm:
                     net = _l2_norm(net, spec.l2_norm[layer])
-                offsets.append(_head(net, boxes, 4, 'offsets'))
-                logits.append(_head(net, boxes, self.num_classes, 'logits'))
+                offsets.append(_head(net, boxes, 4, kernel, 'offsets'))
+                logits.append(_head(net, boxes, self.num_classes, kernel, 'logits'))
         return tf.concat(logits, axis=1), tf.concat(offsets, axis=1)
 
 
@@ -138,14 +139,15 @@ def _xavier():
 
 
 def _extra_layer(net, layer: ExtraLayer, scope):
+    activation = {'relu': tf.nn.relu, 'relu6': tf.nn.relu6}[layer.activation]
     with tf.compat.v1.variable_scope(scope):
-        net = slim.conv2d(net, layer.squeeze, 1, scope='conv1x1')
+        net = slim.conv2d(net, layer.squeeze, 1, activation_fn=activation, scope='conv1x1')
         padding = layer.padding
         if padding == 'EXPLICIT':
             net = tf.pad(net, [[0, 0], [layer.pad] * 2, [layer.pad] * 2, [0, 0]])
             padding = 'VALID'
         return slim.conv2d(net, layer.depth, layer.kernel, stride=layer.stride, padding=padding,
-                           scope='conv3x3')
+                           activation_fn=activation, scope='conv3x3')
 
 
 def _l2_norm(net, initial_scale: float):
@@ -156,8 +158,8 @@ def _l2_norm(net, initial_scale: float):
     return tf.cast(normalized * scale, net.dtype)
 
 
-def _head(net, boxes: int, values: int, scope):
+def _head(net, boxes: int, values: int, kernel: int, scope):
     """[B, grid, grid, D] -> float32 [B, grid * grid * boxes, values]."""
-    net = slim.conv2d(net, boxes * values, 3, activation_fn=None, normalizer_fn=None,
+    net = slim.conv2d(net, boxes * values, kernel, activation_fn=None, normalizer_fn=None,
                       weights_initializer=_xavier(), scope=scope)
     return tf.reshape(tf.cast(net, tf.float32), [-1, net.shape[1] * net.shape[2] * boxes, values])

@@ -75,12 +75,12 @@ def test_no_two_rooms_import_each_other():
     assert [room for room in reached if room in reached[room]] == []
 
 
-@pytest.mark.parametrize('room', ARROWS)
+@pytest.mark.parametrize('room', [*ARROWS, 'nets/backbones'])
 def test_rooms_stay_small(room):
-    assert (
-        sum(len(path.read_text(encoding='utf-8').splitlines()) for path in files(room))
-        <= MOST_LINES
-    )
+    inner = [path.parent for path in (ROOT / room).glob('*/__init__.py')]  # packages, counted apart
+    lines = [len(path.read_text(encoding='utf-8').splitlines()) for path in files(room)
+             if not any(path.is_relative_to(folder) for folder in inner)]
+    assert sum(lines) <= MOST_LINES
 
 
 @pytest.mark.parametrize('name', EXCEPTIONS)

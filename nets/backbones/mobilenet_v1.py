@@ -6,18 +6,17 @@ from nets.backbones.common import conv_bn_scope, depthwise
 from nets.slim_compat import slim, tf
 from nets.spec import BackboneSpec, ExtraLayer, ImageNetCheckpoint
 
-# (depth, stride) of Conv2d_1 ... Conv2d_11. The published network goes on with Conv2d_12 (1024,
-# stride 2) and Conv2d_13.
+# (depth, stride) of Conv2d_1 ... Conv2d_13, the published network.
 _SEPARABLE = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1),
-              (512, 2), (512, 1), (512, 1), (512, 1), (512, 1), (512, 1))
+              (512, 2), (512, 1), (512, 1), (512, 1), (512, 1), (512, 1), (1024, 2), (1024, 1))
 
 
-def build(images: tf.Tensor, is_training: bool,
-          batch_norm_decay: float | None = None) -> dict[str, tf.Tensor]:
+def build(images: tf.Tensor, is_training: bool, batch_norm_decay: float | None = None,
+          last: str = 'Conv2d_11_pointwise') -> dict[str, tf.Tensor]:
     """images [B, S, S, 3] in [-1, 1] -> end points, all [B, side, side, depth].
 
     The end points are `Conv2d_0`, `Conv2d_<i>_depthwise` and `Conv2d_<i>_pointwise` for
-    i = 1 ... 11.
+    i = 1 ... 13, up to `last`.
     """
     points = {}
     with tf.compat.v1.variable_scope('MobilenetV1'), conv_bn_scope(
@@ -31,6 +30,8 @@ def build(images: tf.Tensor, is_training: bool,
             net = points[name] = depthwise(net, stride, name)
             name = f'Conv2d_{i}_pointwise'
             net = points[name] = slim.conv2d(net, depth, 1, scope=name)
+            if name == last:
+                break
     return points
 
 

@@ -8,20 +8,21 @@ from nets.slim_compat import slim, tf
 from nets.spec import BackboneSpec, ExtraLayer, ImageNetCheckpoint
 
 _EXPANSION = 6
-# (depth, stride) of `expanded_conv`, `expanded_conv_1`, ..., `expanded_conv_12`, which slim's end
-# points call layer_2 ... layer_14. The published network goes on with (160, 2), (160, 1), (160, 1),
-# (320, 1) and a 1x1 convolution to 1280.
+# (depth, stride) of `expanded_conv`, `expanded_conv_1`, ..., `expanded_conv_16`, which slim's end
+# points call layer_2 ... layer_18. A 1x1 convolution to 1280 follows, `Conv_1` or layer_19.
 _BLOCKS = ((16, 1), (24, 2), (24, 1), (32, 2), (32, 1), (32, 1),
-           (64, 2), (64, 1), (64, 1), (64, 1), (96, 1), (96, 1), (96, 1))
+           (64, 2), (64, 1), (64, 1), (64, 1), (96, 1), (96, 1), (96, 1),
+           (160, 2), (160, 1), (160, 1), (320, 1))
+_LAST = 'layer_15/expansion_output'
 
 
-def build(images: tf.Tensor, is_training: bool,
-          batch_norm_decay: float | None = None) -> dict[str, tf.Tensor]:
+def build(images: tf.Tensor, is_training: bool, batch_norm_decay: float | None = None,
+          last: str = _LAST) -> dict[str, tf.Tensor]:
     """images [B, S, S, 3] in [-1, 1] -> end points under slim's names.
 
     The end points are `layer_1`; `layer_<i>/expansion_output`, `/depthwise_output` and `/output`
-    for i = 2 ... 14 (layer_2 has no expansion); and `layer_15/expansion_output`, where the SSD
-    leaves the published network.
+    for i = 2 ... 18 (layer_2 has no expansion); and `layer_19`; up to `last`, an expansion or
+    `layer_19`.
     """
     points = {}
     with tf.compat.v1.variable_scope('MobilenetV2'), conv_bn_scope(
@@ -32,9 +33,11 @@ def build(images: tf.Tensor, is_training: bool,
         net = points['layer_1'] = slim.conv2d(images, 32, 3, stride=2, scope='Conv')
         for i, (depth, stride) in enumerate(_BLOCKS):
             with tf.compat.v1.variable_scope(f'expanded_conv_{i}' if i else 'expanded_conv'):
+                if last == f'layer_{i + 2}/expansion_output':
+                    _expand(net, f'layer_{i + 2}', points)
+                    return points
                 net = _inverted_residual(net, depth, stride, f'layer_{i + 2}', points, expand=i > 0)
-        with tf.compat.v1.variable_scope('expanded_conv_13'):
-            _expand(net, 'layer_15', points)
+        points['layer_19'] = slim.conv2d(net, 1280, 1, scope='Conv_1')
     return points
 
 

@@ -39,7 +39,7 @@ def converted(random_checkpoint, tmp_path_factory):
     """-> (name, {variable: value}, prefix of the converted checkpoint)."""
     name, values, prefix = random_checkpoint
     folder = tmp_path_factory.mktemp('converted')
-    return name, values, convert.convert(prefix, folder, _classes(name))
+    return name, values, convert.convert(prefix, folder, dict(enumerate(_classes(name), 1)))
 
 
 def _classes(name):
@@ -95,19 +95,19 @@ def test_what_is_not_converted(random_checkpoint, tmp_path):
     name, values, prefix = random_checkpoint
     message = f'has {len(_classes(name))} classes, not 3; name them with --classes_file'
     with pytest.raises(CheckpointError, match=message):
-        convert.convert(prefix, tmp_path / 'new', 'abc')
+        convert.convert(prefix, tmp_path / 'new', dict(enumerate('abc', 1)))
     other = checkpoint.save(tmp_path / 'used', 0, {'a': np.zeros(1)})
     with pytest.raises(CheckpointError,
-                       match='is none of the published SSDs that are known: balancap_ssd_300'):
+                       match='is no SSD that is known: balancap_ssd_300'):
         convert.convert(other, tmp_path / 'new')
     with pytest.raises(CheckpointError,
                        match='is there already; remove it, or name another folder'):
-        convert.convert(prefix, tmp_path / 'used', _classes(name))
+        convert.convert(prefix, tmp_path / 'used', dict(enumerate(_classes(name), 1)))
     without = {key: value for key, value in values.items() if 'conv7' not in key
                and 'fc7' not in key}
     cut = checkpoint.save(tmp_path / 'cut', 0, without)
     with pytest.raises(CheckpointError, match=f'is {name}, but has no .*7/'):
-        convert.convert(cut, tmp_path / 'new', _classes(name))
+        convert.convert(cut, tmp_path / 'new', dict(enumerate(_classes(name), 1)))
     assert not (tmp_path / 'new').exists()
 
 
@@ -115,7 +115,8 @@ def test_what_is_not_converted(random_checkpoint, tmp_path):
 def test_every_variable_is_mapped_or_left_out(name):
     shapes = published_networks.shapes(name)
     ssd = published.catalogue()[name]
-    tensors = ssd.convert(lambda variable: np.zeros(shapes[variable], np.float32), shapes)
+    tensors = ssd.convert(lambda variable: np.zeros(shapes[variable], np.float32), shapes,
+                          range(1, OUTPUTS[name]))
     model = network.SSD(ssd.spec, OUTPUTS[name]).build()
     wanted = {checkpoint.variable_name(variable): list(variable.shape)
               for variable in model.variables}

@@ -144,7 +144,8 @@ def test_every_record_can_be_named():
         'resnet_v1_152',
     ]
     assert known['resnet_v1_101'].place == 'checkpoints/resnet_v1/resnet_v1_101.ckpt'
-    assert len(known) == 12 + 3
+    assert len(known) == 12 + 3 + 2
+    assert known['ssd_mobilenet_v1_coco'].place == 'checkpoints/ssd_mobilenet_v1_coco/model.ckpt'
     for name in backbones.names():
         spec = backbones.get(name)
         assert (
@@ -157,13 +158,26 @@ def test_list_and_misspelt_names(capsys):
     fetch.main(['--list'])
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == (
-        '-     vgg_300               checkpoints/vgg_300/vgg_16.ckpt  from '
+        '-     vgg_300                checkpoints/vgg_300/vgg_16.ckpt  from '
         'https://storage.googleapis.com/'
         'download.tensorflow.org/models/vgg_16_2016_08_28.tar.gz'
     )
-    assert lines[-1].startswith('there hikapok_ssd300 ') and lines[-1].endswith('(by hand)')
+    assert lines[-3].startswith('there hikapok_ssd300 ') and lines[-3].endswith('(by hand)')
+    assert lines[-1].endswith('object_detection/ssd_mobilenet_v2_coco_2018_03_29.tar.gz')
     with pytest.raises(
         UserError,
-        match="nothing is known as 'mobilnet_v1'; nearest: mobilenet_v1, mobilenet_v2 .*--list",
+        match="nothing is known as 'mobilnet_v1'; nearest: mobilenet_v1, mobilenet_v2, .*--list",
     ):
         fetch.main(['mobilnet_v1'])
+
+
+def test_an_archive_of_the_object_detection_api(tmp_path):
+    folder = 'ssd_mobilenet_v2_coco_2018_03_29'
+    files = {f'{folder}/{name}': data for name, data in
+             _checkpoint_files(tmp_path / 'made', 'model.ckpt').items()}
+    files |= {f'{folder}/pipeline.config': b'model {}', f'{folder}/frozen_inference_graph.pb': b'g',
+              f'{folder}/saved_model/saved_model.pb': b'g'}
+    with serving(Site(**{'weights.tar.gz': _tgz(files)})) as site:
+        fetch.fetch(_at(site, 'ssd_mobilenet_v2_coco', 'weights.tar.gz'), **OPTIONS)
+    assert sorted(path.name for path in (tmp_path / 'checkpoints/ssd_mobilenet_v2_coco').iterdir()
+                  ) == ['model.ckpt.data-00000-of-00001', 'model.ckpt.index', 'pipeline.config']

@@ -34,7 +34,8 @@ def archives(tmp_path, monkeypatch):
     data = [_archive(tmp_path / 'drawn', names) for names in (['trainval'], ['test'])]
     with serving(Site(**{'one.tar': data[0], 'two.tar': data[1]})) as site:
         made = tuple(
-            dataclasses.replace(known, url=f'{site.url}/{name}', md5=hashlib.md5(each).hexdigest())
+            dataclasses.replace(known, url=f'{site.url}/{name}', md5=hashlib.md5(each).hexdigest(),
+                                mirrors=())
             for known, name, each in zip(
                 fetch.ARCHIVES['voc2007'], ('one.tar', 'two.tar'), data, strict=True
             )
@@ -79,3 +80,22 @@ def test_published_archives():
             archive.url.startswith('http://host.robots.ox.ac.uk/pascal/VOC/voc20')
             and len(archive.md5) == 32
         )
+
+
+def test_a_mirror_is_tried_where_a_server_fails(archives, tmp_path, capsys):
+    one = fetch.ARCHIVES['voc2007'][0]
+    gone = dataclasses.replace(one, url=archives.url + '/gone/one.tar',
+                               mirrors=(archives.url + '/away/', archives.url + '/'))
+    assert fetch.fetch(gone, 'VOCdevkit', attempts=1)
+    said = capsys.readouterr().out
+    assert said.count('trying another server') == 2 and '/gone/one.tar' in said
+    nowhere = dataclasses.replace(gone, image_list='x', mirrors=(archives.url + '/away/',))
+    with pytest.raises(DataError, match='/away/one.tar'):
+        fetch.fetch(nowhere, 'VOCdevkit', attempts=1)
+    # A file that is there and is not the published one is the user's to remove.
+    (tmp_path / 'VOCdevkit/one.tar').write_bytes(b'other')
+    archives.requests.clear()
+    with pytest.raises(DataError, match='MD5'):
+        fetch.fetch(dataclasses.replace(one, image_list='x', mirrors=('http://localhost:9/',)),
+                    'VOCdevkit', attempts=1)
+    assert not archives.requests
