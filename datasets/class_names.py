@@ -6,18 +6,23 @@ _OF_VOC = {'airplane': 'aeroplane', 'motorcycle': 'motorbike', 'couch': 'sofa',
            'potted plant': 'pottedplant', 'dining table': 'diningtable', 'tv': 'tvmonitor'}
 
 
-def index(name: str, names: Sequence[str]) -> int | None:
-    """The place of a class among others: of the same name, or else of one that means the same.
+def renamed(names: Sequence[str], others: Sequence[str]) -> list[str]:
+    """`names`, where one of `others` stands in place of a name that means the same.
 
-    Names mean the same in upper and lower case, and where COCO has another word than VOC.
-
-    Returns:
-        From 0; None where there is none, or several mean the same.
+    Names mean the same in upper and lower case, and where COCO has another word than VOC. An equal
+    name goes first, and a name that means the same as several of the others stays.
     """
-    if name in names:
-        return names.index(name)
-    same = [place for place, other in enumerate(names) if _meaning(other) == _meaning(name)]
-    return same[0] if len(same) == 1 else None
+    meanings = [_meaning(name) for name in others]
+    result, free = [], set(others) - set(names)
+    for name in names:
+        same = [other for other, meaning in zip(others, meanings, strict=True)
+                if meaning == _meaning(name) and other in free]
+        if name in others or len(same) != 1:
+            result.append(name)
+        else:
+            result.append(same[0])
+            free.remove(same[0])
+    return result
 
 
 def _meaning(name):

@@ -4,19 +4,18 @@ import pytest
 from datasets import class_names
 
 
-@pytest.mark.parametrize('name, names, place', [
-    ('cat', ['dog', 'cat'], 1),
-    ('Cat', ['dog', 'cat'], 1),
-    ('aeroplane', ['person', 'airplane'], 1),
-    ('airplane', ['person', 'aeroplane'], 1),
-    ('motorbike', ['motorcycle'], 0),
-    ('sofa', ['couch'], 0),
-    ('pottedplant', ['potted plant'], 0),
-    ('diningtable', ['dining table'], 0),
-    ('tvmonitor', ['TV'], 0),
-    ('sofa', ['couch', 'sofa'], 1),  # the same name goes first
-    ('SOFA', ['couch', 'sofa'], None),  # two mean the same
-    ('train', ['training', 'trai'], None),
-    ('cat', [], None)])
-def test_index(name, names, place):
-    assert class_names.index(name, names) == place
+@pytest.mark.parametrize('names, others, expected', [
+    (['cat', 'dog'], ['dog', 'cat'], ['cat', 'dog']),
+    (['Cat', 'DOG'], ['dog', 'cat'], ['cat', 'dog']),
+    (['person', 'airplane', 'motorcycle', 'couch', 'potted plant', 'dining table', 'tv'],
+     ['aeroplane', 'motorbike', 'sofa', 'pottedplant', 'diningtable', 'tvmonitor', 'person'],
+     ['person', 'aeroplane', 'motorbike', 'sofa', 'pottedplant', 'diningtable', 'tvmonitor']),
+    (['aeroplane'], ['Airplane'], ['Airplane']),
+    (['couch', 'sofa'], ['sofa'], ['couch', 'sofa']),  # the equal name goes first
+    (['couch', 'Sofa'], ['sofa'], ['sofa', 'Sofa']),  # never one name twice
+    (['SOFA'], ['couch', 'sofa'], ['SOFA']),  # means the same as two
+    (['train'], ['training', 'trai'], ['train']),
+    (['cat'], [], ['cat']),
+    ([], ['cat'], [])])
+def test_renamed(names, others, expected):
+    assert class_names.renamed(names, others) == expected
