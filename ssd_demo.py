@@ -18,6 +18,7 @@ from utils.script import imports, run
 processor.use_onednn(fixed_weights=__name__ == '__main__')
 with imports():
     import detection
+    from checkpoints import thresholds
     from datasets import voc
     from detection import sources, writers
     from detection.sources import counted
@@ -58,6 +59,8 @@ def main() -> int:
     shown = labels_to_show(config.show_classes, detector.classes)
     bounds = detector.thresholds or [detector.limits.score_threshold]
     bounds = ' to '.join(dict.fromkeys(f'{bound:.2f}' for bound in (min(bounds), max(bounds))))
+    if config.score_threshold == 'best':
+        bounds += f' ({thresholds.origin(detector.prefix)})'
     print(f'{source}; ssd_{spec.name} of {detector.prefix}; scores above {bounds}')
 
     # 4 inference in batches; threads read and preprocess ahead of it

@@ -7,6 +7,7 @@ Reads configs/config_general.py, config_common.py and config_test.py.
 """
 import functools
 import os
+import pathlib
 import sys
 
 from configs import detection_settings, load
@@ -17,6 +18,7 @@ from utils.script import imports, run
 processor.use_onednn(fixed_weights=__name__ == '__main__')
 with imports():
     import detection
+    from checkpoints import identity
     from checkpoints import io as checkpoint
     from datasets import tfrecord
     from evaluation import coco_files, collect, report, voc_files
@@ -54,9 +56,9 @@ def main() -> None:
     else:
         settings = detection_settings(config)
         detector = detection.load(config.checkpoint, spec, classes=index.classes, **settings)
-        origin = {'checkpoint': detector.prefix, 'step': checkpoint.step_of(detector.prefix),
+        origin = {'checkpoint': detector.prefix, **identity.of_checkpoint(detector.prefix),
                   **settings}
-        folder = os.path.dirname(detector.prefix)
+        folder = _report_folder(detector.prefix)
     classes, (kind, name) = detector.classes, next(iter(origin.items()))
     print(f'{index.images} test images from {config.test_records}; {kind} {name}')
     if classes != index.classes:
@@ -81,7 +83,7 @@ def main() -> None:
         print(f'detections: {config.write_detections}')
     elif config.write_detections:
         _write_detections(config.write_detections, index, classes, found.detections)
-    facts = origin | {'records': config.test_records}
+    facts = origin | identity.of_records(config.test_records)
     read_images = functools.partial(tfrecord.read_images, index)
     page, numbers = report.write(config.output or folder, result, facts, read_images,
                                  config.worst_errors)
@@ -103,6 +105,21 @@ def _labels_by_name(ours, theirs, detector, records):
     print(f'classes go by their names, {len(theirs) - len(unknown)} of {len(theirs)} are known'
           + (f'; objects that do not count: {", ".join(unknown)}' if unknown else ''))
     return [0, *(ours.index(name) + 1 if name in ours else 0 for name in theirs)]
+
+
+def _report_folder(prefix):
+    """Where the report of a checkpoint goes: to it, if it is the user's own.
+
+    Beside it, a report tells which scores the demo shows (checkpoints.thresholds): that of the
+    shipped detector, which everybody starts from, stays as it was evaluated.
+    """
+    folder = os.path.dirname(prefix)
+    if checkpoint.is_own(folder):
+        return folder
+    name = pathlib.Path(folder).resolve()
+    name = f'{name.parent.name if name.name == checkpoint.SHIPPED else name.name}_evaluation'
+    print(f'the folder of {prefix} is not yours to change: the report goes to {name}')
+    return name
 
 
 def _beside(model):

@@ -7,17 +7,14 @@ Reads configs/config_general.py, config_common.py and config_train.py. Interrupt
 started again, it goes on.
 """
 import contextlib
-import fnmatch
 import math
 import shlex
 import sys
-import time
 
 from configs import Config, detection_settings, load
 from utils import processor
 from utils.choices import STEP1
 from utils.command_line import words
-from utils.errors import UserError
 from utils.report import version
 from utils.script import imports, run
 from utils.signals import StopRequest
@@ -31,12 +28,11 @@ with imports():
     from nets.slim_compat import has_gpu, prepare_devices, tf
     from nets.spec import BackboneSpec
     from preprocessing import damage, normalize, pipeline
-    from training import distribution, starting_point
-    from training.held_out import HeldOut, read_held_out, waited_enough
-    from training.keeper import Keeper
-    from training.log import Log, earlier_scores
+    from training import checks, distribution, starting_point
+    from training.bookkeeping import Bookkeeping
+    from training.held_out import HeldOut, read_held_out
     from training.schedule import Schedule, parse_drops
-    from training.trainer import Trainer, check_finite
+    from training.trainer import Trainer
     from utils import files
 
 
@@ -61,12 +57,8 @@ def train(config: Config, spec: BackboneSpec, folder: str, strategy: tf.distribu
     index = tfrecord.read_index(config.train_records)
     with damage.named(index):
         tfrecord.check_objects(index)
-    held_out_index = (read_held_out(config.eval_records, index.classes)
-                      if config.eval_records else None)
-    max_steps = math.ceil(config.epochs * index.images / config.batch_size) or config.max_steps
-    schedule = Schedule(config.learning_rate * config.batch_size / 32, max_steps,
-                        config.schedule, config.warmup_steps,
-                        parse_drops(config.learning_rate_drops, max_steps))
+    evaluated = read_held_out(config.eval_records, index.classes) if config.eval_records else None
+    schedule = _schedule(config, index.images)
     distribution.say(strategy, f'{index.images} training images, {len(index.classes)} classes, '
                                f'from {config.train_records}')
     start = starting_point.choose(config.training_mode, spec, folder, config.checkpoint,
@@ -83,126 +75,82 @@ def train(config: Config, spec: BackboneSpec, folder: str, strategy: tf.distribu
     batches = distribution.batches(strategy, lambda **part: pipeline.training_batches(
         index, spec.image_size, config.batch_size, fill=normalize.mean_colour(spec.normalization),
         seed=config.seed, start_step=start.step, threads=config.data_threads,
-        use_difficult=config.use_difficult, target_fn=matched, distort=config.augment_distort,
-        zoom_out=config.augment_zoom_out, crop=config.augment_crop, flip=config.augment_flip,
-        flip_vertical=config.augment_flip_vertical, quarter_turns=config.augment_quarter_turns,
-        zoom_out_max=config.zoom_out_max, **part))
+        use_difficult=config.use_difficult, target_fn=matched, **_augmentation(config), **part))
 
-    # 3 SSD model; step 1 freezes the whole backbone
-    frozen = ('*',) if config.training_mode == STEP1 else tuple(words(config.frozen_layers))
-    with strategy.scope():
-        model = ssd.SSD(spec, len(index.classes) + 1, precision=config.precision, frozen=frozen,
-                        freeze_batch_norm=config.freeze_batch_norm,
-                        batch_norm_decay=config.batch_norm_decay or None,
-                        synchronized=config.sync_batch_norm).build()
-    _refuse_idle(frozen, model)
-    if model.learns_statistics:
-        distribution.check_batch_norm(strategy, config.batch_size, config.accumulate,
-                                      config.sync_batch_norm)
-    xla = config.xla and has_gpu()
+    # 3 SSD model, and the trainer with the weights to start from
+    model = _model(config, spec, len(index.classes) + 1, strategy)
     trainer = Trainer(model, schedule, momentum=config.momentum, weight_decay=config.weight_decay,
                       bias_rate=config.bias_rate, clip=config.clip_gradients,
                       accumulate=config.accumulate, average=config.weight_average,
                       negative_ratio=config.negative_ratio, min_negatives=config.min_negatives,
-                      strategy=strategy, xla=xla)
-    start = distribution.chief_first(
-        strategy, lambda chief: starting_point.make_room(start, folder, chief))
-    said, report = starting_point.restore(start, trainer)
+                      strategy=strategy, xla=config.xla and has_gpu())
+    start, said, report = starting_point.begin(start, folder, trainer)
     distribution.say(strategy, said)
-    distribution.say(strategy, f'ssd_{spec.name}: {checkpoint.parameters(model.variables):,} '
-                               f'parameters, {checkpoint.parameters(trainer.variables):,} learn; '
-                               f'{spec.num_default_boxes} default boxes; '
-                               f'{distribution.devices(strategy)}, {share} images each')
-    if not has_gpu() and processor.lacks(config.precision):
-        distribution.say(strategy, f'this processor has no {config.precision} of its own: '
-                                   'training with --precision=float32 is several times as fast')
-    if xla:
-        distribution.say(strategy, 'XLA compiles the first step, which may take minutes')
-    examined = held_out_index and HeldOut(held_out_index, config.batch_size, config.eval_images,
-                                          matched, config.use_difficult)
-    limits = postprocess.Limits(config.score_threshold, config.nms_threshold, config.nms_top_k,
-                                config.keep_top_k)
-    detect = distribution.shared(detector.Detector(model, limits=limits).detect, strategy, model)
+    distribution.say(strategy, checks.summary(trainer, share, config.xla and has_gpu()))
 
-    # 4 training: next batch, step, log, save, evaluate
-    chief = distribution.is_chief(strategy)  # the other workers compute, and write nothing
-    keeper = Keeper(trainer, folder, config.keep_checkpoints, start.facts)
-    scores = earlier_scores(folder, start.step)
-    if chief:
-        log = Log(folder, start.step, max_steps=max_steps, batch_size=config.batch_size,
-                  classes=index.classes, strategy=strategy)
-        log.settings(_settings(config), start.resumed, version=version(),
-                     command=shlex.join(sys.argv), started_from=start.origin or 'nothing',
-                     first_step=start.step)
-        log.restored(report)
-    unchecked, stopped = [], ''  # steps whose loss nobody has looked at; why the training stops
-    begun = time.monotonic()
+    # 4 training: next batch, step; then log, save and evaluate when it is time
+    held_out = evaluated and HeldOut(evaluated, config.batch_size, config.eval_images, matched,
+                                     config.use_difficult)
+    books = _bookkeeping(config, start, folder, trainer, held_out)
+    books.begin(_settings(config), report, index.classes)
     with StopRequest('stopping after this step') as request, damage.named(index), \
             distribution.loss_named(strategy):
-        for step, batch in zip(range(start.step + 1, max_steps + 1), batches, strict=False):
-            if waited_enough(scores, config.patience):
+        for step, batch in zip(range(start.step + 1, schedule.max_steps + 1), batches,
+                               strict=False):
+            if books.waited_enough:
                 break
             scalars = trainer.train_step(batch, stop=bool(request.name))
-            unchecked.append((step, scalars, batch['ids']))
-            if step == start.step + 1 and chief:
-                float(scalars['loss'])  # waits for the step
-                log.first_step_done(time.monotonic() - begun)
             stopped = distribution.stop_reason(strategy, request.name, scalars['stop'])
-            last = step == max_steps or bool(stopped)
-            log_now, save_now, evaluate_now = (
-                last or step % every == 0
-                for every in (config.log_every, config.save_every, config.eval_every))
-            evaluate_now = evaluate_now and examined is not None and not stopped
-            if log_now or save_now or evaluate_now:  # other steps need not wait for the device
-                check_finite(unchecked, strategy)
-                unchecked.clear()
-            if log_now and chief:
-                log.step(step, scalars, batch)
-            if (save_now or evaluate_now) and chief:  # an evaluation that fails costs no step
-                keeper.save()
-            if evaluate_now and (found := examined.evaluate(trainer, detect)):
-                scores.append(found.result.mean_ap)
-                if chief:
-                    log.evaluation(step, found, keeper.offer(found.result.mean_ap),
-                                   records=config.eval_records, **detection_settings(config),
-                                   iou=0.5)
+            books.after(step, scalars, batch, stopped)
             if stopped:
                 break
-    if chief:
-        log.curves()
-    distribution.say(strategy, _ending(config, folder, start.step, trainer.step, max_steps,
-                                       stopped, scores))
-    return 130 if stopped else 0
+    return books.end()
+
+
+def _schedule(config, images):
+    max_steps = math.ceil(config.epochs * images / config.batch_size) or config.max_steps
+    return Schedule(config.learning_rate * config.batch_size / 32, max_steps, config.schedule,
+                    config.warmup_steps, parse_drops(config.learning_rate_drops, max_steps))
+
+
+def _augmentation(config):
+    return {'distort': config.augment_distort, 'zoom_out': config.augment_zoom_out,
+            'crop': config.augment_crop, 'flip': config.augment_flip,
+            'flip_vertical': config.augment_flip_vertical,
+            'quarter_turns': config.augment_quarter_turns, 'zoom_out_max': config.zoom_out_max}
+
+
+def _model(config, spec, num_classes, strategy):
+    """The network; step 1 freezes its whole backbone."""
+    frozen = ('*',) if config.training_mode == STEP1 else tuple(words(config.frozen_layers))
+    with strategy.scope():
+        model = ssd.SSD(spec, num_classes, precision=config.precision, frozen=frozen,
+                        freeze_batch_norm=config.freeze_batch_norm,
+                        batch_norm_decay=config.batch_norm_decay or None,
+                        synchronized=config.sync_batch_norm).build()
+    checks.check_frozen(frozen, model)
+    if model.learns_statistics:
+        distribution.check_batch_norm(strategy, config.batch_size, config.accumulate,
+                                      config.sync_batch_norm)
+    return model
+
+
+def _bookkeeping(config, start, folder, trainer, held_out):
+    limits = postprocess.Limits(config.score_threshold, config.nms_threshold, config.nms_top_k,
+                                config.keep_top_k)
+    detect = detector.Detector(trainer.model, limits=limits).detect
+    every = {'log': config.log_every, 'save': config.save_every, 'evaluate': config.eval_every}
+    return Bookkeeping(trainer, start, folder, every=every, keep=config.keep_checkpoints,
+                       held_out=held_out, patience=config.patience,
+                       detect=distribution.shared(detect, trainer.strategy, trainer.model),
+                       settings=detection_settings(config) | {'iou': 0.5},
+                       batch_size=config.batch_size)
 
 
 def _settings(config):
-    """The keys of a training, without the order to start again."""
-    return {key: value for key, value in vars(config).items() if key != 'restart'}
-
-
-def _ending(config, folder, first, step, max_steps, stopped, scores):
-    """How a training ended, in one line."""
-    if stopped:
-        return (f'stopped by {stopped} at step {step}, saved in {folder}; the same command goes '
-                'on from there')
-    if waited_enough(scores, config.patience):
-        return (f'finished at step {step}: the last {config.patience} evaluations brought no '
-                f'better mAP (--patience); the best, {max(scores):.4f}, is in {folder}/best')
-    if first >= max_steps:
-        return (f'nothing done: {folder} is at step {step} already; raise --max_steps or --epochs '
-                'to go on')
-    return f'finished at step {step}; checkpoints are in {folder}'
-
-
-def _refuse_idle(frozen, model):
-    """A pattern of frozen layers that fits no variable is a mistake."""
-    scope = model.spec.imagenet.scope + '/'
-    names = [v.name[len(scope):] for v in model.trainable_variables if v.name.startswith(scope)]
-    for pattern in frozen:
-        if not fnmatch.filter(names, pattern):
-            layers = dict.fromkeys(name.split('/')[0] for name in names)
-            raise UserError(f"frozen_layers: '{pattern}' fits no variable of {model.spec.name}; "
-                            f'its layers are {", ".join(layers)} (write LAYER/*)')
+    """The keys of a training, without the order to start again; and how it was called."""
+    keys = {key: value for key, value in vars(config).items() if key != 'restart'}
+    return keys, {'version': version(), 'command': shlex.join(sys.argv)}
 
 
 if __name__ == '__main__':

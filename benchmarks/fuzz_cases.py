@@ -23,6 +23,7 @@ import ssd_image_to_tf
 from benchmarks.faults import Case, Random, mutated, pick, with_size
 from benchmarks.fuzz_videos import videos
 from checkpoints import io as checkpoint
+from checkpoints import restoring
 from datasets import annotations, shapes, tfrecord, voc
 from detection import sources as demo_pictures
 from nets.slim_compat import tf
@@ -407,7 +408,7 @@ def _restore():
     prefix = checkpoint.find('ckpt')
     facts = checkpoint.read_description(prefix)
     variables = [tf.Variable(tf.zeros(shape), name=name) for name, shape in _VARIABLES.items()]
-    result = checkpoint.restore(variables, prefix, averages=True)
+    result = restoring.restore(variables, prefix, averages=True)
     print(prefix, *result.mismatched, *result.fresh)
     return bool(facts) and not result.mismatched and not result.fresh
 

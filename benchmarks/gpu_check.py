@@ -37,11 +37,11 @@ with imports():
 
     from benchmarks import commands, models, overfit
     from checkpoints import io as checkpoint
-    from detection import detector
+    from detection import loading
     from nets import backbones, ssd
     from nets.slim_compat import prepare_devices, tf
     from preprocessing import pipeline
-    from training import distribution
+    from training import distribution, state
     from training.schedule import Schedule
     from training.trainer import Trainer
     from utils import command_line
@@ -360,7 +360,7 @@ def _detect_photograph():
     _allow_tf32(False)
     spec = backbones.get('mobilenet_v1')
     image = pipeline.resize_image(pipeline.decode_image(_photograph()), spec.image_size)
-    found = detector.load(backbone=spec).detect(image[None])
+    found = loading.load(backbone=spec).detect(image[None])
     return {name: values.numpy()[0] for name, values in found._asdict().items()}
 
 
@@ -394,11 +394,11 @@ def _resume(options, _):
     straight, resumed = new_trainer(), new_trainer()
     for _ in range(2):
         straight.train_step(batch)
-    resumed.resume(straight.save(options.folder))
+    state.resume(resumed, state.save(straight, options.folder))
     for trainer in (straight, resumed):
         for _ in range(2):
             trainer.train_step(batch)
-    pairs = zip(straight.tensors().values(), resumed.tensors().values(), strict=True)
+    pairs = zip(state.tensors(straight).values(), state.tensors(resumed).values(), strict=True)
     different = sum(not np.array_equal(one.numpy(), other.numpy()) for one, other in pairs)
     return [_row(f'resume, {backbone}', f'{different} tensors differ', '0', different == 0)]
 

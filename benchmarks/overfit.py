@@ -32,6 +32,7 @@ with imports():
     from nets.slim_compat import tf
     from nets.spec import PRECISIONS, BackboneSpec
     from preprocessing import pipeline
+    from training import state
     from training.schedule import Schedule
     from training.trainer import Trainer
     from utils import command_line
@@ -131,9 +132,9 @@ def _save_and_restore(learned, new_trainer):
     """The columns restored, resumed and twins."""
     trainer, twins = learned.trainer, (new_trainer(), new_trainer())
     with tempfile.TemporaryDirectory() as folder:
-        prefix = trainer.save(folder)
+        prefix = state.save(trainer, folder)
         for twin in twins:
-            twin.resume(prefix)
+            state.resume(twin, prefix)
     restored = _difference(trainer, twins[0], learned.batch)
     for _ in range(2):
         for one in (trainer, *twins):

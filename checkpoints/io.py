@@ -1,24 +1,21 @@
-"""Checkpoints: finding, reading with a list of what fitted, and writing them.
+"""Checkpoints and their descriptions: finding, reading and writing the files.
 
 Files are TensorFlow's name-based V2 checkpoints, prefix 'model.ckpt-<step>', keys = slim variable
 names, so that `tf.train.load_checkpoint(prefix)` and any slim code read them. V1 checkpoints, as
 slim's older classifiers are, can be read.
 """
-import collections
 import contextlib
-import dataclasses
 import json
 import os
 import pathlib
 import re
 import shutil
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
 from checkpoints import published
-from nets import backbones, overrides
 from nets.slim_compat import tf
 from nets.spec import BackboneSpec
 from utils.errors import CheckpointError, DataError
@@ -43,50 +40,6 @@ _FORMATS = {
     '.keras': 'a Keras model', '.pth': 'a PyTorch checkpoint', '.pt': 'a PyTorch checkpoint',
     '.tflite': 'an exported TFLite model', '.onnx': 'an exported ONNX model',
     '.npz': 'a NumPy archive', '.safetensors': 'a file of safetensors'}
-
-
-@dataclasses.dataclass
-class Restored:
-    """What a restore did, by variable name.
-
-    Attributes:
-        prefix: of the checkpoint.
-        restored: taken over.
-        mismatched: 'name checkpoint shape -> model shape', left as they are.
-        fresh: not in the checkpoint, left as they are.
-        unused: in the checkpoint, not in the model.
-    """
-    prefix: str
-    restored: list[str] = dataclasses.field(default_factory=list)
-    mismatched: list[str] = dataclasses.field(default_factory=list)
-    fresh: list[str] = dataclasses.field(default_factory=list)
-    unused: list[str] = dataclasses.field(default_factory=list)
-
-    def summary(self) -> str:
-        """Up to three lines: what was restored, what starts fresh, what was left out."""
-        lines = [f'restored {len(self.restored)} variables from {self.prefix}']
-        for what, found in (('start fresh', self.mismatched + self.fresh),
-                            ('of the checkpoint are not used', self.unused)):
-            if found:
-                lines.append(f'  {len(found)} {what}: {_grouped(found)}')
-        return '\n'.join(lines)
-
-    def report(self) -> str:
-        """The names of all variables, by what became of them."""
-        parts = {'restored': self.restored, 'of another shape, start fresh': self.mismatched,
-                 'not in the checkpoint, start fresh': self.fresh,
-                 'in the checkpoint, not used': self.unused}
-        return '\n'.join([self.prefix, *(
-            line for what, names in parts.items()
-            for line in (f'{len(names)} {what}', *(f'  {name}' for name in names)))])
-
-
-def _grouped(found):
-    """Names, without shapes, cut to their first two scopes, each with its count."""
-    counts = collections.Counter('/'.join(name.split(' ')[0].split('/')[:2]) for name in found)
-    shown = [head if count == 1 else f'{head} ({count})' for head, count in counts.items()]
-    more = f', and {len(shown) - 12} more groups' if len(shown) > 12 else ''
-    return ', '.join(shown[:12]) + more
 
 
 def find(path: Path) -> str:
@@ -168,6 +121,16 @@ def default_folder(spec: BackboneSpec) -> str:
     return f'checkpoints/ssd_{spec.name}'
 
 
+def is_own(folder: Path) -> bool:
+    """Whether reports may be written beside a checkpoint.
+
+    Not to what comes with the repository, and not to where the user may not write.
+    """
+    path = pathlib.Path(folder).resolve()
+    shipped = path.name == SHIPPED and path.parents[1] == REPOSITORY / 'checkpoints'
+    return not shipped and os.access(path, os.W_OK)
+
+
 def check_path(path: Path) -> None:
     """Refuses a path that TensorFlow could write to, but not read from: it takes it for a pattern.
 
@@ -221,97 +184,19 @@ def read(prefix: Path, published_too: bool = False) -> typing.Any:
     return reader
 
 
-def spec_of(prefix: str, configured: BackboneSpec | None = None) -> BackboneSpec:
-    """The spec of a checkpoint's network.
+def layers(shapes: Mapping[str, Sequence[int]]) -> dict[str, Sequence[int]]:
+    """The variables of a network's layers, out of {name: shape} of all that a checkpoint holds.
 
-    Args:
-        prefix: as `find` returns it.
-        configured: the configured spec; where the checkpoint is of that backbone, its overrides
-            (see nets.overrides) are applied. None: all is as its description says.
-
-    Raises:
-        CheckpointError: the checkpoint or its description is not readable, or describes no network
-            that is known here.
+    An optimizer's slots, such as <variable>/Momentum, and moving averages have the variable's name
+    as their scope; its counters (global_step, beta1_power) are scalars.
     """
-    facts = read_description(prefix)
-    if not facts:
-        read(prefix)  # a published SSD is named as such
-    name = facts.get('backbone_network', '').removeprefix('ssd_')
-    if configured is None and name not in backbones.names():
-        raise CheckpointError(f'the backbone of {prefix} is unknown: no {DESCRIPTION} beside it '
-                              f'names one of {", ".join(backbones.names())}; name it')
-    if configured is None:
-        specs = [backbones.get(name, depth) for depth in backbones.depths(name)]
-        scope, box_set = facts.get('imagenet_scope'), facts.get('default_box_set')
-        configured = next((spec for spec in specs if spec.imagenet.scope == scope), specs[0])
-        if box_set in configured.box_sets:
-            configured = configured.with_box_set(box_set)
-    if name != configured.name or not facts.get('overrides'):
-        return configured
-    try:
-        return overrides.apply(configured, facts['overrides'])
-    except ValueError as error:
-        raise CheckpointError(f'{DESCRIPTION} beside {prefix}: {error}') from None
+    return {name: shape for name, shape in shapes.items()
+            if len(shape) and name.rpartition('/')[0] not in shapes and not name.endswith(AVERAGE)}
 
 
 def variable_name(variable: tf.Variable) -> str:
     """Name without TensorFlow's ':0'."""
     return variable.name.split(':')[0]
-
-
-def restore(variables: Iterable[tf.Variable], prefix: Path,
-            derive: Mapping[str, tuple[str, Callable]] | None = None,
-            scope: str = '', averages: bool = False,
-            merge: Mapping[str, Callable] | None = None) -> Restored:
-    """Assigns from a checkpoint every variable whose name and shape fit; the others stay.
-
-    Args:
-        variables: of the model.
-        prefix: as `find` returns it.
-        derive: variable name -> (name in the checkpoint, function of its array), for variables
-            without a namesake.
-        scope: only variables whose names start with it.
-        averages: take a variable's moving average where the checkpoint holds one; where it holds
-            nothing else, that is taken in any case.
-        merge: variable name -> function of (array of the checkpoint, the variable's present array),
-            which returns what to assign, or None for nothing.
-
-    Raises:
-        CheckpointError: the checkpoint is not readable.
-    """
-    reader = read(prefix)
-    shapes = reader.get_variable_to_shape_map()
-    result, used = Restored(str(prefix)), set()
-    for variable in variables:
-        name = variable_name(variable)
-        if not name.startswith(scope):
-            continue
-        source, transform = _source(name, shapes, derive or {}, averages)
-        if source not in shapes:
-            result.fresh.append(name)
-            continue
-        used |= {name, source}
-        value = tensor(reader, prefix, source)
-        value = transform(value) if transform else value
-        if merge and name in merge and (value := merge[name](value, variable.numpy())) is None:
-            result.mismatched.append(f'{name} of other classes')
-            continue
-        no_number = f'{value.dtype} ' if value.dtype.kind in 'OSUc' else ''
-        if no_number or value.shape != tuple(variable.shape):
-            result.mismatched.append(
-                f'{name} {no_number}{value.shape} -> {tuple(variable.shape)}')
-            continue
-        variable.assign(value.astype(variable.dtype.as_numpy_dtype))  # files may hold float16
-        result.restored.append(name)
-    result.unused = sorted(set(shapes) - used)
-    return result
-
-
-def _source(name, shapes, derive, averages):
-    """What a variable is restored from: (name in the checkpoint, function of its array or None)."""
-    if name + AVERAGE in shapes and (averages or name not in shapes):
-        return name + AVERAGE, None
-    return (name, None) if name in shapes else derive.get(name, (name, None))
 
 
 def tensor(reader: typing.Any, prefix: Path, name: str) -> np.ndarray:
@@ -323,8 +208,8 @@ def tensor(reader: typing.Any, prefix: Path, name: str) -> np.ndarray:
                               f'{str(error).splitlines()[0]}') from None
 
 
-def save(folder: Path, step: int, tensors: Mapping[str, tf.types.experimental.TensorLike],
-         keep: int = 0) -> str:
+def save(folder: Path, step: int,
+         tensors: Mapping[str, tf.types.experimental.TensorLike]) -> str:
     """Writes folder/model.ckpt-<step>; returns the prefix.
 
     It is written under another name and renamed, the .index last, so that a visible checkpoint is
@@ -334,7 +219,6 @@ def save(folder: Path, step: int, tensors: Mapping[str, tf.types.experimental.Te
         folder: is made.
         step: of the training.
         tensors: name -> array, or variable of any tf.distribute strategy.
-        keep: checkpoints that stay, this one and the newest others; 0: all.
 
     Raises:
         CheckpointError: the disk is full or refuses; what was there before stays.
@@ -352,8 +236,6 @@ def save(folder: Path, step: int, tensors: Mapping[str, tf.types.experimental.Te
             _drop_unfinished(folder)
         raise CheckpointError(f'cannot write {prefix}: {reason(error)}; {room(folder)}; '
                               f'last checkpoint: {newest(folder) or "none"}') from None
-    if keep:
-        _drop_old(folder, step, keep)
     return prefix
 
 
@@ -386,13 +268,17 @@ def room(folder: Path) -> str:
         return f'{folder} cannot be reached'
 
 
-def _drop_old(folder, present, keep):
-    """Removes what `save` wrote, but for the step `present` and the `keep` - 1 highest others."""
-    found = (re.fullmatch(re.escape(NAME) + r'-(\d+)\.index', name) for name in os.listdir(folder))
-    steps = {int(match[1]) for match in found if match} - {present}
-    for step in sorted(steps, reverse=True)[keep - 1:]:
-        for ending in reversed(ENDINGS):  # the .index first
-            pathlib.Path(folder, f'{NAME}-{step}{ending}').unlink(missing_ok=True)
+def steps_in(folder: Path) -> set[int]:
+    """The steps of all checkpoints in a folder that are named as `save` names them."""
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    found = (re.fullmatch(re.escape(NAME) + r'-(\d+)\.index', name) for name in names)
+    return {int(match[1]) for match in found if match}
+
+
+def remove(folder: Path, step: int) -> None:
+    """Removes folder/model.ckpt-<step>, where it is there."""
+    for ending in reversed(ENDINGS):  # the .index first
+        pathlib.Path(folder, f'{NAME}-{step}{ending}').unlink(missing_ok=True)
 
 
 def write_description(folder: Path, **facts: object) -> None:
@@ -451,7 +337,7 @@ def read_description(prefix: Path) -> dict:
 def _well_formed(facts):
     """Whether the facts that are used have the right types."""
     kinds = {'classes': list, 'overrides': dict, 'mean_ap': int | float, 'backbone_network': str,
-             'imagenet_scope': str, 'default_box_set': str}
+             'imagenet_scope': str, 'default_box_set': str, 'thresholds': dict, 'written': list}
     return (all(isinstance(facts[key], kind) for key, kind in kinds.items() if key in facts)
             and all(isinstance(name, str) for name in facts.get('classes', [])))
 

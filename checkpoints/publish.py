@@ -21,8 +21,8 @@ import numpy as np
 from utils.script import imports, run
 
 with imports():
+    from checkpoints import identity, thresholds
     from checkpoints import io as checkpoint
-    from checkpoints import thresholds
     from utils import command_line
     from utils.errors import CheckpointError
 
@@ -59,6 +59,7 @@ def publish(source: str | os.PathLike[str], folder: str | os.PathLike[str], dtyp
     weights = {name: _converted(name, value, dtype, prefix) for name, value in weights.items()}
     written = checkpoint.save(folder, checkpoint.step_of(prefix), weights)
     kept = {key: facts[key] for key in _FACTS + _LATER_FACTS if key in facts}
+    kept[identity.RUN] = identity.new_run()  # these weights are none of the training's
     found = thresholds.known(prefix)
     if found and not mix:  # of a mean of weights, an evaluation of its own has to tell
         kept[thresholds.KEY] = found
@@ -90,9 +91,8 @@ def _shapes(weights):
 def _weights(reader, prefix):
     """{variable name: float32 array} of the model, averages where there are any; no slots."""
     names = reader.get_variable_to_shape_map()
-    slots = (checkpoint.MOMENTUM, checkpoint.AVERAGE)
     sources = {name: name + checkpoint.AVERAGE if name + checkpoint.AVERAGE in names else name
-               for name in names if name != 'global_step' and not name.endswith(slots)}
+               for name in checkpoint.layers(names)}
     # A file may hold float16, which a mean would round anew at each step.
     return {name: checkpoint.tensor(reader, prefix, source).astype(np.float32)
             for name, source in sources.items()}

@@ -39,7 +39,7 @@ def load(checkpoint: str | os.PathLike[str] = '', backbone: 'BackboneSpec | str 
     """
     from utils.script import quiet
     with quiet():
-        from detection import detector
+        from detection import loading
         from nets.postprocess import Limits
         from nets.slim_compat import prepare_devices
     with contextlib.suppress(RuntimeError):  # the GPU is in use already, as its user set it up
@@ -48,4 +48,4 @@ def load(checkpoint: str | os.PathLike[str] = '', backbone: 'BackboneSpec | str 
     settings: dict[str, typing.Any] = {
         'score_threshold': 0.5 if best else score_threshold} | limits
     limit = Limits(**settings)
-    return detector.load(checkpoint, backbone, precision, classes, limit, best)
+    return loading.load(checkpoint, backbone, precision, classes, limit, best)

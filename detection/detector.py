@@ -1,19 +1,14 @@
 """A trained SSD as one object, which scripts, notebooks, evaluation and export share."""
-import dataclasses
 import os
 import typing
 from collections.abc import Sequence
 
 import numpy as np
 
-from checkpoints import io as checkpoint
-from checkpoints import thresholds
 from detection import folding, objects
-from nets import anchors, backbones, postprocess, ssd
+from nets import anchors, postprocess, ssd
 from nets.slim_compat import tf
-from nets.spec import BackboneSpec
 from preprocessing import normalize, pipeline
-from utils.errors import CheckpointError
 
 Image = np.ndarray | str | os.PathLike[str]
 _IMAGE = tf.TensorSpec([None, None, 3], tf.uint8, name='image')
@@ -112,67 +107,3 @@ class Detector:
 
     def _detections(self, images):
         return postprocess.detect(*self.network(images), self.defaults, **vars(self.limits))
-
-
-def load(given: str | os.PathLike[str] = '', backbone: BackboneSpec | str | None = None,
-         precision: str = 'float32', classes: Sequence[str] = (),
-         limits: postprocess.Limits | None = None, best: bool = False) -> Detector:
-    """Builds the network of a checkpoint and restores all of it; see detection.load.
-
-    best: the thresholds of its classes, where they are known, take the place of the limit's.
-
-    Raises:
-        CheckpointError: there is no such checkpoint, it is of another network, lacks some variable,
-            or has no classes.
-    """
-    if isinstance(backbone, str) or (backbone is None and not given):
-        backbone = backbones.get((backbone or 'mobilenet_v1').removeprefix('ssd_'))
-    prefix = checkpoint.find(given) if given else _default(backbone)
-    spec, facts = checkpoint.spec_of(prefix, backbone), checkpoint.read_description(prefix)
-    _check_facts(facts, spec, prefix)
-    classes = tuple(facts.get('classes') or classes)
-    if not classes:
-        raise CheckpointError(
-            f'the classes of {prefix} are unknown: no {checkpoint.DESCRIPTION} beside it lists '
-            'them, and none are named')
-    model = ssd.SSD(spec, len(classes) + 1, precision=precision).build()
-    result = checkpoint.restore(model.variables, prefix, averages=True)
-    if result.fresh or result.mismatched:
-        raise CheckpointError(
-            f'{prefix} does not fit ssd_{spec.name} with {len(classes)} classes: '
-            f'{_first(result.mismatched, "of another shape")}{_first(result.fresh, "missing")}'
-            + ('' if facts else f'It has no {checkpoint.DESCRIPTION} beside it; classes other than '
-               'those of VOC are named to ssd_demo.py with --classes_file=FILE'))
-    known = thresholds.known(prefix) if best else {}
-    by_label = [known[name] for name in classes] if {*classes} <= known.keys() else []
-    if by_label:
-        limits = dataclasses.replace(limits or postprocess.Limits(), score_threshold=min(by_label))
-    return Detector(model, classes, limits, folded=True, prefix=prefix, thresholds=by_label)
-
-
-def _default(spec):
-    prefix = checkpoint.default(spec)
-    if prefix is None:
-        raise CheckpointError(
-            f'no trained detector in {checkpoint.default_folder(spec)}; train one: '
-            f'python3 ssd_train.py --backbone_network=ssd_{spec.name}, '
-            'or name one with --checkpoint=PATH')
-    return prefix
-
-
-def _check_facts(facts, spec, prefix):
-    """The facts beside a checkpoint must be those of the configured network."""
-    expected = {'backbone_network': 'ssd_' + spec.name, 'image_size': spec.image_size,
-                'default_box_set': spec.box_set, 'default_boxes': spec.box_facts,
-                'imagenet_scope': spec.imagenet.scope}
-    for key, value in expected.items():
-        if key in facts and facts[key] != value:
-            raise CheckpointError(
-                f'{prefix} was trained with {key} {facts[key]}, configured is {value}')
-    if spec.normalization not in normalize.NORMALIZATIONS:
-        raise CheckpointError(f"{prefix} needs normalization '{spec.normalization}'; "
-                              f'known: {", ".join(normalize.NORMALIZATIONS)}')
-
-
-def _first(names, what):
-    return f'{len(names)} variables {what}, first {names[0]}. ' if names else ''

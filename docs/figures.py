@@ -20,6 +20,7 @@ with imports():
     from matplotlib.figure import Figure
 
     from checkpoints import io as checkpoint
+    from checkpoints import restoring
     from nets import anchors, backbones, boxes, loss, matching, postprocess, ssd
     from nets.slim_compat import tf
     from preprocessing import augment, normalize, pipeline
@@ -55,7 +56,7 @@ class Network:
         prefix = checkpoint.find(f'checkpoints/ssd_{BACKBONE}/{checkpoint.SHIPPED}')
         self.classes = checkpoint.read_description(prefix)['classes']
         self.model = Watched(self.spec, len(self.classes) + 1).build()
-        checkpoint.restore(self.model.variables, prefix)
+        restoring.restore(self.model.variables, prefix)
         self.defaults = anchors.default_boxes(self.spec)
         self._compiled = tf.function(self._outputs, autograph=False)
 

@@ -12,7 +12,7 @@ ARROWS = {
     'nets': ('utils',),
     'datasets': ('utils',),
     'preprocessing': ('datasets', 'utils'),
-    'checkpoints': ('datasets', 'nets', 'utils'),
+    'checkpoints': ('datasets', 'nets', 'preprocessing.normalize', 'utils'),
     'detection': ('checkpoints', 'datasets', 'nets', 'preprocessing', 'utils'),
     'export': ('checkpoints', 'detection.detector', 'nets', 'preprocessing', 'utils'),
     'evaluation': ('datasets', 'detection.drawing', 'nets.anchors', 'nets.boxes', 'nets.spec',

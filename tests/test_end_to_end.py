@@ -25,7 +25,7 @@ from nets import backbones, ssd
 from tests.checkpoints import published_networks
 from tests.training import tiny
 from training import log
-from training.trainer import NotFinite
+from training.finite import NotFinite
 from utils.errors import DataError, UserError
 
 BACKBONE = 'mobilenet_v1'

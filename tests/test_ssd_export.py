@@ -12,7 +12,7 @@ import pytest
 
 import ssd_export
 from datasets import voc
-from detection import detector, sources
+from detection import detector, loading, sources
 from export import exported, folder, formats
 from nets import postprocess
 from nets.slim_compat import tf
@@ -43,7 +43,7 @@ def room(tmp_path_factory):
 @pytest.fixture(scope='module')
 def expected(room):
     """{image: arrays by name} as ssd_demo.py computes them, at the export's score threshold."""
-    live = detector.Detector(detector.load(SHIPPED).model)
+    live = detector.Detector(loading.load(SHIPPED).model)
     found = {name: live.detect(live.resize(sources.read(name))[None])
              for name in ('image.jpg', 'small.png')}
     return {name: {key: values[0].numpy() for key, values in each._asdict().items()}
@@ -174,7 +174,7 @@ def test_litert_runs_it_by_name_and_by_place(detections):
 def test_tflite_finds_more_than_a_hundred_of_one_class(room):
     # Biases make everything a person, the more so the more it looks like one; hardly anything is
     # suppressed.
-    model = detector.load(SHIPPED).model
+    model = loading.load(SHIPPED).model
     for variable in model.variables:
         if variable.name.endswith('logits/biases:0'):
             boxes = variable.shape[0] // 21

@@ -3,6 +3,7 @@ import collections
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+from checkpoints import identity
 from datasets import tfrecord
 from evaluation import collect
 from evaluation import voc as voc_eval
@@ -45,6 +46,11 @@ class HeldOut:
     matched: Callable[[tf.Tensor, tf.Tensor], dict[str, tf.Tensor]]
     use_difficult: bool = True
 
+    def about(self) -> dict[str, object]:
+        """What is measured on: records, records_id, and the number of images that count."""
+        images = min(self.most or self.index.images, self.index.images)
+        return identity.of_records(self.index.folder) | {'images': images}
+
     def evaluate(self, trainer: Trainer,
                  detect: Callable[[tf.Tensor], Iterable]) -> Evaluation | None:
         """Evaluates the weights of a training, or their average.
@@ -57,7 +63,7 @@ class HeldOut:
             target_fn=self.matched, use_difficult=self.use_difficult)
         losses: collections.Counter = collections.Counter()
         try:
-            with damage.named(self.index), trainer.averaged():
+            with damage.named(self.index), trainer.average.taken():
                 found = collect.detect_all(detect, _add_losses(trainer, batches, losses))
         except DataError as error:
             if distribution.worker(trainer.strategy)[1] > 1:

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from checkpoints import identity
 from checkpoints import io as checkpoint
 from detection import drawing, objects
 from evaluation import collect
@@ -165,7 +166,7 @@ class Log:
             step: that was evaluated.
             found: on the held-out images.
             best: prefix of the checkpoint, if this is the best so far.
-            facts: what evaluations.jsonl says of it.
+            facts: what evaluations.jsonl says of it, such as run and records.
         """
         result, loss = found.result, sum(found.losses.values())
         print(f'step {step}: mAP 07 {voc_eval.number(result.mean_ap)}, over classes with 20+ '
@@ -176,7 +177,7 @@ class Log:
         with self._guarded(collect.LOG):
             if collect.LOG not in self._failed:
                 collect.append_to_log(self.folder, result, checkpoint=best, step=step,
-                                      images=found.images, loss=found.losses, **facts)
+                                      loss=found.losses, **facts)
 
     def curves(self) -> None:
         """Draws the curves so far."""
@@ -264,10 +265,20 @@ def read_scalars(path: checkpoint.Path) -> list[dict]:
     return [row for row in rows if isinstance(row, dict) and isinstance(row.get('step'), int)]
 
 
-def earlier_scores(folder: str, step: int) -> list[float]:
-    """mAP of the evaluations that a training had up to a step, in order."""
-    rows = read_scalars(os.path.join(folder, SCALARS))
-    return [row['mean_ap'] for row in rows if row['step'] <= step and 'mean_ap' in row]
+def earlier_scores(folder: str, step: int, about: Mapping[str, object]) -> list[float]:
+    """mAP of the evaluations that a training had up to a step, in order.
+
+    Args:
+        folder: of the training.
+        step: later evaluations are passed over.
+        about: run, records_id and images; evaluations of another training or of other images are
+            passed over, and so are those of ssd_test.py.
+    """
+    lines = read_scalars(os.path.join(folder, collect.LOG))
+    rows = {row['step']: row.get('mean_ap_07') for row in lines
+            if row['step'] <= step and 'loss' in row
+            and identity.agree(row, about, identity.RUN, *identity.MEASURED_ON)}
+    return [score for _, score in sorted(rows.items()) if score is not None]
 
 
 def plot_training(rows: Sequence[Mapping[str, float]], path: str | os.PathLike) -> None:

@@ -9,15 +9,21 @@ import os
 import shutil
 from collections.abc import Sequence
 
+from checkpoints import fit, identity, restoring
 from checkpoints import io as checkpoint
+from checkpoints.fit import short
+from evaluation import collect, compare, report
 from nets import backbones
 from nets.spec import BackboneSpec
-from training import log
+from training import distribution, keeper, log, state
 from training.trainer import Trainer
 from utils.choices import EXISTING, SCRATCH, STEP1
 from utils.errors import CheckpointError, UserError
 
 _WAY_OUT = 'choose another --output, or move that training aside with --restart=True'
+# What belongs to a training beside its checkpoints, also what ssd_test.py says of it.
+_BELONGINGS = (checkpoint.DESCRIPTION, keeper.BEST, *log.NAMES, report.PAGE, report.NUMBERS,
+               compare.FILE, collect.LOG)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +38,7 @@ class Start:
         imagenet: the checkpoint is a classifier's, for the backbone alone.
         origin: the checkpoint that the training started from when it was new.
         facts: what model.json says of the training.
+        used: what of the checkpoint can be used, in one line.
         aside: the subfolder that what the folder holds now has to move to, or ''.
     """
     spec: BackboneSpec
@@ -41,6 +48,7 @@ class Start:
     imagenet: bool = False
     origin: str | None = None
     facts: dict[str, object] = dataclasses.field(default_factory=dict)
+    used: str = ''
     aside: str = ''
 
 
@@ -63,7 +71,7 @@ def choose(mode: str, spec: BackboneSpec, folder: str, given: str, restart: bool
     own = checkpoint.newest(folder)
     given = checkpoint.find(given) if given else ''
     aside = ''
-    if own and restart:
+    if own and restart or not own and checkpoint.newest(os.path.join(folder, keeper.BEST)):
         aside = 'earlier'
     elif own:
         found = checkpoint.read_description(own)
@@ -82,25 +90,24 @@ def choose(mode: str, spec: BackboneSpec, folder: str, given: str, restart: bool
 
 
 def _resumed(mode, spec, own, given, found, classes):
-    """This training's own checkpoint, if `found`, its description, agrees."""
-    spec = checkpoint.spec_of(own, spec)
-    facts = checkpoint.describe(spec, mode, classes)
+    """This training's own checkpoint, if it fits. found: its description."""
+    fitting = fit.compare(own, spec, classes)
+    fitting.require(fit.SAME, way_out=_WAY_OUT)
     origin = found.get('started_from')
-    for key, value in facts.items():
-        if key in found and found[key] != value:
-            raise CheckpointError(f'{own} was trained with {key} {_short(found[key])}, now it is '
-                                  f'{_short(value)}; {_WAY_OUT}')
     elsewhere = given and os.path.dirname(given) != os.path.dirname(own)
     if elsewhere and os.path.abspath(given) != origin:
         raise CheckpointError(f'{own} is a training that started from {origin}, not from {given}; '
                               f'{_WAY_OUT}')
-    return Start(spec, own, checkpoint.step_of(own), resumed=True, origin=origin,
-                 facts=facts | {'started_from': origin})
-
-
-def _short(value):
-    text = ', '.join(value) if isinstance(value, list | tuple) else str(value)
-    return text if len(text) < 60 else text[:57] + '...'
+    started = os.path.basename(origin or '') if os.path.dirname(origin or '') == os.path.abspath(
+        os.path.dirname(own)) else ''
+    written = found.get(keeper.WRITTEN) or sorted(
+        step for step in checkpoint.steps_in(os.path.dirname(own))
+        if f'{checkpoint.NAME}-{step}' != started)  # a training from before did not list them
+    facts = checkpoint.describe(fitting.spec, mode, classes) | {
+        'started_from': origin, identity.RUN: found.get(identity.RUN) or identity.new_run(),
+        keeper.WRITTEN: written}
+    return Start(fitting.spec, own, checkpoint.step_of(own), resumed=True, origin=origin,
+                 facts=facts)
 
 
 def _new(mode, spec, folder, given, classes, leaving):
@@ -108,14 +115,17 @@ def _new(mode, spec, folder, given, classes, leaving):
     if mode == SCRATCH and given:
         raise CheckpointError(f'from_scratch starts from nothing, but checkpoint is {given}; '
                               'choose another training_mode')
-    prefix, origin = None, None
+    prefix, origin, used = None, None, ''
     if mode != SCRATCH:
         prefix = given or (imagenet_checkpoint(spec) if mode == STEP1
                            else _trained_before(mode, spec, folder, leaving))
         origin = os.path.abspath(prefix)
-        spec = checkpoint.spec_of(prefix, spec)
-    facts = checkpoint.describe(spec, mode, classes) | {'started_from': origin}
-    return Start(spec, prefix, imagenet=mode == STEP1, origin=origin, facts=facts)
+        fitting = fit.compare(prefix, spec, classes)
+        fitting.require(fit.SAME, fit.HEADS, fit.BACKBONE)
+        spec, used = fitting.spec, fitting.used()
+    facts = checkpoint.describe(spec, mode, classes) | {
+        'started_from': origin, identity.RUN: identity.new_run()}
+    return Start(spec, prefix, imagenet=mode == STEP1, origin=origin, facts=facts, used=used)
 
 
 def imagenet_checkpoint(spec: BackboneSpec) -> str:
@@ -153,8 +163,27 @@ def _free(folder, name):
     return next(free for free in names if not os.path.lexists(os.path.join(folder, free)))
 
 
+def begin(start: Start, folder: str, trainer: Trainer) -> tuple[Start, str, str]:
+    """Restores what the training starts from, and then moves aside what the folder holds.
+
+    In this order, a checkpoint that does not fit changes nothing.
+
+    Returns:
+        `start` with its checkpoint where it is afterwards, and what `restore` returns.
+
+    Raises:
+        CheckpointError, UserError: see `restore` and `make_room`.
+    """
+    texts = restore(start, trainer)
+    moved = distribution.chief_first(
+        trainer.strategy, lambda chief: make_room(start, folder, chief))
+    said, report = (text.replace(start.prefix or '', moved.prefix or '') if start.aside else text
+                    for text in texts)
+    return moved, said, report
+
+
 def make_room(start: Start, folder: str, move: bool = True) -> Start:
-    """Moves a training (checkpoints, description, log, best) into folder/<start.aside>.
+    """Moves a training (checkpoints, description, log, best, evaluation) into folder/<start.aside>.
 
     Args:
         start: as `choose` returned it.
@@ -185,7 +214,7 @@ def _move(folder, target):
     names = [name for name in sorted(os.listdir(folder)) if '.ckpt' in name]
     try:
         os.mkdir(target)
-        for name in (*names, checkpoint.DESCRIPTION, 'best', *log.NAMES):
+        for name in (*names, *_BELONGINGS):
             if os.path.exists(os.path.join(folder, name)):
                 shutil.move(os.path.join(folder, name), os.path.join(target, name))
     except OSError as error:
@@ -201,13 +230,12 @@ def restore(start: Start, trainer: Trainer) -> tuple[str, str]:
         Lines that say so, and a report with the names of all variables, or ''.
 
     Raises:
-        CheckpointError: it holds nothing of the network, or too little of a backbone that step 1
-            freezes.
+        CheckpointError: it does not fill the backbone.
     """
     if start.prefix is None:
         return 'all variables start fresh', ''
     if start.resumed:
-        trainer.resume(start.prefix)
+        state.resume(trainer, start.prefix)
         return (f'resumed {start.prefix} at step {trainer.step} '
                 f'(it started from {start.origin or "nothing"})'), ''
     imagenet = start.spec.imagenet
@@ -215,18 +243,25 @@ def restore(start: Start, trainer: Trainer) -> tuple[str, str]:
     theirs = checkpoint.read_description(start.prefix).get('classes')
     merge = {checkpoint.variable_name(v): _rows(ours, theirs) for v in trainer.model.variables
              if '/logits/' in v.name} if theirs not in (None, ours) else {}
-    result = checkpoint.restore(
+    result = restoring.restore(
         trainer.model.variables, start.prefix, imagenet.derive,
         scope=imagenet.scope + '/' if start.imagenet else '', averages=True, merge=merge)
-    trainer.start_average()
-    if not result.restored:
-        raise CheckpointError(f'{start.prefix} holds no variable of {start.spec.name} (scope '
-                              f'{imagenet.scope}); is it of another network?')
-    if start.imagenet and (result.fresh or result.mismatched):
-        raise CheckpointError(f'{start.prefix} does not fill the backbone, which step 1 freezes. '
-                              f'{result.summary()}')
-    return ('\n'.join([result.summary(), *_about_classes(ours, theirs, start.imagenet)]),
-            result.report())
+    trainer.average.start()
+    _check_backbone(result, start)
+    lines = [result.summary(), f'  {start.used}', *_about_classes(ours, theirs, start.imagenet)]
+    return '\n'.join(lines), result.report()
+
+
+def _check_backbone(result, start):
+    """Refuses to train a backbone of random weights, where a checkpoint is to fill it."""
+    scope = start.spec.imagenet.scope + '/'
+    restored, fresh, mismatched = (
+        [name for name in names if name.startswith(scope)]
+        for names in (result.restored, result.fresh, result.mismatched))
+    if mismatched or len(fresh) > len(restored) or start.imagenet and fresh:
+        raise CheckpointError(f'{start.prefix} does not fill the backbone'
+                              + (', which step 1 freezes. ' if start.imagenet else '. ')
+                              + result.summary())
 
 
 def _about_classes(ours, theirs, imagenet):
@@ -239,12 +274,12 @@ def _about_classes(ours, theirs, imagenet):
     kinds = {'known from the checkpoint': [name for name in ours if name in theirs],
              'start fresh': [name for name in ours if name not in theirs],
              'of the checkpoint, left out': [name for name in theirs if name not in ours]}
-    return [f'  {len(names)} classes {what}: {_short(names)}' for what, names in kinds.items()
+    return [f'  {len(names)} classes {what}: {short(names)}' for what, names in kinds.items()
             if names]
 
 
 def _rows(ours, theirs):
-    """A function for checkpoints.io.restore: class scores go by the names of the classes.
+    """A function for checkpoints.restoring.restore: class scores go by the names of the classes.
 
     The kernels and biases of a head end in [boxes of a cell * (background and classes)].
 

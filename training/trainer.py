@@ -1,18 +1,15 @@
-"""Learning rate schedule and training step; independent of TFRecords and configurations."""
-import contextlib
+"""The training step; independent of TFRecords and configurations."""
 import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from checkpoints import io as checkpoint
 from nets.loss import divisor, multibox_loss
 from nets.slim_compat import tf, variable_store
 from nets.spec import BackboneSpec
 from preprocessing import normalize
-from training import distribution
+from training.average import Average
 from training.loss_scale import LossScale
 from training.schedule import Schedule
 from utils import processor
-from utils.errors import CheckpointError, UserError
 
 # Of each name a tensor, or where several replicas compute, each one's.
 Batch = Mapping[str, tf.Tensor | tf.distribute.DistributedValues]
@@ -32,7 +29,7 @@ class Network(typing.Protocol):
 
 
 class Trainer:
-    """A model with its optimizer: the training step, saving and restoring.
+    """A model with its optimizer, and the training step. training.state saves and resumes it.
 
     Args:
         model: built inside `strategy`'s scope.
@@ -71,10 +68,9 @@ class Trainer:
             self.optimizer.iterations  # noqa: B018  (creates global_step)
             # The slots, before a checkpoint is restored.
             self.optimizer._create_all_weights(self.variables)
-            self._average = tf.train.ExponentialMovingAverage(
-                average, num_updates=self.optimizer.iterations) if average else None
-            self._loss_scale = LossScale() if model.dtype == tf.float16 else None
-        self.start_average()
+            self.average = Average(model, average, self.optimizer.iterations)
+            self.loss_scale = LossScale() if model.dtype == tf.float16 else None
+            self.average.start()
         self._step = tf.function(self._distributed_step, autograph=False, jit_compile=xla or None)
         self._sums = tf.function(self._loss_sums, autograph=False, reduce_retracing=True)
 
@@ -149,8 +145,8 @@ class Trainer:
             losses = multibox_loss(logits, offsets, batch['classes'], batch['offsets'],
                                    self.negative_ratio, matched, self.min_negatives)
             loss = tf.add_n(list(losses.values()))
-            if self._loss_scale:
-                loss *= self._loss_scale.scale
+            if self.loss_scale:
+                loss *= self.loss_scale.scale
         return losses, tape.gradient(loss, self.variables)
 
     def loss_sums(self, batch: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
@@ -171,8 +167,8 @@ class Trainer:
 
     def _update(self, gradients):
         """SGD with the gradients of the whole batch, then the moving average."""
-        if self._loss_scale:
-            gradients = self._loss_scale.unscaled(gradients)
+        if self.loss_scale:
+            gradients = self.loss_scale.unscaled(gradients)
         gradients = [gradient + self.weight_decay * v if _decays(v) else gradient
                      for gradient, v in zip(gradients, self.variables, strict=True)]
         if self.clip:
@@ -181,67 +177,7 @@ class Trainer:
                      for gradient, v in zip(gradients, self.variables, strict=True)]
         self.optimizer.apply_gradients(zip(gradients, self.variables, strict=True),
                                        experimental_aggregate_gradients=False)
-        if self._average:
-            self._average.apply(self.model.variables)
-
-    # The moving average
-
-    def start_average(self) -> None:
-        """The average begins with the model's present values."""
-        if self._average:
-            with self.strategy.scope():
-                self._average.apply(self.model.variables)
-                for variable in self.model.variables:
-                    self._average.average(variable).assign(variable)
-
-    @contextlib.contextmanager
-    def averaged(self) -> Iterator[None]:
-        """Inside, the model holds its averages (where there are any), to be evaluated."""
-        variables = self.model.variables if self._average else []
-        present = [tf.identity(variable) for variable in variables]
-        for variable in variables:
-            variable.assign(self._average.average(variable))
-        try:
-            yield
-        finally:
-            for variable, value in zip(variables, present, strict=True):
-                variable.assign(value)
-
-    # Checkpoints
-
-    def tensors(self) -> dict[str, tf.Variable]:
-        """{name: variable} of all that a checkpoint holds.
-
-        The model's, slots ('<name>/Momentum'), averages ('<name>/ExponentialMovingAverage'), the
-        loss scale of float16, and 'global_step'.
-        """
-        named = {checkpoint.variable_name(v): v for v in self.model.variables}
-        tensors = named | {'global_step': self.optimizer.iterations}
-        if 'momentum' in self.optimizer.get_slot_names():
-            tensors |= {checkpoint.variable_name(v) + checkpoint.MOMENTUM:
-                        self.optimizer.get_slot(v, 'momentum') for v in self.variables}
-        if self._average:
-            tensors |= {name + checkpoint.AVERAGE: self._average.average(v)
-                        for name, v in named.items()}
-        return tensors | (self._loss_scale.tensors() if self._loss_scale else {})
-
-    def save(self, folder: checkpoint.Path, keep: int = 0) -> str:
-        """Writes folder/model.ckpt-<step>; see checkpoints.io.save."""
-        return checkpoint.save(folder, self.step, self.tensors(), keep)
-
-    def resume(self, prefix: str) -> None:
-        """Takes all from one of its own checkpoints; CheckpointError where some is missing."""
-        reader = checkpoint.read(prefix)
-        shapes = reader.get_variable_to_shape_map()
-        for name, variable in self.tensors().items():
-            if name in LossScale.NAMES and name not in shapes:
-                continue  # the training was begun in another precision
-            if list(variable.shape) != shapes.get(name):
-                raise CheckpointError(
-                    f'{prefix} is no state of this training: {name} is '
-                    f'{shapes.get(name, "missing")}, wanted {list(variable.shape)}; set another '
-                    'output folder, or --restart=True')
-            variable.assign(checkpoint.tensor(reader, prefix, name))
+        self.average.update()
 
 
 def _used(batch):
@@ -251,37 +187,3 @@ def _used(batch):
 def _decays(variable):
     """Whether the L2 penalty applies: to kernels, whose depth-wise kind has another name."""
     return variable.name.endswith('/weights:0')
-
-
-class NotFinite(UserError, ArithmeticError):
-    """The loss is NaN or infinite.
-
-    Args:
-        step: of the training.
-        ids: of the step's images.
-        losses: by name.
-    """
-
-    def __init__(self, step: int, ids: Sequence[str], losses: Mapping[str, float]):
-        text = ', '.join(f'{name} {value:g}' for name, value in losses.items())
-        super().__init__(f'the loss is not finite at step {step} ({text}); '
-                         f'images: {", ".join(ids)}')
-        self.step, self.ids = step, ids
-
-
-def check_finite(steps: Sequence[tuple[int, Scalars, tf.Tensor]],
-                 strategy: tf.distribute.Strategy) -> None:
-    """Raises NotFinite for the first of some steps whose loss is not finite.
-
-    Args:
-        steps: of each its number, its scalars, and its batch's 'ids' (uint8 [B, N], text and then
-            zeros). The device decides; the host reads one value per step.
-        strategy: that the batches are of.
-    """
-    finite = tf.math.is_finite(tf.stack([scalars['loss'] for _, scalars, _ in steps])).numpy()
-    if not finite.all():
-        number, scalars, ids = steps[finite.argmin()]
-        ids = distribution.on_this_machine(strategy, {'ids': ids})['ids']
-        losses = scalars['losses'] | {'loss': scalars['loss']}
-        raise NotFinite(number, [bytes(row).rstrip(b'\0').decode(errors='replace') for row in ids],
-                        {name: float(value) for name, value in losses.items()})

@@ -4,14 +4,14 @@ import re
 import numpy as np
 import pytest
 
-from checkpoints import convert, published
+from checkpoints import convert, fit, published
 from checkpoints import io as checkpoint
-from detection import detector
+from detection import loading
 from nets import anchors, backbones, boxes
 from nets import ssd as network
 from nets.slim_compat import tf
 from preprocessing import normalize
-from tests.checkpoints import published_networks
+from tests.checkpoints import few, published_networks
 from training import starting_point
 from utils.choices import EXISTING
 from utils.errors import CheckpointError
@@ -48,7 +48,7 @@ def _classes(name):
 
 def test_outputs_are_those_of_the_published_network(converted):
     name, values, prefix = converted
-    model = detector.load(prefix).model
+    model = loading.load(prefix).model
     size = model.spec.image_size
     blocks = np.random.default_rng(1).integers(0, 256, (1, size // 8, size // 8, 3))
     image = blocks.repeat(8, 1).repeat(8, 2).astype(np.uint8)
@@ -72,7 +72,7 @@ def test_the_description_rebuilds_the_spec(converted):
     assert 'training_mode' not in facts and facts['classes'] == _classes(name)
     # Whatever default boxes are configured.
     for configured in (None, backbones.get(facts['backbone_network'][4:]).with_box_set('voc')):
-        spec = checkpoint.spec_of(prefix, configured)
+        spec = fit.spec_of(prefix, configured)
         assert spec == published.catalogue()[name].spec and spec.overrides
     names = checkpoint.read(prefix).get_variable_to_shape_map()
     assert set(names) == set(published.catalogue()[name].variables)
@@ -86,7 +86,7 @@ def test_a_published_file_is_refused_with_the_command_to_convert_it(random_check
     def start(prefix):
         starting_point.choose(EXISTING, backbones.get('vgg_300'), 'out', prefix, False, ['cat'])
 
-    for use in (checkpoint.read, checkpoint.spec_of, detector.load, start):
+    for use in (checkpoint.read, fit.spec_of, loading.load, start):
         with pytest.raises(CheckpointError, match=f'^{re.escape(message)}$'):
             use(prefix)
 
@@ -153,18 +153,18 @@ def test_settings_that_follow():
 def test_a_training_that_began_with_a_converted_ssd_keeps_its_overrides(tmp_path):
     spec = published.catalogue()['hikapok_ssd300'].spec
     checkpoint.write_description(tmp_path, **checkpoint.describe(spec, EXISTING, ['cat']))
-    prefix = checkpoint.save(tmp_path, 3, {'a': np.zeros(1)})
-    assert checkpoint.spec_of(prefix, backbones.get('vgg_300')) == spec
-    assert checkpoint.spec_of(prefix) == spec
+    prefix = checkpoint.save(tmp_path, 3, few.variables(spec))
+    assert fit.spec_of(prefix, backbones.get('vgg_300')) == spec
+    assert fit.spec_of(prefix) == spec
     # Started again without naming the checkpoint, too.
     start = starting_point.choose(EXISTING, backbones.get('vgg_300'), str(tmp_path), '', False,
                                   ['cat'])
     assert start.spec == spec and start.resumed
     # Another backbone is configured: that is said by what loads it.
-    assert checkpoint.spec_of(prefix, backbones.get('vgg_512')) == backbones.get('vgg_512')
+    assert fit.spec_of(prefix, backbones.get('vgg_512')) == backbones.get('vgg_512')
     with pytest.raises(CheckpointError,
                        match='with backbone_network ssd_vgg_300, configured is ssd_vgg_512'):
-        detector.load(prefix, backbones.get('vgg_512'))
+        loading.load(prefix, backbones.get('vgg_512'))
 
 
 @pytest.mark.parametrize('overrides, message', [
@@ -177,7 +177,7 @@ def test_overrides_that_do_not_fit(tmp_path, overrides, message):
     checkpoint.write_description(tmp_path, backbone_network='ssd_vgg_300', overrides=overrides)
     prefix = checkpoint.save(tmp_path, 3, {'a': np.zeros(1)})
     with pytest.raises(CheckpointError, match=f'model.json beside .*model.ckpt-3: .*{message}'):
-        checkpoint.spec_of(prefix, backbones.get('vgg_300'))
+        fit.spec_of(prefix, backbones.get('vgg_300'))
 
 
 def test_a_normalization_that_is_not_known(tmp_path):
@@ -186,7 +186,7 @@ def test_a_normalization_that_is_not_known(tmp_path):
     prefix = checkpoint.save(tmp_path, 3, {'a': np.zeros(1)})
     with pytest.raises(CheckpointError,
                        match="needs normalization 'other'; known: vgg, caffe, inception"):
-        detector.load(prefix)
+        loading.load(prefix)
 
 
 def _same_boxes(defaults, theirs):

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from checkpoints import io as checkpoint
+from checkpoints import restoring
 from utils.errors import CheckpointError
 
 
@@ -49,7 +50,7 @@ def test_find_names_what_it_looked_for(tmp_path, path):
 @pytest.mark.parametrize('name', ['a*b', 'a?b', '{a}', ' a', '~', 'a]'])
 def test_folders_with_unusual_names_are_read_literally(tmp_path, name):
     (tmp_path / 'axb').mkdir()
-    prefix = checkpoint.save(tmp_path / name, 3, {'a': np.zeros(1)}, keep=1)
+    prefix = checkpoint.save(tmp_path / name, 3, {'a': np.zeros(1)})
     assert prefix == str(tmp_path / name / 'model.ckpt-3')
     assert checkpoint.find(tmp_path / name) == checkpoint.newest(tmp_path / name) == prefix
     assert checkpoint.find(prefix) == prefix
@@ -77,47 +78,64 @@ def _touched(path):
 
 def test_restore_takes_what_fits_and_lists_the_rest(saved):
     variables = _variables(net__weights=(2, 3), head__weights=(9,), new__weights=(1,))
-    result = checkpoint.restore(variables, saved)
+    result = restoring.restore(variables, saved)
     assert result.restored == ['net/weights']
     assert result.mismatched == ['head/weights (4,) -> (9,)']
     assert result.fresh == ['new/weights']
-    assert result.unused == ['global_step', 'net/biases']
+    assert result.unused == ['net/biases']  # a counter is no layer
     np.testing.assert_array_equal(variables[0], np.full((2, 3), 5))
     np.testing.assert_array_equal(variables[1], np.ones(9))
     assert result.summary() == (
         f'restored 1 variables from {saved}\n  2 start fresh: head/weights, new/weights\n'
-        '  2 of the checkpoint are not used: global_step, net/biases')
+        '  1 of the checkpoint are not used: net/biases')
     assert result.report() == (
         f'{saved}\n1 restored\n  net/weights\n1 of another shape, start fresh\n'
         '  head/weights (4,) -> (9,)\n1 not in the checkpoint, start fresh\n  new/weights\n'
-        '2 in the checkpoint, not used\n  global_step\n  net/biases')
+        '1 in the checkpoint, not used\n  net/biases')
 
 
 def test_restore_derives(saved):
     variables = _variables(small__weights=(1, 3))
-    result = checkpoint.restore(variables, saved,
+    result = restoring.restore(variables, saved,
                                 {'small/weights': ('net/weights', lambda array: array[:1])})
     assert result.restored == ['small/weights'] and variables[0].numpy()[0, 0] == 5
 
 
 def test_restore_within_a_scope(saved):
     variables = _variables(net__weights=(2, 3), head__weights=(4,))
-    assert checkpoint.restore(variables, saved, scope='net/').restored == ['net/weights']
+    assert restoring.restore(variables, saved, scope='net/').restored == ['net/weights']
 
 
-def test_only_the_newest_are_kept(tmp_path):
-    for step in (1, 2, 10, 11):
-        checkpoint.save(tmp_path, step, {'a': np.zeros(1)}, keep=2)
-    assert sorted(path.name for path in tmp_path.glob('*.index')) == [
-        'model.ckpt-10.index', 'model.ckpt-11.index']
+@pytest.mark.parametrize('names', [
+    ['a/w/Momentum'], ['a/w/ExponentialMovingAverage', 'gone/w/ExponentialMovingAverage'],
+    ['a/w/RMSProp', 'a/w/RMSProp_1'], ['a/w/Adam', 'a/w/Adam_1', 'beta1_power', 'beta2_power'],
+    ['a/w/biased', 'a/w/local_step'], ['global_step', 'train/global_step', 'loss_scale']])
+def test_what_an_optimizer_keeps_is_no_layer(names):
+    shapes = {name: [] if 'step' in name or 'power' in name or name == 'loss_scale' else [3]
+              for name in names}
+    layers = {'a/w': [3], 'a/weights': [3], 'a/w_1': [2]}
+    assert checkpoint.layers(layers | shapes) == layers
+
+
+def test_steps_of_a_folder_and_their_removal(tmp_path):
+    assert checkpoint.steps_in(tmp_path / 'nowhere') == set()
+    for step in (1, 2, 10):
+        checkpoint.save(tmp_path, step, {'a': np.zeros(1)})
+    (tmp_path / 'other.ckpt-7.index').touch()
+    checkpoint.remove(tmp_path, 2)
+    checkpoint.remove(tmp_path, 5)  # is not there
+    assert checkpoint.steps_in(tmp_path) == {1, 10} and not list(tmp_path.glob('*-2.*'))
     assert not list(tmp_path.glob('.writing*'))
 
 
-def test_what_is_written_stays_though_higher_steps_are_there(tmp_path):
-    # A training that was resumed from before its best checkpoint finds a better one.
-    for step in (10, 11, 5):
-        prefix = checkpoint.save(tmp_path, step, {'a': np.zeros(1)}, keep=1)
-        assert checkpoint.newest(tmp_path) == prefix
+def test_reports_are_not_written_to_what_is_shipped(tmp_path, monkeypatch):
+    monkeypatch.setattr(checkpoint, 'REPOSITORY', tmp_path)
+    for name in ('checkpoints/ssd_a/shipped', 'checkpoints/ssd_a', 'shipped'):
+        (tmp_path / name).mkdir(parents=True, exist_ok=True)
+    assert not checkpoint.is_own(tmp_path / 'checkpoints/ssd_a/shipped')
+    assert checkpoint.is_own(tmp_path / 'checkpoints/ssd_a')
+    assert checkpoint.is_own(tmp_path / 'shipped')
+    assert not checkpoint.is_own(tmp_path / 'nowhere')
 
 
 def test_damaged_checkpoint_is_one_line(saved):
@@ -132,7 +150,7 @@ def test_truncated_data_is_one_line(saved):
     with open(saved + '.data-00000-of-00001', 'r+b') as file:
         file.truncate(3)
     with pytest.raises(CheckpointError) as error:
-        checkpoint.restore(_variables(net__weights=(2, 3)), saved)
+        restoring.restore(_variables(net__weights=(2, 3)), saved)
     assert '\n' not in str(error.value)
 
 
@@ -153,7 +171,7 @@ def test_v1_checkpoints_are_read(tmp_path):
     for path in (tmp_path, tmp_path / 'old.ckpt'):
         assert checkpoint.find(path) == str(tmp_path / 'old.ckpt')
     variables = _variables(net__weights=(2, 3))
-    assert checkpoint.restore(variables, tmp_path / 'old.ckpt').restored == ['net/weights']
+    assert restoring.restore(variables, tmp_path / 'old.ckpt').restored == ['net/weights']
     assert variables[0].numpy()[0, 0] == 5
 
 
@@ -168,7 +186,7 @@ def test_folder_without_a_training_gives_what_is_shipped_in_it(tmp_path):
 def test_restore_of_float16(tmp_path):
     prefix = checkpoint.save(tmp_path, 1, {'net/weights': np.full((2, 3), .5, np.float16)})
     variables = _variables(net__weights=(2, 3))
-    checkpoint.restore(variables, prefix)
+    restoring.restore(variables, prefix)
     np.testing.assert_array_equal(variables[0], np.full((2, 3), .5, np.float32))
 
 
@@ -176,10 +194,10 @@ def test_restore_of_averages(tmp_path):
     prefix = checkpoint.save(tmp_path, 1, {'a': np.zeros(1, 'f'), 'b': np.zeros(1, 'f'),
                                            'a/ExponentialMovingAverage': np.full(1, 2, 'f')})
     variables = _variables(a=(1,), b=(1,))
-    result = checkpoint.restore(variables, prefix, averages=True)
+    result = restoring.restore(variables, prefix, averages=True)
     assert [v.numpy()[0] for v in variables] == [2, 0]
     assert (result.restored, result.unused) == (['a', 'b'], [])
-    checkpoint.restore(variables, prefix)
+    restoring.restore(variables, prefix)
     assert [v.numpy()[0] for v in variables] == [0, 0]
 
 
@@ -220,7 +238,7 @@ def test_folder_that_cannot_be_made(tmp_path):
     (np.zeros(3, np.complex64), 'net/biases complex64 (3,) -> (3,)')])
 def test_restore_of_what_is_no_number(tmp_path, value, text):
     prefix = checkpoint.save(tmp_path, 1, {'net/biases': value})
-    assert checkpoint.restore(_variables(net__biases=(3,)), prefix).mismatched == [text]
+    assert restoring.restore(_variables(net__biases=(3,)), prefix).mismatched == [text]
 
 
 @pytest.mark.parametrize('text', ['[]', 'null', '{"classes": 3}', '{"classes": [1]}',
@@ -256,5 +274,5 @@ def test_a_checkpoint_of_averages_alone(tmp_path):
     prefix = checkpoint.save(
         tmp_path, 1, {'net/weights/ExponentialMovingAverage': np.full([2, 3], 7)})
     variables = _variables(net__weights=(2, 3))
-    assert checkpoint.restore(variables, prefix).restored == ['net/weights']
+    assert restoring.restore(variables, prefix).restored == ['net/weights']
     assert variables[0].numpy().tolist() == [[7, 7, 7]] * 2

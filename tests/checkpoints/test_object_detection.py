@@ -5,9 +5,9 @@ import re
 import numpy as np
 import pytest
 
-from checkpoints import convert, object_detection
+from checkpoints import convert, fit, object_detection
 from checkpoints import io as checkpoint
-from detection import detector
+from detection import loading
 from nets import anchors, backbones, boxes
 from nets import ssd as network
 from nets.slim_compat import tf
@@ -47,14 +47,14 @@ def _save(folder, values, name='model.ckpt'):
 
 
 def _network(prefix, images, spec):
-    model = detector.load(prefix).model
+    model = loading.load(prefix).model
     return tf.function(model)(normalize.normalize(images, spec.normalization), False)
 
 
 def test_outputs_are_those_of_the_published_network(random_coco, tmp_path):
     values, folder = random_coco
     prefix = convert.convert(folder, tmp_path / 'converted')
-    spec = checkpoint.spec_of(prefix)
+    spec = fit.spec_of(prefix)
     coarse = np.random.default_rng(1).integers(0, 256, (1, 38, 38, 3), np.uint8)
     image = coarse.repeat(8, 1).repeat(8, 2)[:, :300, :300]
     logits, offsets = _network(prefix, image, spec)
@@ -171,7 +171,7 @@ def test_a_relative_is_named_by_every_reader(tmp_path):
     _save(tmp_path, {name: np.zeros(shape, np.float32)
                      for name, shape in _renamed('MobilenetV1', 'InceptionV2').items()
                      if len(shape) < 2})
-    for use in (checkpoint.read, detector.load, lambda prefix: convert.convert(prefix, 'out')):
+    for use in (checkpoint.read, loading.load, lambda prefix: convert.convert(prefix, 'out')):
         with pytest.raises(CheckpointError, match='model.ckpt is an SSD with another backbone'):
             use(str(tmp_path / 'model.ckpt'))
 
@@ -181,7 +181,7 @@ def test_an_unconverted_one_names_the_command(random_coco):
     with pytest.raises(CheckpointError, match='is ssd_mobilenet_v1 of the Object Detection API, an '
                                               'SSD of another project; convert it once: python3 '
                                               f'-m checkpoints.convert {prefix} OUTPUT'):
-        detector.load(prefix)
+        loading.load(prefix)
 
 
 @pytest.mark.parametrize('old, new, message', [
@@ -227,7 +227,7 @@ def test_a_real_one_gives_its_published_outputs(tmp_path):
     reference = np.load(REAL / 'reference.npz')
     for name in ('cat', 'astronaut'):
         logits, offsets = _network(prefix, reference[f'{name}_image'][None],
-                                   checkpoint.spec_of(prefix))
+                                   fit.spec_of(prefix))
         np.testing.assert_allclose(offsets[0], reference[f'{name}_box_encodings'], atol=1e-3)
         np.testing.assert_allclose(logits[0, :, 1:], reference[f'{name}_class_predictions'][:, 1:],
                                    atol=1e-3)

@@ -8,7 +8,7 @@ import pytest
 
 from checkpoints import io as checkpoint
 from datasets import voc
-from detection import detector, sources
+from detection import loading, sources
 from nets import backbones, postprocess
 from utils.errors import CheckpointError
 
@@ -26,7 +26,7 @@ def test_weights_alone_in_half_precision():
 
 
 def test_it_knows_the_classes_of_voc_and_finds_a_person():
-    shipped = detector.load(FOLDER / 'shipped', limits=postprocess.Limits(score_threshold=.5))
+    shipped = loading.load(FOLDER / 'shipped', limits=postprocess.Limits(score_threshold=.5))
     assert shipped.classes == voc.CLASSES
     name, image = sources.sample()
     if name == 'drawn_scene':
@@ -43,4 +43,4 @@ def test_it_is_not_taken_for_a_detector_with_other_default_boxes():
     other = dataclasses.replace(spec, aspect_ratios=((2.5,), *spec.aspect_ratios[1:]))
     with pytest.raises(CheckpointError,
                        match=r'with default_boxes .*\[\[2.0\], .*, configured is .*\[\[2.5\]'):
-        detector.load(prefix, other)
+        loading.load(prefix, other)

@@ -27,12 +27,13 @@ from nets.slim_compat import prepare_devices, tf
 prepare_devices(deterministic=True)
 from benchmarks import models
 from nets import backbones, ssd
+from training import state
 from training.schedule import Schedule
 from training.trainer import Trainer
 tf.keras.utils.set_random_seed(1)
 spec = backbones.get('mobilenet_v2')
 trainer = Trainer(ssd.SSD(spec, 21).build(), Schedule(1e-3, 10))
-tensors, batch = trainer.tensors().values(), models.random_batch(spec, 2)
+tensors, batch = state.tensors(trainer).values(), models.random_batch(spec, 2)
 start, found = [tensor.numpy() for tensor in tensors], set()
 for _ in range(8):
     for tensor, value in zip(tensors, start):

@@ -64,7 +64,7 @@ def main(records, result, kind, accumulate, devices, model='Plain'):
     from datasets import tfrecord
     from nets import targets
     from preprocessing import pipeline
-    from training import distribution
+    from training import distribution, state
     from training.schedule import Schedule
     from training.trainer import Trainer
     cpu = tf.config.list_physical_devices('CPU')[0]
@@ -111,7 +111,7 @@ def main(records, result, kind, accumulate, devices, model='Plain'):
             found=found.second,
             **{
                 name.replace('/', '.'): np.array(tf.convert_to_tensor(value))
-                for name, value in trainer.tensors().items()
+                for name, value in state.tensors(trainer).items()
             }
         )
 

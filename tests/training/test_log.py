@@ -164,10 +164,21 @@ def test_an_evaluation_is_logged_with_its_loss(tmp_path, capsys):
     assert log.rows == [{'step': 4, 'held_out_loss': 2.5}]
     [line] = (tmp_path / 'evaluations.jsonl').read_text().splitlines()
     assert json.loads(line)['loss'] == {'confidence': 2, 'localization': .5}
-    log.scalars(6, {'mean_ap': .5})
-    log.scalars(8, {'mean_ap': .25})
-    assert training_log.earlier_scores(str(tmp_path), 7) == [.5]
-    assert training_log.earlier_scores(str(tmp_path / 'nothing'), 7) == []
+    assert training_log.earlier_scores(str(tmp_path), 7, {}) == []  # it was NaN
+
+
+def test_earlier_scores_are_of_this_training_and_of_these_images(tmp_path):
+    lines = [{'step': 4, 'mean_ap_07': .4}, {'step': 2, 'mean_ap_07': .2}, {'step': 9},
+             {'step': 4, 'mean_ap_07': .5}, {'step': 5, 'mean_ap_07': .9, 'run': 'other'},
+             {'step': 6, 'mean_ap_07': .8, 'records_id': 'b'}, {'step': 7, 'mean_ap_07': None},
+             {'step': 6, 'mean_ap_07': .7, 'records_id': 'a', 'images': 9}]
+    rows = [line | {'loss': {}} for line in lines]
+    rows.append({'step': 3, 'mean_ap_07': .9, 'records_id': 'a', 'images': 5})  # of ssd_test.py
+    (tmp_path / 'evaluations.jsonl').write_text('\n'.join(map(json.dumps, rows)))
+    about = {'run': 'mine', 'records_id': 'a', 'images': 5}
+    assert training_log.earlier_scores(str(tmp_path), 8, about) == [.2, .5]
+    assert training_log.earlier_scores(str(tmp_path), 3, about) == [.2]
+    assert training_log.earlier_scores(str(tmp_path / 'nothing'), 8, about) == []
 
 
 def test_other_errors_are_not_hidden(tmp_path):

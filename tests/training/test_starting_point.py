@@ -9,6 +9,7 @@ import pytest
 from checkpoints import io as checkpoint
 from nets import backbones
 from nets.slim_compat import tf
+from tests.checkpoints import few
 from training import log, starting_point
 from utils.choices import EXISTING, SCRATCH, STEP1, STEP2
 from utils.errors import CheckpointError
@@ -30,7 +31,7 @@ def _facts(mode):
 def _trained(folder, mode, step=10, **more):
     checkpoint.write_description(folder, **_facts(mode), started_from='/somewhere/model.ckpt',
                                  **more)
-    return checkpoint.save(folder, step, {'a': np.zeros(1)})
+    return checkpoint.save(folder, step, few.variables(SPEC))
 
 
 def _choose(mode, folder='out', given='', restart=False, classes=('a', 'b')):
@@ -38,10 +39,16 @@ def _choose(mode, folder='out', given='', restart=False, classes=('a', 'b')):
     return starting_point.make_room(start, folder)
 
 
+def _told(start):
+    """The facts of a training's description, without its id."""
+    return {key: value for key, value in start.facts.items() if key != 'run'}
+
+
 def test_from_scratch():
     start = _choose(SCRATCH)
     assert (start.spec, start.prefix, start.step, start.resumed) == (SPEC, None, 0, False)
-    assert start.facts == _facts(SCRATCH) | {'started_from': None}
+    assert _told(start) == _facts(SCRATCH) | {'started_from': None}
+    assert start.facts['run'] != _choose(SCRATCH).facts['run']
 
 
 def test_from_scratch_takes_no_checkpoint():
@@ -52,7 +59,7 @@ def test_from_scratch_takes_no_checkpoint():
 
 
 def test_step1_takes_the_classifier_from_its_folder():
-    checkpoint.save('checkpoints/mobilenet_v1', 0, {'a': np.zeros(1)})
+    checkpoint.save('checkpoints/mobilenet_v1', 0, {'MobilenetV1/Conv2d_0/weights': np.zeros(1)})
     for ending in ('.index', '.data-00000-of-00001'):
         os.rename(f'checkpoints/mobilenet_v1/model.ckpt-0{ending}',
                   f'checkpoints/mobilenet_v1/{SPEC.imagenet.file}{ending}')
@@ -101,7 +108,7 @@ def test_resume():
 def test_resume_with_the_same_start_named():
     prefix = _trained('first', STEP1)
     checkpoint.write_description('out', **_facts(STEP2), started_from=os.path.abspath(prefix))
-    checkpoint.save('out', 5, {'a': np.zeros(1)})
+    checkpoint.save('out', 5, few.variables(SPEC))
     assert _choose(STEP2, given='first').resumed
 
 
@@ -115,7 +122,7 @@ def test_another_start_is_not_mixed_in():
 
 def test_other_classes_are_not_resumed():
     _trained('out', STEP2)
-    message = 'trained with classes a, b, now it is x; choose another --output'
+    message = 'trained with classes a, b, configured is x; choose another --output'
     with pytest.raises(CheckpointError, match=message):
         _choose(STEP2, classes=('x',))
 
@@ -179,7 +186,7 @@ def test_a_classifier_fills_the_backbone_with_its_averages(mode):
     variables = [tf.Variable(np.full(2, 5., 'f'), name=other)
                  for other in (name, 'MobilenetV1/derived/weights', 'ssd/extra_1/weights')]
     trainer = types.SimpleNamespace(model=types.SimpleNamespace(variables=variables),
-                                    start_average=lambda: None)
+                                    average=types.SimpleNamespace(start=lambda: None))
     start = starting_point.choose(mode, spec, 'out', prefix, False, ['a'])
     text, report = starting_point.restore(start, trainer)
     assert [v.numpy().tolist() for v in variables] == [[1, 1], [7, 9], [5, 5]]

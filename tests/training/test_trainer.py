@@ -6,10 +6,13 @@ import numpy as np
 import pytest
 
 from checkpoints import io as checkpoint
+from checkpoints import restoring
 from nets import loss
 from nets.slim_compat import tf
+from training import state
+from training.finite import NotFinite, check_finite
 from training.schedule import Schedule
-from training.trainer import NotFinite, Trainer, check_finite
+from training.trainer import Trainer
 from utils.errors import CheckpointError
 
 
@@ -85,7 +88,7 @@ def test_save_and_resume_go_on_as_if_never_stopped(tmp_path):
     for _ in range(3):
         first.train_step(_batch())
     second = _trainer()
-    second.resume(first.save(tmp_path))
+    state.resume(second, state.save(first, tmp_path))
     assert second.step == 3
     for _ in range(3):
         second.train_step(_batch())
@@ -96,7 +99,7 @@ def test_save_and_resume_go_on_as_if_never_stopped(tmp_path):
 def test_resume_refuses_another_state(tmp_path):
     prefix = checkpoint.save(tmp_path, 1, {'ssd/logits/weights': np.zeros((2, 3), 'f')})
     with pytest.raises(CheckpointError, match='is missing, wanted .*--restart=True'):
-        _trainer().resume(prefix)
+        state.resume(_trainer(), prefix)
 
 
 def test_the_first_loss_that_is_not_finite_is_named():
@@ -148,21 +151,21 @@ def test_moving_average_of_the_weights(tmp_path):
         decay = min(.5, (2 + step) / (11 + step))  # the optimizer has counted the step already
         average = decay * average + (1 - decay) * w.numpy()
     present = w.numpy()
-    with trainer.averaged():
+    with trainer.average.taken():
         np.testing.assert_allclose(w, average, rtol=1e-5)
     np.testing.assert_array_equal(w, present)
     other = _trainer(average=.5)
-    other.resume(trainer.save(tmp_path))
-    with other.averaged():
+    state.resume(other, state.save(trainer, tmp_path))
+    with other.average.taken():
         np.testing.assert_allclose(other.model.w, average, rtol=1e-5)
-    checkpoint.restore([other.model.w], checkpoint.newest(tmp_path), averages=True)
+    restoring.restore([other.model.w], checkpoint.newest(tmp_path), averages=True)
     np.testing.assert_allclose(other.model.w, average, rtol=1e-5)
 
 
 def test_without_an_average_the_model_is_evaluated_as_it_is():
     trainer = _trainer()
     before = trainer.model.w.numpy()
-    with trainer.averaged():
+    with trainer.average.taken():
         np.testing.assert_array_equal(trainer.model.w, before)
 
 
@@ -177,7 +180,7 @@ def test_a_step_that_xla_compiled_is_the_same_step(options, precision):
         trainer = Trainer(model, Schedule(.1, 100, 'cosine', warmup=1), xla=xla, **options)
         scalars = [trainer.train_step(_batch(4)) for _ in range(3)]
         found.append([tensor.numpy() for tensor in tf.nest.flatten(scalars)]
-                     + [variable.numpy() for variable in trainer.tensors().values()])
+                     + [variable.numpy() for variable in state.tensors(trainer).values()])
         assert bool(trainer._step.function_spec.jit_compile) is xla
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)

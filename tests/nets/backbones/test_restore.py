@@ -12,6 +12,7 @@ from checkpoints import io as checkpoint
 from nets import backbones, ssd
 from tests.nets.backbones.reference import BACKBONES, published
 from training import starting_point
+from utils.choices import EXISTING, STEP1
 from utils.errors import CheckpointError
 
 QUICK = ('mobilenet_v1', 'mobilenet_v2')
@@ -29,10 +30,10 @@ def _write(folder, scope, without=()):
     return checkpoint.save(folder, 0, values), numbers
 
 
-def _restore(spec, prefix):
+def _restore(spec, prefix, imagenet=True):
     model = ssd.SSD(spec, 4).build()
-    start = starting_point.Start(spec, prefix, imagenet=True)
-    trainer = types.SimpleNamespace(model=model, start_average=lambda: None)
+    start = starting_point.Start(spec, prefix, imagenet=imagenet)
+    trainer = types.SimpleNamespace(model=model, average=types.SimpleNamespace(start=lambda: None))
     return model, starting_point.restore(start, trainer)
 
 
@@ -77,9 +78,20 @@ def test_what_lacks_is_listed(tmp_path):
         _restore(spec, prefix)
 
 
-def test_another_network_is_refused(tmp_path):
+@pytest.mark.parametrize('mode', [STEP1, EXISTING])
+def test_another_network_is_refused(mode, tmp_path):
     prefix, _ = _write(tmp_path, 'MobilenetV2')
     with pytest.raises(
-        CheckpointError, match='holds no variable of mobilenet_v1 .scope MobilenetV1.'
+        CheckpointError,
+        match=r'holds no variable of mobilenet_v1 \(scope MobilenetV1\); '
+        'its network is --backbone_network=ssd_mobilenet_v2$',
     ):
-        _restore(backbones.get('mobilenet_v1'), prefix)
+        starting_point.choose(mode, backbones.get('mobilenet_v1'), 'out', prefix, False, ['a'])
+
+
+def test_a_backbone_of_another_width_is_refused(tmp_path):
+    """As MobilenetV1 0.75: the same names, other shapes. It would train from random weights."""
+    spec = backbones.get('mobilenet_v1')
+    prefix = checkpoint.save(tmp_path, 0, {'MobilenetV1/Conv2d_0/weights': np.zeros([3, 3, 3, 24])})
+    with pytest.raises(CheckpointError, match=r'does not fill the backbone\. restored 0 variables'):
+        _restore(spec, prefix, imagenet=False)
