@@ -8,7 +8,7 @@ import types
 from argparse import SUPPRESS
 from collections.abc import Sequence
 
-from configs import recipe
+from configs import idle, recipe
 from configs.aliases import ALIASES
 from configs.keys import Key, Value, read
 from utils.command_line import Parser
@@ -74,7 +74,7 @@ def load(script: str, argv: Sequence[str] | None = None, positional: str = '',
                         version=version() if '--version' in words else '')
     namespace, rest = parser.parse_known_args(words)
     given = vars(namespace)
-    given.pop('recipe', None)
+    named = given.pop('recipe', '')
     for word in rest:
         if word.startswith('--'):
             word = word[2:].split('=')[0]
@@ -83,8 +83,19 @@ def load(script: str, argv: Sequence[str] | None = None, positional: str = '',
             raise UserError(f"unexpected argument '{word}'; write --key=value, and patterns in "
                             'quotes (--help lists the keys)')
         given[positional] = word
-    return Config(**{name: key.checked(key.parse(given[name]) if name in given else key.value)
-                     for name, key in keys.items()})
+    given = {name: keys[name].checked(keys[name].parse(text)) for name, text in given.items()}
+    values = {name: given[name] if name in given else key.checked(key.value)
+              for name, key in keys.items()}
+    # A settings.json has all keys, and starts again what ran before.
+    of_recipe = {} if named.endswith('.json') else {
+        name: keys[name].checked(keys[name].value) for name in changed if name in keys}
+    idle.refuse(script, of_recipe, given, values, _defaults(script))
+    return Config(**values)
+
+
+def _defaults(script):
+    return {name: key.checked(key.value)
+            for module in SCRIPTS[script] for name, key in read(module)[1].items()}
 
 
 def _recipe(words, script):

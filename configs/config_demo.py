@@ -23,7 +23,7 @@ output = ''
 format = ''
 
 # Only detections with a higher score than this are shown. best: for each class the one of its best
-# F1 in the evaluation of the checkpoint (ssd_test.py); 0.5 without one. [number 0..1 | best]
+# F1 in the evaluation of the checkpoint (ssd_test.py); 0.5 for others. [number 0..1 | best]
 score_threshold = 'best'
 
 # Names of the classes to show, comma-separated. Empty: all.

@@ -18,7 +18,7 @@ backbone_network = 'ssd_mobilenet_v1'
 #   from_scratch: all layers learn, from random weights
 training_mode = 'finetune_existing_ssd'
 
-# Number of layers of ssd_resnet_v1 and ssd_resnet_v2; other backbones ignore it. [50 | 101 | 152]
+# Number of layers of ssd_resnet_v1 and ssd_resnet_v2. [50 | 101 | 152]
 resnet_depth = 50
 
 # Sizes of the default boxes: coco (21, 45, 99, ... pixels of 300), or voc (30, 60, 111, ...;

@@ -20,7 +20,7 @@ max_images = 0
 eval_iou = 0.5
 
 # Folder for the report, evaluation.html and evaluation.json. Empty: the checkpoint's folder, or
-# <model>_evaluation. [path]
+# <model>_evaluation; for the shipped detector ssd_<backbone>_evaluation here. [path]
 output = ''
 
 # Number of images of the worst errors of each kind in the report. 0: none. [integer >= 0]

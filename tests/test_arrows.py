@@ -25,6 +25,12 @@ EXCEPTIONS = {'datasets/voc_eval.py': ('evaluation',), 'datasets/browse.py': ('d
 # What no room imports.
 OUTSIDE = ('benchmarks', 'docs', 'tests', *(path.stem for path in ROOT.glob('ssd_*.py')))
 MOST_LINES = 2000
+# What a student of SSD reads, in order: from a backbone's facts to the training and the detector.
+PATH = ('nets/spec', 'nets/boxes', 'nets/anchors', 'nets/matching', 'nets/targets', 'nets/ssd',
+        'nets/loss', 'nets/postprocess', 'nets/backbones/vgg', 'preprocessing/augment',
+        'preprocessing/pipeline', 'preprocessing/normalize', 'training/trainer',
+        'detection/detector', 'ssd_train')
+SCREEN = 60  # lines
 
 
 def imported(source: str) -> set[str]:
@@ -81,6 +87,21 @@ def test_rooms_stay_small(room):
     lines = [len(path.read_text(encoding='utf-8').splitlines()) for path in files(room)
              if not any(path.is_relative_to(folder) for folder in inner)]
     assert sum(lines) <= MOST_LINES
+
+
+def test_the_path_of_a_student_stays_short():
+    lines = {name: len((ROOT / f'{name}.py').read_text(encoding='utf-8').splitlines())
+             for name in PATH}
+    assert len(lines) == 15 and sum(lines.values()) < MOST_LINES, lines
+
+
+def test_the_training_loop_fits_one_screen():
+    source = (ROOT / 'ssd_train.py').read_text(encoding='utf-8')
+    [train] = [node for node in ast.parse(source).body if getattr(node, 'name', '') == 'train']
+    lines = source.splitlines()[train.lineno - 1:train.end_lineno]
+    assert len(lines) <= SCREEN
+    steps = [line.strip()[:4] for line in lines if line.startswith('    # ')]
+    assert steps == ['# 1 ', '# 2 ', '# 3 ', '# 4 ']
 
 
 @pytest.mark.parametrize('name', EXCEPTIONS)

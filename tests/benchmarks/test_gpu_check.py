@@ -23,8 +23,9 @@ def _passed(*arguments, output):
     return found['machine'], rows
 
 
+@pytest.mark.timeout(3600)  # minutes on a busy machine; only a hang takes an hour
 def test_two_checks_on_the_cpu(tmp_path):
-    machine, rows = _passed('--checks=detections,xla', output=tmp_path / 'report')
+    machine, rows = _passed('--checks=detections,xla', '--minutes=50', output=tmp_path / 'report')
     assert machine['TensorFlow'].startswith('2.')
     assert rows == [('detections', True), ('XLA, mobilenet_v1: loss', True),
                     ('XLA, mobilenet_v1: gradients', True)]

@@ -136,6 +136,52 @@ def test_restart_moves_aside():
     assert {'logs', 'scalars.jsonl'} < set(os.listdir('out/earlier'))
 
 
+def test_evaluations_of_the_earlier_training_go_along():
+    for mode, aside in ((STEP1, STEP1), (STEP2, 'earlier')):
+        _trained('out', mode)
+        names = ['evaluation.html', 'evaluation.json', 'evaluation.npz', 'evaluations.jsonl']
+        for name in names:
+            open(f'out/{name}', 'w').close()
+        _choose(STEP2, restart=mode == STEP2, given=f'out/{STEP1}' if mode == STEP2 else '')
+        assert {*names} < {*os.listdir(f'out/{aside}')} and not {*names} & {*os.listdir('out')}
+
+
+def test_the_id_of_a_training_is_kept_until_another_begins():
+    first = _choose(SCRATCH).facts
+    checkpoint.write_description('out', **first)
+    checkpoint.save('out', 1, few.variables(SPEC))
+    assert _choose(SCRATCH).facts['run'] == first['run']
+    assert _choose(SCRATCH, restart=True).facts['run'] != first['run']
+    _trained('old', STEP2)  # from before there were ids
+    assert len(_choose(STEP2, folder='old').facts['run']) == 12
+
+
+def test_a_checkpoint_that_the_training_started_from_is_not_counted_as_its_own():
+    prefix = checkpoint.save('out', 0, few.variables(SPEC))
+    start = _choose(EXISTING)
+    assert (start.prefix, start.aside, start.facts.get('written')) == (prefix, '', None)
+    # Resumed, by a description from before what was written was listed.
+    checkpoint.write_description('out', **_facts(EXISTING), started_from=os.path.abspath(prefix))
+    for step in (10, 20):
+        checkpoint.save('out', step, few.variables(SPEC))
+    assert _choose(EXISTING).facts['written'] == [10, 20]
+
+
+def test_a_best_checkpoint_without_its_training_is_moved_aside():
+    checkpoint.write_description('out/best', mean_ap=.9)
+    best = checkpoint.save('out/best', 7, few.variables(SPEC))
+    assert _choose(SCRATCH).aside == 'earlier'
+    assert not os.path.exists(best + '.index') and checkpoint.newest('out/earlier/best')
+
+
+def test_a_misfit_changes_no_file():
+    _trained('out', STEP1)
+    other = checkpoint.save('other', 0, few.variables(backbones.get('mobilenet_v2')))
+    with pytest.raises(CheckpointError, match='its network is --backbone_network=ssd_mobilenet_v2'):
+        _choose(EXISTING, given=other)
+    assert checkpoint.newest('out') and not os.path.exists(f'out/{STEP1}')
+
+
 def test_step1_does_not_overwrite_step2():
     _trained('out', STEP2)
     message = 'out holds a training of mode finetune_new_ssd_step2'
