@@ -339,7 +339,10 @@ def _well_formed(facts):
     kinds = {'classes': list, 'overrides': dict, 'mean_ap': int | float, 'backbone_network': str,
              'imagenet_scope': str, 'default_box_set': str, 'thresholds': dict, 'written': list}
     return (all(isinstance(facts[key], kind) for key, kind in kinds.items() if key in facts)
-            and all(isinstance(name, str) for name in facts.get('classes', [])))
+            and all(isinstance(name, str) for name in facts.get('classes', []))
+            and all(isinstance(step, int) for step in facts.get('written', []))
+            and all(isinstance(score, int | float)
+                    for score in facts.get('thresholds', {}).values()))
 
 
 def parameters(variables: Iterable[tf.Variable]) -> int:

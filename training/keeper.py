@@ -34,8 +34,8 @@ class Keeper:
         if self.best and measured_on and not same:
             distribution.say(
                 trainer.strategy,
-                f'{self.best_folder} is the best on other images (of {best["records"]}); the first '
-                f'evaluation on {self.measured_on["records"]} takes its place')
+                f'{self.best_folder} is the best on other images (of {best.get("records")}); the '
+                f'first evaluation on {self.measured_on["records"]} takes its place')
             self.best = 0.
         self.written = set(facts.get(WRITTEN, ()))
 

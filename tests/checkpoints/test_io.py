@@ -242,7 +242,8 @@ def test_restore_of_what_is_no_number(tmp_path, value, text):
 
 
 @pytest.mark.parametrize('text', ['[]', 'null', '{"classes": 3}', '{"classes": [1]}',
-                                  '{"mean_ap": "x"}', '{', '[' * 100_000])
+                                  '{"mean_ap": "x"}', '{"written": [[]]}',
+                                  '{"thresholds": {"a": "b"}}', '{', '[' * 100_000])
 def test_description_of_something_else(tmp_path, text):
     (tmp_path / 'model.json').write_text(text)
     with pytest.raises(CheckpointError,
