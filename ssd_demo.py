@@ -18,7 +18,7 @@ from utils.script import imports, run
 processor.use_onednn(fixed_weights=__name__ == '__main__')
 with imports():
     import detection
-    from datasets import voc
+    from datasets.readers import voc
     from detection import sources, writers
     from detection.sources import counted
     from detection.window import Unavailable, Window, has_display

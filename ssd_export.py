@@ -18,7 +18,8 @@ from utils.script import imports, quiet, run
 processor.use_onednn(fixed_weights=__name__ == '__main__')
 with imports():
     import detection
-    from datasets import tfrecord, voc
+    from datasets import tfrecord
+    from datasets.readers import voc
     from detection import sources
     from export import exported, folder, formats, onnx
     from nets import backbones

@@ -22,7 +22,8 @@ with imports():
     import numpy as np
     import tensorflow as tf
 
-    from datasets import annotations, sources, tfrecord, voc
+    from datasets import tfrecord
+    from datasets.readers import annotations, sources, voc
     from preprocessing import encoded_image
     from utils import threads
     from utils.errors import DataError

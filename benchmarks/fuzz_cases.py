@@ -23,7 +23,8 @@ import ssd_image_to_tf
 from benchmarks.faults import Case, Random, mutated, pick, with_size
 from benchmarks.fuzz_videos import videos
 from checkpoints import io as checkpoint
-from datasets import annotations, shapes, tfrecord, voc
+from datasets import shapes, tfrecord
+from datasets.readers import annotations, voc
 from detection import sources as demo_pictures
 from nets.slim_compat import tf
 from preprocessing import damage, pipeline

@@ -16,7 +16,7 @@ from utils.script import imports, run
 with imports():
     from checkpoints import io as checkpoint
     from checkpoints import published
-    from datasets import voc
+    from datasets.readers import voc
     from utils import command_line
     from utils.errors import CheckpointError
 

@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from datasets import annotations
+from datasets.readers import annotations
 from utils import files
 from utils.errors import DataError
 
@@ -52,7 +52,7 @@ def example(encoded: bytes, height: int, width: int, filename: str, source_id: s
         width: of the image, pixels.
         filename: of the image, for the reader of a record.
         source_id: the image's id in evaluation and messages.
-        objects: see datasets.annotations.
+        objects: see datasets.readers.annotations.
         classes: names of labels 1, 2, ...
     """
     boxes, names = objects.boxes, [classes[label - 1].encode() for label in objects.labels]

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 import cv2
 import numpy as np
 
-from datasets import shapes, voc
+from datasets import shapes
+from datasets.readers import voc
 from preprocessing import encoded_image
 from utils import MOST_PIXELS, threads
 from utils.errors import DataError

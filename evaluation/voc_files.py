@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from datasets import voc
+from datasets.readers import voc
 from evaluation import voc as voc_eval
 from evaluation.voc import METRICS, Detection, GroundTruth
 from utils import command_line, files

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import ssd_box_fit
-from datasets import annotations, tfrecord
+from datasets import tfrecord
+from datasets.readers import annotations
 from evaluation import box_fit
 from nets import backbones
 from utils.errors import DataError, UserError

@@ -11,7 +11,8 @@ import pytest
 import tensorflow as tf
 
 import ssd_image_to_tf
-from datasets import shapes, sources, tfrecord, voc
+from datasets import shapes, tfrecord
+from datasets.readers import sources, voc
 from utils.errors import DataError, UserError
 
 ROOT = pathlib.Path(ssd_image_to_tf.__file__).parent

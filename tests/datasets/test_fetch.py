@@ -7,7 +7,8 @@ import tarfile
 import pytest
 
 import ssd_image_to_tf
-from datasets import fetch, shapes, sources, tfrecord, voc
+from datasets import fetch, shapes, tfrecord
+from datasets.readers import sources, voc
 from tests.utils.server import Site, serving
 from utils.errors import DataError
 

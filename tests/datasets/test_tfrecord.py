@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from datasets import annotations, tfrecord
+from datasets import tfrecord
+from datasets.readers import annotations
 from utils.errors import DataError
 
 

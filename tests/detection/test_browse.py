@@ -3,7 +3,8 @@ import cv2
 import numpy as np
 import pytest
 
-from datasets import annotations, tfrecord
+from datasets import tfrecord
+from datasets.readers import annotations
 from detection import browse
 from utils.errors import UserError
 

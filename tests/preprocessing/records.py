@@ -2,7 +2,8 @@
 import cv2
 import numpy as np
 
-from datasets import annotations, tfrecord
+from datasets import tfrecord
+from datasets.readers import annotations
 
 CLASSES = ('cat', 'dog')
 

@@ -4,7 +4,8 @@ import math
 import numpy as np
 import pytest
 
-from datasets import annotations, tfrecord
+from datasets import tfrecord
+from datasets.readers import annotations
 from nets import anchors, loss, ssd, targets
 from nets.slim_compat import tf
 from preprocessing import normalize, pipeline

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datasets import boxes_csv, formats, labelme, sources, yolo
+from datasets.readers import boxes_csv, formats, labelme, sources, yolo
 from utils.errors import DataError
 
 XML = ('<annotation><object><name>cat</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>30</xmax>'

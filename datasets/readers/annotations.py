@@ -1,7 +1,7 @@
 """The objects of one image, from any kind of annotation file, and their checks. No TensorFlow.
 
-A new kind of file is one module with a class derived from `Source`, as in datasets.voc and
-datasets.coco; conversion, splitting and class lists then work for it.
+A new kind of file is one module with a class derived from `Source`, as in datasets.readers.voc and
+datasets.readers.coco; conversion, splitting and class lists then work for it.
 """
 import abc
 import collections

@@ -13,7 +13,7 @@ import pathlib
 import posixpath
 import re
 
-from datasets import annotations
+from datasets.readers import annotations
 from utils.errors import DataError
 
 _LOOKED_AT = 20  # images that are looked for, to find their folder

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from datasets import annotations, coco, formats, voc
+from datasets.readers import annotations, coco, formats, voc
 from utils.errors import DataError
 
 # Words in the name of a list or file -> what its images are for: cat_train, Validation,

@@ -7,7 +7,7 @@ import pathlib
 
 import numpy as np
 
-from datasets import annotations
+from datasets.readers import annotations
 from utils.errors import DataError
 
 

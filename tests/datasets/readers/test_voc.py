@@ -4,8 +4,8 @@ import re
 import numpy as np
 import pytest
 
-from datasets import annotations, voc
-from datasets.voc import voc_object
+from datasets.readers import annotations, voc
+from datasets.readers.voc import voc_object
 from utils.errors import DataError
 
 OBJECT = (

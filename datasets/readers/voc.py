@@ -17,7 +17,7 @@ import typing
 import numpy as np
 from defusedxml import DefusedXmlException, ElementTree
 
-from datasets import annotations
+from datasets.readers import annotations
 from utils.errors import DataError
 
 CLASSES = ('aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow',

@@ -10,7 +10,7 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from datasets import annotations, voc
+from datasets.readers import annotations, voc
 from utils.errors import DataError
 
 

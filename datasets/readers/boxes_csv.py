@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from datasets import annotations
+from datasets.readers import annotations
 from utils.errors import DataError
 
 # What is read -> what its column may be called, in small letters.

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from datasets import sources, voc
+from datasets.readers import sources, voc
 from utils.errors import DataError
 
 

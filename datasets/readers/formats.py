@@ -5,7 +5,7 @@ import pathlib
 import re
 from collections.abc import Iterable
 
-from datasets import annotations, boxes_csv, coco, labelme, voc, yolo
+from datasets.readers import annotations, boxes_csv, coco, labelme, voc, yolo
 from utils.errors import DataError
 
 KNOWN = ('VOC (XML files), COCO (JSON), YOLO (text files), LabelMe (JSON files) and CSV (columns '

@@ -4,7 +4,7 @@ import json
 import numpy as np
 import pytest
 
-from datasets import annotations, coco
+from datasets.readers import annotations, coco
 from utils.errors import DataError
 
 IMAGE = {'id': 7, 'file_name': 'a.jpg', 'height': 50, 'width': 100}
