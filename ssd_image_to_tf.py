@@ -6,12 +6,14 @@
     python3 ssd_image_to_tf.py --coco=train2017.json,val2017.json --coco_images=train2017,val2017
 
 Lists named train, trainval or cat_train become tfrecords_train/, val and test tfrecords_test/. What
-cannot be used is left out and listed. An interrupted conversion leaves an earlier one as it was.
+cannot be used is left out and listed. A conversion that is interrupted, or finds nothing to use for
+one of the two folders, leaves both as they were.
 Reads configs/config_convert.py.
 """
 import collections
+import contextlib
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from configs import Config, load
 from utils.command_line import words
@@ -45,38 +47,57 @@ def main() -> None:
     classes = class_list(config.classes_file, subsets)
 
     # 2 examples and 3 records
-    for folder, some in folders.items():
-        convert(folder, some, classes, config.images_per_shard, config.exif)
+    convert(folders, classes, config.images_per_shard, config.exif)
 
 
-def convert(output: str, subsets: Sequence[sources.Subset], classes: tuple[str, ...],
+def convert(folders: Mapping[str, Sequence[sources.Subset]], classes: tuple[str, ...],
             images_per_shard: int, exif: str = 'refuse') -> None:
-    """Writes one record folder; UserError if nothing can be used, which changes nothing."""
+    """Writes record folders: all of them, or none where one of them could not be used.
+
+    Args:
+        folders: {record folder: its images}.
+        classes: names of labels 1, 2, ...
+        images_per_shard: at most.
+        exif: see the configuration.
+
+    Raises:
+        UserError: a folder would have nothing to learn or to find, or cannot be written.
+    """
+    written = ''
+    try:
+        with contextlib.ExitStack() as stack:
+            for written, subsets in folders.items():
+                labels = [plain(one.label) for one in subsets]
+                writer = tfrecord.Writer(written, classes, labels, images_per_shard)
+                _write(stack.enter_context(writer), subsets, exif)
+    except OSError as error:
+        raise UserError(f'{written} cannot be written: {error.strerror or error}') from None
+
+
+def _write(writer, subsets, exif):
+    """Adds the images of one record folder; UserError if none of them can be used."""
     images = list(dict.fromkeys((one.source, image_id) for one in subsets for image_id in one.ids))
     _refuse_namesakes({source for source, _ in images})
-    labels = [plain(one.label) for one in subsets]
-    print(f'{output}: {len(images)} images of {", ".join(labels)}')
+    print(f'{writer.folder}: {len(images)} images of {", ".join(writer.image_sets)}')
 
     # 2 examples: image and objects, read and checked by threads (decoding releases Python's lock)
-    examples = threads.in_order(lambda image: _example(*image, classes, exif), images, _UNDER_WAY)
+    examples = threads.in_order(lambda image: _example(*image, writer.classes, exif), images,
+                                _UNDER_WAY)
 
     # 3 records: shards, the class list, and what was left out
-    report, progress = Report(classes), Progress(len(images), 'images')
-    try:
-        with tfrecord.Writer(output, classes, labels, images_per_shard) as writer:
-            for item in examples:
-                report.add(item)
-                if item.example is not None:
-                    writer.add(item.example)
-                progress.update()
-            progress.close()
-            writer.add_text('refused.txt', ''.join(line + '\n' for line in report.refused))
-            writer.add_text('classes.txt', ''.join(name + '\n' for name in classes))
-            if problem := report.unusable():
-                print(report.left_out())
-                raise UserError(f'{output}: {problem}; nothing written')
-    except OSError as error:
-        raise UserError(f'{output} cannot be written: {error.strerror or error}') from None
+    report, progress = Report(writer.classes), Progress(len(images), 'images')
+    for item in examples:
+        report.add(item)
+        if item.example is not None:
+            writer.add(item.example)
+        progress.update()
+    progress.close()
+    writer.add_text('refused.txt', ''.join(line + '\n' for line in report.refused))
+    writer.add_text('classes.txt', ''.join(name + '\n' for name in writer.classes))
+    if problem := report.unusable():
+        print(report.left_out())
+        raise UserError(f'{writer.folder}: {problem}; nothing written')
+    writer.finish()
     print(report)
 
 

@@ -28,7 +28,7 @@ def folder(tmp_path, monkeypatch):
 
 def _convert(output='records', image_set='train', folder='VOC2007', classes=shapes.SHAPES):
     parts, _ = sources.listed([voc.Folder(folder)], [image_set])
-    ssd_image_to_tf.convert(output, parts, classes, 4)
+    ssd_image_to_tf.convert({output: parts}, classes, 4)
 
 
 def _main(monkeypatch, *arguments):
@@ -316,6 +316,27 @@ def test_no_class_to_be_found(images, monkeypatch):
         path.write_text('<annotation/>')
     with pytest.raises(UserError, match='the annotations name no class'):
         _main(monkeypatch, '--voc=images', '--split=0.5', '--classes_file=found')
+
+
+def test_both_folders_are_replaced_or_none(images, monkeypatch, capsys):
+    _main(monkeypatch, '--voc=images', '--split=0.5', '--classes_file=found')
+    before = {name: _ids(name) for name in ('tfrecords_train', 'tfrecords_test')}
+    # All objects of the later training half become cats, so that the test half has none.
+    training, _ = sources.divide(sorted(path.stem for path in images.glob('*.xml')), 0.5, 9)
+    for name in training:
+        path = images / f'{name}.xml'
+        path.write_text(re.sub('<name>[a-z]*', '<name>cat', path.read_text()))
+    pathlib.Path('cats.txt').write_text('cat\n')
+    again = '--voc=images', '--split=0.5', '--split_seed=9', '--classes_file=cats.txt'
+    with pytest.raises(UserError, match='tfrecords_test: no usable object: .*; nothing written$'):
+        _main(monkeypatch, *again)
+    assert re.search('^all +4 ', capsys.readouterr().out, re.MULTILINE)  # of the training half
+    assert {name: _ids(name) for name in before} == before
+    for name in before:
+        shutil.rmtree(name)
+    with pytest.raises(UserError, match='nothing written$'):
+        _main(monkeypatch, *again)
+    assert not any(pathlib.Path(name).exists() for name in before)
 
 
 def _write_coco(path, folder, image_set):
