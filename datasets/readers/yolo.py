@@ -13,6 +13,8 @@ from PIL import Image
 from datasets.readers import annotations, voc
 from utils.errors import DataError
 
+_MOST_BYTES = 1 << 20  # of a YAML file; a thousand names take 30 KiB
+
 
 class Labels(annotations.Source):
     """A folder of images with a folder of text files, which may be the same.
@@ -107,6 +109,29 @@ def upright_size(path: str | os.PathLike) -> tuple[int, int]:
     return (width, height) if turned else (height, width)
 
 
+class _Loader(yaml.BaseLoader):
+    """Values as they are written, as text: a class 'no' or '01' is none of YAML's other types."""
+
+    def compose_node(self, parent, index):
+        if self.check_event(yaml.AliasEvent):  # of which a few can stand for billions of values
+            raise DataError('it repeats a part by an alias (*name), which is not read')
+        return super().compose_node(parent, index)
+
+
+def read_yaml(path: pathlib.Path) -> dict:
+    """The content of a YAML file, all values as text; {} for another than a dict.
+
+    DataError if it cannot be read.
+    """
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise DataError(f'more than {_MOST_BYTES >> 20} MiB are no list of classes')
+        content = yaml.load(path.read_text(encoding='utf-8-sig'), _Loader)
+    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
+        raise DataError(f'{path} cannot be read: {str(error).splitlines()[0]}') from None
+    return content if isinstance(content, dict) else {}
+
+
 def class_names(folders: list[pathlib.Path]) -> tuple[str, ...]:
     """The names in the first data.yaml, classes.txt or obj.names of some folders; () for none.
 
@@ -115,14 +140,9 @@ def class_names(folders: list[pathlib.Path]) -> tuple[str, ...]:
     """
     for folder in folders:
         for path in sorted(folder.glob('*.y*ml')):
-            try:
-                content = yaml.safe_load(path.read_text(encoding='utf-8'))
-            except (OSError, ValueError, yaml.YAMLError) as error:
-                raise DataError(f'{path} cannot be read: {str(error).splitlines()[0]}') from None
-            names = content.get('names') if isinstance(content, dict) else None
+            names = read_yaml(path).get('names')
             if isinstance(names, dict):
-                numbers = {str(number): name for number, name in names.items()}
-                names = [numbers.get(str(number)) for number in range(len(names))]
+                names = [names.get(str(number)) for number in range(len(names))]
                 if None in names:
                     raise DataError(f'{path}: names lacks the number {names.index(None)}')
             if isinstance(names, list):

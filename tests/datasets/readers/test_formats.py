@@ -1,5 +1,6 @@
 """YOLO, LabelMe and CSV, and the format that a folder's files tell."""
 import json
+import time
 
 import numpy as np
 import pytest
@@ -115,6 +116,26 @@ def test_numbers_of_yolo_s_classes(tmp_path):
     _text(tmp_path / 'data.yaml', 'names: {0: cat, 2: dog}\n')
     with pytest.raises(DataError, match='data.yaml: names lacks the number 1'):
         formats.recognise(tmp_path)
+
+
+def test_names_are_what_is_written(tmp_path):
+    _text(tmp_path / 'data.yaml', 'names: [no, 01, 1e3, ~, 2026-01-02, "a: b"]\n')
+    assert yolo.class_names([tmp_path]) == ('no', '01', '1e3', '~', '2026-01-02', 'a: b')
+
+
+@pytest.mark.parametrize('text, message', [
+    ('names: &a [x]\nb: *a\n', 'it repeats a part by an alias'),
+    ('a: &a [x, x]\n' + ''.join(f'{new}: &{new} [{f"*{old}, " * 9}]\n' for old, new in zip(
+        'abcdefgh', 'bcdefghi', strict=True)) + 'names: *i\n', 'it repeats a part by an alias'),
+    ('names: [' + 'x' * (1 << 20) + ']', 'more than 1 MiB are no list of classes'),
+    ('names: ' + '[' * 5000, 'maximum recursion depth'), ('names: [\n', 'while parsing'),
+    ('names: [cat]\nnames: \xff', 'codec')])
+def test_yaml_that_is_refused_at_once(tmp_path, text, message):
+    (tmp_path / 'data.yaml').write_bytes(text.encode('latin-1'))
+    start = time.process_time()
+    with pytest.raises(DataError, match=f'data.yaml cannot be read: .*{message}'):
+        yolo.class_names([tmp_path])
+    assert time.process_time() - start < 1
 
 
 def test_names_of_classes_beside_yolo_s_text_files(tmp_path):
