@@ -16,6 +16,7 @@ from utils.script import imports, run
 with imports():
     from checkpoints import io as checkpoint
     from checkpoints import published
+    from datasets import class_lists
     from datasets.readers import voc
     from utils import command_line
     from utils.errors import CheckpointError
@@ -60,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument('--classes_file', metavar='FILE', default='',
                         help='Class names of the SSD, one per line. Empty: those of VOC.')
     options = parser.parse_args(sys.argv[1:] if argv is None else argv)
-    prefix = convert(options.file, options.output, voc.class_names(options.classes_file))
+    prefix = convert(options.file, options.output, class_lists.names(options.classes_file))
     network = checkpoint.read_description(prefix)['backbone_network']
     print(f'{prefix}: use it with --backbone_network={network} --checkpoint={options.output}')
 

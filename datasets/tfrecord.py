@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 import numpy as np
 import tensorflow as tf
 
-from datasets.readers import annotations
+from datasets import annotations
 from utils import files
 from utils.errors import DataError
 
@@ -32,7 +32,8 @@ class RecordIndex:
         images: number of images in all shards.
         classes: names of labels 1, 2, ...
         image_sets: the lists that it was made from, such as ('VOC2012/val',).
-        objects: number of objects in all shards; None in older records, which do not say it.
+        objects: number of objects in all shards, without crowd regions; None in older records,
+            which do not say it.
     """
     folder: str
     files: tuple[str, ...]
@@ -52,7 +53,7 @@ def example(encoded: bytes, height: int, width: int, filename: str, source_id: s
         width: of the image, pixels.
         filename: of the image, for the reader of a record.
         source_id: the image's id in evaluation and messages.
-        objects: see datasets.readers.annotations.
+        objects: see datasets.annotations.
         classes: names of labels 1, 2, ...
     """
     boxes, names = objects.boxes, [classes[label - 1].encode() for label in objects.labels]
@@ -224,7 +225,9 @@ class Writer:
             self._counts.append(0)
         self._shard.write(item.SerializeToString())
         self._counts[-1] += 1
-        self._objects += len(item.features.feature['image/object/class/label'].int64_list.value)
+        features = item.features.feature
+        self._objects += (len(features['image/object/class/label'].int64_list.value)
+                          - sum(features['image/object/is_crowd'].int64_list.value))
 
     def _close_shard(self):
         if self._shard is not None:

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 import ssd_box_fit
-from datasets import tfrecord
-from datasets.readers import annotations
+from datasets import annotations, tfrecord
 from evaluation import box_fit
 from nets import backbones
 from utils.errors import DataError, UserError

@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import ssd_image_to_tf
-from datasets import shapes, tfrecord
+from datasets import class_lists, shapes, tfrecord
 from datasets.readers import sources, voc
 from utils.errors import DataError, UserError
 
@@ -77,7 +77,7 @@ def _break(folder, what):
 @pytest.mark.parametrize(
     'what, message',
     [
-        ('no image', 'JPEGImages/000001.jpg: image is missing'),
+        ('no image', 'Annotations/000001.xml: image is missing'),
         ('no xml', 'Annotations/000001.xml: annotation is missing'),
         ('bad xml', 'Annotations/000001.xml: malformed XML'),
         ('truncated image', 'JPEGImages/000001.jpg: truncated JPEG'),
@@ -293,7 +293,7 @@ def test_pictures_are_split_and_classes_found(images, monkeypatch, capsys):
     )
     for records in ('tfrecords_train', 'tfrecords_test'):
         assert tfrecord.read_index(records).classes == ('circle', 'square', 'triangle')
-        assert voc.class_names(f'{records}/classes.txt') == ('circle', 'square', 'triangle')
+        assert class_lists.names(f'{records}/classes.txt') == ('circle', 'square', 'triangle')
 
 
 def test_found_classes_are_those_of_training_and_test(images, monkeypatch):
@@ -352,7 +352,7 @@ def test_coco_gives_the_records_that_voc_gives(folder, monkeypatch):
     _main(
         monkeypatch,
         '--coco=instances_train.json,instances_test.json',
-        '--coco_images=VOC2007/JPEGImages',
+        '--images=VOC2007/JPEGImages',
     )
     assert tfrecord.read_index('tfrecords_train').classes == shapes.SHAPES
     assert tfrecord.read_index('tfrecords_test').image_sets == ('instances_test/test',)
@@ -374,7 +374,7 @@ def test_coco_gives_the_records_that_voc_gives(folder, monkeypatch):
 
 def test_coco_file_is_split(folder, monkeypatch):
     shapes.write_coco('mine', 6, seed=1)
-    arguments = ['--coco=mine/annotations.json', '--coco_images=mine/images']
+    arguments = ['--coco=mine/annotations.json', '--images=mine/images']
     with pytest.raises(
         UserError,
         match='nothing in the name mine/annotations.json or in that of its folder says train, '
@@ -395,7 +395,7 @@ def test_coco_files_of_different_categories_are_refused(folder, monkeypatch):
     content = json.loads(pathlib.Path('test.json').read_text())
     content['categories'].append({'id': 1, 'name': 'arch'})
     pathlib.Path('test.json').write_text(json.dumps(content))
-    arguments = ['--coco=train.json,test.json', '--coco_images=VOC2007/JPEGImages']
+    arguments = ['--coco=train.json,test.json', '--images=VOC2007/JPEGImages']
     with pytest.raises(
         UserError,
         match='train and test have different categories; name the classes with --classes_file',

@@ -12,11 +12,12 @@ import os
 import pathlib
 import posixpath
 import re
+from collections.abc import Mapping, Sequence
 
-from datasets.readers import annotations
+from datasets import annotations, class_lists
+from datasets.annotations import Numbering, identifier
+from datasets.images import Images
 from utils.errors import DataError
-
-_LOOKED_AT = 20  # images that are looked for, to find their folder
 
 
 class Instances(annotations.Source):
@@ -24,64 +25,57 @@ class Instances(annotations.Source):
 
     Args:
         path: the JSON file.
-        images: folder of the image files; '': beside the JSON file, or as in COCO's own folders.
+        images: folders of the image files; (): beneath the folder of the JSON file, or beside it.
 
     Raises:
         DataError: the file as a whole is ambiguous: it is no such JSON, or two images or categories
             share an id, name or file. `read` reports what concerns one image or one object.
     """
+    boxes = 'bbox is x, y, width, height in pixels'
 
-    def __init__(self, path: str | os.PathLike, images: str | os.PathLike = ''):
+    def __init__(self, path: str | os.PathLike, images: Sequence[str | os.PathLike] = ()):
         self.path = pathlib.Path(path)
-        if images and not os.path.isdir(images):
-            raise DataError(f'no image folder at {images}')
+        if missing := [str(folder) for folder in images if not os.path.isdir(folder)]:
+            raise DataError(f'no image folder at {missing[0]}')
         content = read(self.path)
         # Roboflow calls all its files _annotations.coco.json, in folders train, valid and test.
         self.name = self.path.resolve().parent.name if self.path.stem.startswith('_') \
             else self.path.stem
-        rows = sorted(_by_id(content, 'categories', path).items(), key=lambda item: _order(item[0]))
-        found = content.get('annotations')
-        used = {str(row.get('category_id')) for row in found if isinstance(row, dict)} \
-            if isinstance(found, list) else set()
-        # Some tools put the project itself before the categories, perhaps by the name of one.
-        doubles = {_category(row) for key, row in rows if key in used}
-        above = {row.get('supercategory') for _, row in rows}
-        unused = [key for key, row in rows if key not in used and (
-            _category(row) in doubles or (key == '0' and _category(row) in above))]
-        self._categories = {key: _category(row) for key, row in rows if key not in unused}
-        self._left_out = [_category(row) for key, row in rows if key in unused]
-        names = list(self._categories.values())
-        self.classes = annotations.class_list(names, f'{path}: categories')
-        self._images = _by_id(content, 'images', path)
-        self.images = pathlib.Path(images or self._folder())
-        self._refuse_shared_files()
+        rows = _by_id(content, 'categories', path)
+        self._known = set(rows)
+        self._categories, self._left_out = _used(rows, content.get('annotations'))
+        self.classes = class_lists.check(list(self._categories.values()), f'{path}: categories')
+        self._rows = _by_id(content, 'images', path)
+        names = {key: row['file_name'] for key, row in self._rows.items()
+                 if annotations.is_name(row.get('file_name'))}
+        self._refuse_shared_files(names)
+        self._images = Images(self.path.parent, images, names.values(), self.path.stem)
         self._objects, self._refused = collections.defaultdict(list), collections.defaultdict(list)
-        self._strays, seen = [], set()
-        for number, row in enumerate(_table(content, 'annotations', path), start=1):
-            name = str(row['id']) if 'id' in row else f'number {number}'
-            self._add(row, f'annotation {name}', name in seen)
-            seen.add(name)
+        self._strays: list[str] = []
+        self._numbers: dict[str, set[str]] = {'category_id': set(), 'image_id': set()}
+        self._add(_table(content, 'annotations', path))
 
     def image_ids(self) -> list[str]:
         """Ids as text, in the order of the file; DataError if it lists none."""
-        if not self._images:
+        if not self._rows:
             raise DataError(f'{self.path}: no images')
-        return list(self._images)
+        return list(self._rows)
+
+    def files(self) -> dict[str, str]:
+        """{id: file_name}."""
+        return {key: str(row.get('file_name')) for key, row in self._rows.items()}
 
     def read(self, image_id: str) -> annotations.Annotation:
         """DataError if the image has no usable file name, or no file."""
-        row, where = self._images[image_id], f'{self.path}: image {image_id}'
+        row, where = self._rows[image_id], f'{self.path}: image {image_id}'
         name = row.get('file_name')
-        if problem := annotations.name_problem(name):
-            raise DataError(f'{where}: file name {name!r} {problem}')
-        path = image_file(self.images, name)
-        if path is None:
-            raise DataError(f'{self.images / name}: image is missing ({where})')
+        if not annotations.is_name(name):
+            raise DataError(f'{where}: file name {name!r} is none')
+        path = self._images.find([name], where)
         where = f'{where} ({name})'
-        size = row.get('height'), row.get('width')
         return annotations.Annotation(
             path, self._objects.get(image_id, []),
-            size if all(isinstance(side, int) for side in size) else None, where,
+            annotations.size(row.get('height'), row.get('width')), where,
             tuple(f'{where}: {line}' for line in self._refused.get(image_id, ())))
 
     def notes(self) -> list[str]:
@@ -93,51 +87,69 @@ class Instances(annotations.Source):
                          f'left out: {len(self._strays)}, first {self._strays[0]}')
         return lines
 
-    def _folder(self):
-        """Of a file train.json or annotations/instances_train.json: where the first images are."""
-        rows = list(self._images.values())[:_LOOKED_AT]
-        names = [row['file_name'] for row in rows if isinstance(row.get('file_name'), str)]
-        part = self.path.stem.split('_')[-1]
-        places = [folder / inner for folder in (self.path.parent, self.path.parent.parent)
-                  for inner in ('', part, f'images/{part}', 'images')]
-        return next((place for place in places for name in names if image_file(place, name)),
-                    places[0])
+    def numberings(self) -> list[Numbering]:
+        """Of the categories and of the images."""
+        known = {'category_id': self._known, 'image_id': self._rows}
+        return [Numbering(f'{self.path}: {key}', used, {*map(_plain, known[key])})
+                for key, used in self._numbers.items()]
 
-    def _add(self, row, reference, double):
-        image = str(row.get('image_id'))
-        if image not in self._images:
-            self._strays.append(f'{reference} of image {image}')
-            return
-        name, box = self._categories.get(str(row.get('category_id'))), _box(row.get('bbox'))
-        if double:
-            self._refused[image].append(f'{reference}: its id stands twice')
-        elif name is None:
-            category = row.get('category_id')
-            self._refused[image].append(f'{reference}: there is no category {category!r}')
-        elif box is None:
-            self._refused[image].append(f'{reference} ({name}): bbox is not four numbers')
-        else:
-            self._objects[image].append(coco_object(name, box, row.get('iscrowd') == 1, reference))
+    def _add(self, rows):
+        """Sorts the objects by image; what cannot be used goes to the refused lines."""
+        categories, images = _lookup(self._categories), _lookup(self._rows)
+        seen = set()
+        for number, row in enumerate(rows, start=1):
+            name = identifier(row.get('id'))
+            reference = f'annotation {name or f"number {number}"}'
+            given = {key: identifier(row.get(key)) for key in self._numbers}
+            for key, value in given.items():
+                self._numbers[key].add(_plain(value))
+            image = _found(images, given['image_id'])
+            if image is None:
+                self._strays.append(f'{reference} of image {row.get("image_id")}')
+                continue
+            category = _found(categories, given['category_id'])
+            box = annotations.numbers(row.get('bbox'), 4)
+            if name and name in seen:
+                self._refused[image].append(f'{reference}: its id stands twice')
+            elif category is None:
+                self._refused[image].append(
+                    f'{reference}: there is no category {row.get("category_id")!r}')
+            elif box is None:
+                self._refused[image].append(
+                    f'{reference} ({self._categories[category]}): bbox is not four numbers')
+            else:
+                crowd = identifier(row.get('iscrowd')) == '1' or row.get('iscrowd') is True
+                self._objects[image].append(
+                    coco_object(self._categories[category], tuple(box), crowd, reference))
+            seen.add(name)
 
-    def _refuse_shared_files(self):
+    def _refuse_shared_files(self, names):
         # A split could put one file with two ids into both training and test.
         owners = {}
-        for key, row in self._images.items():
-            name = row.get('file_name')
-            first = (key if annotations.name_problem(name)
-                     else owners.setdefault(posixpath.normpath(name), key))
+        for key, name in names.items():
+            first = owners.setdefault(posixpath.normpath(name.replace('\\', '/')), key)
             if first != key:
                 raise DataError(f'{self.path}: images {first} and {key} are the same file {name}')
 
 
-def image_file(folder: pathlib.Path, name: str) -> pathlib.Path | None:
-    """The image that file_name means, written with slashes or as on Windows; None if missing."""
-    places = folder / name, folder / name.replace('\\', '/')
-    return next((path for path in places if os.path.isfile(path)), None)
+def _used(rows, found):
+    """The categories {id: name} in the order of their ids, and names of those that are none.
 
-
-def _category(row):
-    return str(row.get('name', '')).strip()
+    Some tools put the project itself, or the background, before the categories.
+    """
+    rows = dict(sorted(rows.items(), key=lambda item: _order(item[0])))
+    names = {key: str(row.get('name', '')).strip() for key, row in rows.items()}
+    numbered = _lookup(rows)
+    used = {_found(numbered, identifier(row.get('category_id'))) for row in found
+            if isinstance(row, dict)} if isinstance(found, list) else set()
+    doubles = {names[key] for key in rows if key in used}
+    above = {row.get('supercategory') for row in rows.values()}
+    first = next(iter(rows), '')
+    unused = [key for key in rows if key not in used and (
+        names[key] in doubles or (key == '0' and names[key] in above)
+        or (key == first and class_lists.is_background(names[key])))]
+    return ({key: name for key, name in names.items() if key not in unused},
+            [names[key] for key in unused])
 
 
 def coco_object(name: str, bbox: tuple[float, ...], crowd: bool = False,
@@ -181,27 +193,30 @@ def _by_id(content, key, path) -> dict[str, dict]:
     """The rows of a table by their id, as text."""
     rows = {}
     for number, row in enumerate(_table(content, key, path), start=1):
-        name = row.get('id')
-        if isinstance(name, bool) or not isinstance(name, (int, str)):
+        name = identifier(row.get('id'))
+        if not name:
             raise DataError(f"{path}: number {number} of '{key}' has no id")
-        if str(name) in rows:
+        if name in rows:
             raise DataError(f"{path}: id {name} stands twice in '{key}'")
-        rows[str(name)] = row
+        rows[name] = row
     return rows
+
+
+def _lookup(rows: Mapping[str, object]) -> dict[str, str]:
+    """{an id as another table may write it: the id}: 7 for 007."""
+    plain = collections.Counter(_plain(key) for key in rows)
+    return {_plain(key): key for key in rows if plain[_plain(key)] == 1} | {
+        key: key for key in rows}
+
+
+def _found(lookup, value):
+    return lookup.get(value, lookup.get(_plain(value)))
+
+
+def _plain(key):
+    return re.sub(r'^0+(?=\d+$)', '', key)
 
 
 def _order(key: str) -> tuple[int, int, str]:
     """Sorts numbers by value, then other ids by text."""
     return (0, int(key), '') if re.fullmatch(r'-?\d{1,20}', key) else (1, 0, key)
-
-
-def _box(value) -> tuple[float, ...] | None:
-    """Four floats, or None."""
-    if not isinstance(value, list) or len(value) != 4:
-        return None
-    if any(type(number) not in (int, float) for number in value):  # bool is an int
-        return None
-    try:
-        return tuple(float(number) for number in value)
-    except OverflowError:
-        return None

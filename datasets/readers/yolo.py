@@ -1,51 +1,63 @@
 """Annotations of YOLO: a text file per image, with a line 'class cx cy width height' per object.
 
-The class counts from 0; the other numbers are fractions of the upright image. A line with more
-numbers is a polygon, which becomes its bounding box. No TensorFlow.
+The class counts from 0; the other numbers are fractions of the upright image. A sixth number is a
+score, which is not used. A line with more numbers is a polygon, which becomes its bounding box, or
+a box with key points, where data.yaml says so by kpt_shape. No TensorFlow.
 """
 import os
 import pathlib
+import re
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-import yaml
 from PIL import Image
 
-from datasets.readers import annotations, voc
+from datasets import annotations, lists
+from datasets.images import Images, files_in
+from datasets.readers import data_yaml
 from utils.errors import DataError
 
-_MOST_BYTES = 1 << 20  # of a YAML file; a thousand names take 30 KiB
+_LOOKED_AT = 50  # text files whose first line is looked at
 
 
 class Labels(annotations.Source):
-    """A folder of images with a folder of text files, which may be the same.
+    """Images with a text file each.
 
     Args:
-        images: searched with its subfolders.
-        labels: has the same subfolders.
-        classes: names of the classes 0, 1, ... of the text files.
+        folder: of the text files.
         name: of the source.
-
-    Raises:
-        DataError: an image has no size.
+        setup: names of the classes 0, 1, ... of the text files, and whether they hold key points.
+        pairs: {image id: (text file, image)}.
     """
+    boxes = "a line is 'class cx cy width height', in fractions of the image"
 
-    def __init__(self, images: pathlib.Path, labels: pathlib.Path, classes: tuple[str, ...],
-                 name: str):
-        self.path, self.name, self.classes, self._labels = images, name, classes, labels
-        found = sorted(path for path in images.rglob('*') if voc.is_image(path.name))
-        self._images = {str(path.relative_to(images).with_suffix('')): path for path in found}
+    def __init__(self, folder: pathlib.Path, name: str, setup: data_yaml.Setup,
+                 pairs: Mapping[str, tuple[pathlib.Path, pathlib.Path]]):
+        self.path, self.name, self.classes, self._pose = folder, name, setup.names, setup.pose
+        self._pairs = dict(pairs)
+        self._numbers: set[str] = set()
+        self.left_out: list[str] = []
 
     def image_ids(self) -> list[str]:
-        """Images with a text file; DataError if there are none."""
-        found = [image_id for image_id in self._images if self._text_file(image_id).is_file()]
-        if not found:
-            raise DataError(f'no text file in {self._labels} has the name of an image in '
-                            f'{self.path}')
-        return found
+        """Images with a text file."""
+        return list(self._pairs)
+
+    def files(self) -> dict[str, str]:
+        """{id: path of the image}."""
+        return {image_id: str(image) for image_id, (_, image) in self._pairs.items()}
+
+    def notes(self) -> list[str]:
+        """Lines about images without a text file, and text files without an image."""
+        return self.left_out
+
+    def numberings(self) -> list[annotations.Numbering]:
+        """Of the classes."""
+        return [annotations.Numbering(f'{self.path}: the number of the class', self._numbers,
+                                      {str(number) for number in range(len(self.classes))})]
 
     def read(self, image_id: str) -> annotations.Annotation:
         """DataError if the files of an image cannot be read."""
-        path, image = self._text_file(image_id), self._images[image_id]
+        path, image = self._pairs[image_id]
         try:
             lines = path.read_text(encoding='utf-8-sig').splitlines()
             height, width = upright_size(image)
@@ -55,7 +67,8 @@ class Labels(annotations.Source):
         for number, line in enumerate(lines, start=1):
             if line.strip():
                 try:
-                    label, box = parse(line)
+                    label, box = parse(line, self._pose)
+                    self._numbers.add(str(label))
                     name = self.classes[label]
                 except IndexError:
                     refused.append(f'{path}, line {number}: class {label}, but the last of the '
@@ -67,38 +80,43 @@ class Labels(annotations.Source):
                     objects.append(annotations.box(name, edges, f'line {number}'))
         return annotations.Annotation(image, objects, (height, width), str(path), tuple(refused))
 
-    def notes(self) -> list[str]:
-        """One line if there are images without a text file."""
-        without = sorted(set(self._images) - set(self.image_ids()))
-        if not without:
-            return []
-        return [f'{self.path}: images without a text file in {self._labels}, which are left out: '
-                f'{len(without)}, first {without[0]}. An image without objects has an empty one']
 
-    def _text_file(self, image_id):
-        return self._labels / f'{image_id}.txt'
-
-
-def parse(line: str) -> tuple[int, np.ndarray]:
+def parse(line: str, pose: bool = False) -> tuple[int, np.ndarray]:
     """A line of a text file -> (class, corners [ymin, xmin, ymax, xmax] in fractions).
+
+    Args:
+        line: at least five numbers.
+        pose: whether what follows the box are key points, and no polygon.
 
     Raises:
         ValueError: says what is wrong.
     """
-    try:
-        label, *numbers = [float(word) for word in line.split()]
-    except ValueError:
-        raise ValueError(f'{line!r} has words that are no numbers') from None
-    if label != int(label) or label < 0 or not np.isfinite(numbers).all():
+    label, *numbers = [_number(word, line) for word in line.split()]
+    if not np.isfinite([label, *numbers]).all() or label != int(label) or label < 0:
         raise ValueError(f'{line!r} has no class number, or a number that is not finite')
-    if len(numbers) == 4:
-        cx, cy, width, height = numbers
+    if pose and len(numbers) > 4:
+        numbers = numbers[:4]
+    if len(numbers) in (4, 5):  # the fifth is a score
+        cx, cy, width, height = numbers[:4]
         return int(label), np.array([cy - height / 2, cx - width / 2,
                                      cy + height / 2, cx + width / 2])
     if len(numbers) < 6 or len(numbers) % 2:
-        raise ValueError(f"{line!r} is not 'class cx cy width height', nor a polygon")
+        points = '; of key points? data.yaml lacks kpt_shape' if len(numbers) > 6 else ''
+        raise ValueError(f"{line!r} is not 'class cx cy width height', nor a polygon{points}")
     xs, ys = numbers[::2], numbers[1::2]
     return int(label), np.array([min(ys), min(xs), max(ys), max(xs)])
+
+
+def _number(word, line):
+    try:
+        return float(word)
+    except ValueError:
+        pass
+    if re.fullmatch(r'-?\d*,\d+', word):
+        raise ValueError(f'{word!r} is no number: a decimal point is needed')
+    if ',' in word:
+        raise ValueError(f'{line!r} has commas between its numbers: spaces are needed')
+    raise ValueError(f'{line!r} has words that are no numbers')
 
 
 def upright_size(path: str | os.PathLike) -> tuple[int, int]:
@@ -109,45 +127,92 @@ def upright_size(path: str | os.PathLike) -> tuple[int, int]:
     return (width, height) if turned else (height, width)
 
 
-class _Loader(yaml.BaseLoader):
-    """Values as they are written, as text: a class 'no' or '01' is none of YAML's other types."""
+def recognised(folder: pathlib.Path, beside: Sequence[pathlib.Path], name: str,
+               images: Sequence[str | os.PathLike] = ()) -> list[Labels]:
+    """The sources of a folder with text files that have the names of images.
 
-    def compose_node(self, parent, index):
-        if self.check_event(yaml.AliasEvent):  # of which a few can stand for billions of values
-            raise DataError('it repeats a part by an alias (*name), which is not read')
-        return super().compose_node(parent, index)
+    Folders train, val, ... of text files become a source each.
 
-
-def read_yaml(path: pathlib.Path) -> dict:
-    """The content of a YAML file, all values as text; {} for another than a dict.
-
-    DataError if it cannot be read.
-    """
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise DataError(f'more than {_MOST_BYTES >> 20} MiB are no list of classes')
-        content = yaml.load(path.read_text(encoding='utf-8-sig'), _Loader)
-    except (OSError, ValueError, yaml.YAMLError, RecursionError) as error:
-        raise DataError(f'{path} cannot be read: {str(error).splitlines()[0]}') from None
-    return content if isinstance(content, dict) else {}
-
-
-def class_names(folders: list[pathlib.Path]) -> tuple[str, ...]:
-    """The names in the first data.yaml, classes.txt or obj.names of some folders; () for none.
+    Args:
+        folder: searched with its subfolders.
+        beside: where data.yaml, or the names of the classes, may be.
+        name: of the source.
+        images: folders of the images; (): the folder, or those beside it.
 
     Raises:
-        DataError: data.yaml is no YAML, or its names are no list of names.
+        DataError: it is nearly such a folder: says what is missing or wrong.
     """
-    for folder in folders:
-        for path in sorted(folder.glob('*.y*ml')):
-            names = read_yaml(path).get('names')
-            if isinstance(names, dict):
-                names = [names.get(str(number)) for number in range(len(names))]
-                if None in names:
-                    raise DataError(f'{path}: names lacks the number {names.index(None)}')
-            if isinstance(names, list):
-                return annotations.class_list([str(name) for name in names], f'{path}: names')
-        for name in ('classes.txt', 'obj.names', 'labels.txt'):
-            if (folder / name).is_file():
-                return voc.class_names(folder / name)
-    return ()
+    texts = {path.relative_to(folder).as_posix()[:-4]: path for path in files_in(folder)
+             if path.suffix.lower() == '.txt'}
+    places = Images(folder, images, texts)
+    pairs, alone = {}, {}
+    for key, path in texts.items():
+        try:
+            pairs[key] = path, places.find([key], str(path), path.parent)
+        except DataError as error:
+            if _is_box(path):
+                alone[key] = str(error)
+    if not pairs:
+        if alone:
+            raise DataError(next(iter(alone.values())))
+        return []
+    inner = {path.parent: None for path, _ in pairs.values()}
+    setup = data_yaml.beside([*beside, *inner, folder / 'labels'])
+    problem = _problem([path for path, _ in pairs.values()], setup.pose)
+    if problem:
+        raise DataError(problem)
+    if not setup.names:
+        if problem is None:
+            return []
+        raise DataError(f'{folder} has text files of boxes, but no data.yaml, classes.txt or '
+                        'obj.names with the names of the classes')
+    taken = {image for _, image in pairs.values()}
+    notes = [*setup.notes, *_left_out(folder, [path for path in places.all() if path not in taken],
+                                      alone)]
+    return _sources(pairs, name, setup, notes)
+
+
+def _sources(pairs, name, setup, notes):
+    """One source, or one for each of train, val, ... of which the text files lie in folders."""
+    part = pathlib.Path(os.path.commonpath([path.parent for path, _ in pairs.values()]))
+    grouped = {}
+    for text, image in pairs.values():
+        first, _, rest = text.relative_to(part).as_posix()[:-4].partition('/')
+        grouped.setdefault(first if rest else '', {})[rest or first] = text, image
+    if all(lists.is_split(first) for first in grouped):
+        sources = [Labels(part / first, first, setup, inner) for first, inner in grouped.items()]
+    else:
+        together = {text.relative_to(part).as_posix()[:-4]: (text, image)
+                    for text, image in pairs.values()}
+        called = part.name if lists.is_split(part.name) else name
+        sources = [Labels(part, called, setup, together)]
+        sources[0].listing = setup.lists
+    sources[0].left_out = notes
+    return sources
+
+
+def _left_out(folder, images, alone):
+    names = [path.relative_to(folder).as_posix() if path.is_relative_to(folder) else str(path)
+             for path in images]
+    lines = [f'{folder}: images without a text file, which are left out: {len(names)}, first '
+             f'{names[0]}. An image without objects has an empty one'] if names else []
+    return lines + ([f'{folder}: text files without an image, which are left out: {len(alone)}, '
+                     f'first {next(iter(alone))}.txt'] if alone else [])
+
+
+def _problem(paths: Sequence[pathlib.Path], pose: bool = False) -> str | None:
+    """Why the first lines of text files are no boxes; '' if one is; None if all are empty."""
+    reason = None
+    for path in paths[:_LOOKED_AT]:
+        try:
+            line = next(iter(path.read_text(encoding='utf-8-sig').strip().splitlines()), '')
+            if line:
+                parse(line, pose)
+                return ''
+        except (OSError, ValueError) as error:
+            reason = reason or f'{path}, line 1: {error}'
+    return reason
+
+
+def _is_box(path):
+    return '' in (_problem([path]), _problem([path], pose=True))

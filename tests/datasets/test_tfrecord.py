@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from datasets import tfrecord
-from datasets.readers import annotations
+from datasets import annotations, tfrecord
 from utils.errors import DataError
 
 

@@ -3,8 +3,7 @@ import cv2
 import numpy as np
 import pytest
 
-from datasets import tfrecord
-from datasets.readers import annotations
+from datasets import annotations, tfrecord
 from detection import browse
 from utils.errors import UserError
 

@@ -2,8 +2,7 @@
 import cv2
 import numpy as np
 
-from datasets import tfrecord
-from datasets.readers import annotations
+from datasets import annotations, tfrecord
 
 CLASSES = ('cat', 'dog')
 

@@ -4,8 +4,7 @@ import math
 import numpy as np
 import pytest
 
-from datasets import tfrecord
-from datasets.readers import annotations
+from datasets import annotations, tfrecord
 from nets import anchors, loss, ssd, targets
 from nets.slim_compat import tf
 from preprocessing import normalize, pipeline
