@@ -88,7 +88,7 @@ class Images:
     def __init__(self, root: pathlib.Path, given: Sequence[str | os.PathLike] = (),
                  expected: Iterable[str] = (), origin: str = ''):
         self.root, self.given = root, [pathlib.Path(folder) for folder in given]
-        self._words = {*re.split(r'[\W_]+', origin.casefold())} - {''}
+        self._words = _words(origin)
         self._expected: dict[Parts, list[Parts]] = collections.defaultdict(list)
         for name in dict.fromkeys(expected):
             if named := parts(name):
@@ -188,9 +188,7 @@ class Images:
             if one != other:
                 break
             level += 1
-        folders = {*there[:-1]}
-        words = self._words & {word for folder in folders for word in re.split(r'[\W_]+', folder)}
-        return level, len(folders & {*wanted[:-1]}) + len(words)
+        return level, len(_words(*there[:-1]) & (_words(*wanted[:-1]) | self._words))
 
     def _read(self, depth=99, most=None):
         self._files = collections.defaultdict(list)
@@ -218,6 +216,10 @@ class Images:
         self._read(_DEPTH, _MOST)
         if self._share() <= 0.5:
             self._files, self._votes, self.searched = files, votes, searched
+
+
+def _words(*names):
+    return {word for name in names for word in re.split(r'[\W_]+', name.casefold())} - {''}
 
 
 def _usual(name):

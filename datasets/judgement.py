@@ -15,7 +15,7 @@ from utils.errors import DataError
 from utils.progress import Progress
 
 _SMALLEST = 2  # pixels; a source whose boxes are all smaller does not mean pixels
-_BEYOND = 0.01  # of the image's side; annotators stop at its edge
+_BEYOND, _FAR = 0.01, 0.25  # of the image's side; annotators stop at its edge, more or less
 _FEW = 4  # boxes, of which the half says nothing yet
 
 
@@ -30,6 +30,7 @@ class Survey:
         difficult: number of difficult objects, crowds included.
         boxes: by source: number of boxes in images of known size.
         beyond: by source: number of these that reach beyond their image.
+        far: by source: number of these that reach far beyond it.
         largest: by source: largest side of a box, pixels.
         doubles: annotations with an object that stands there twice; how many.
         images: by 'train' and 'test': image files.
@@ -40,6 +41,7 @@ class Survey:
     difficult: int = 0
     boxes: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     beyond: collections.Counter = dataclasses.field(default_factory=collections.Counter)
+    far: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     largest: dict[annotations.Source, float] = dataclasses.field(default_factory=dict)
     doubles: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     images: dict[str, set[str]] = dataclasses.field(
@@ -59,11 +61,11 @@ class Survey:
             ymin, xmin, ymax, xmax = item.edges
             self.largest[source] = max(self.largest.get(source, 0), ymax - ymin, xmax - xmin)
             if found.size:
-                height, width = (side * _BEYOND for side in found.size)
+                height, width = found.size
+                over = max(-ymin / height, -xmin / width, ymax / height - 1, xmax / width - 1)
                 self.boxes[source] += 1
-                self.beyond[source] += bool(
-                    min(ymin, xmin) < -max(height, width) or ymax > found.size[0] + height
-                    or xmax > found.size[1] + width)
+                self.beyond[source] += over > _BEYOND
+                self.far[source] += over > _FAR
 
 
 def survey(subsets: Sequence) -> Survey:
@@ -142,7 +144,8 @@ def in_fractions(found: Survey, source: annotations.Source) -> str:
 
 def beyond_the_images(found: Survey, source: annotations.Source) -> str:
     """Boxes most of which reach beyond their image: their numbers mean something else."""
-    if found.boxes[source] < _FEW or 2 * found.beyond[source] <= found.boxes[source]:
+    count = found.boxes[source]
+    if count < _FEW or found.beyond[source] <= count / 2 or found.far[source] <= count / 5:
         return ''
     return (f'{found.beyond[source]} of {found.boxes[source]} boxes of {source.name} reach beyond '
             f'their images: {source.boxes}; do the files hold corners, or another order, or pixels '

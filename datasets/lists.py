@@ -14,6 +14,9 @@ _MOST_BYTES = 64 << 20
 _PURPOSES = {'train': 'train', 'trainval': 'train', 'training': 'train', 'val': 'test',
              'valid': 'test', 'validation': 'test', 'minival': 'test', 'test': 'test',
              'testing': 'test'}
+# Words of a folder's name that say what lies there.
+_PLAIN = ('annotations', 'annots', 'data', 'images', 'imgs', 'json', 'labels', 'set', 'txt', 'xml',
+          'xmls')
 
 
 class Known:
@@ -88,9 +91,13 @@ def purpose(name: str) -> str:
     return next((_PURPOSES[word] for word in reversed(words(name)) if word in _PURPOSES), '')
 
 
-def is_split(name: str) -> bool:
-    """Whether a folder is one of train, valid, test, ... by its name: also train2017."""
-    return re.sub('[^a-z]*$', '', name.lower()) in _PURPOSES
+def is_split(name: str, loose: bool = False) -> bool:
+    """Whether a folder is one of train, valid, test, ... by its name: also train2017.
+
+    loose: and also train_labels.
+    """
+    found = {word for word in words(name) if word and not (loose and word in _PLAIN)}
+    return bool(found) and found <= {*_PURPOSES}
 
 
 def words(name: str) -> list[str]:

@@ -42,8 +42,9 @@ _COLUMNS = {
     'difficult': ('difficult', 'isdifficult')}
 # How the numbers of a box may be given, the surest first.
 _BOXES = (('xmin', 'ymin', 'xmax', 'ymax'), ('x', 'y', 'w', 'h'), ('cx', 'cy', 'w', 'h'), ('bbox',))
-# Columns of files without names: of most converters, and of Make Sense.
+# Columns of files without names: of most converters, of SKU110K, and of Make Sense.
 _WITHOUT_NAMES = (('image', 'xmin', 'ymin', 'xmax', 'ymax', 'class'),
+                  ('image', 'xmin', 'ymin', 'xmax', 'ymax', 'class', 'image width', 'image height'),
                   ('class', 'x', 'y', 'w', 'h', 'image', 'image width', 'image height'))
 _ONE_CLASS = 'object'  # the class of a file without one
 _DESCRIPTIONS = 'class-descriptions*.csv'  # Open Images: /m/01yrx,Cat
@@ -79,7 +80,7 @@ class Table(annotations.Source):
                  images: Sequence[str | os.PathLike] = ()):
         self.path, self.name = path, name
         rows = list(read(path))
-        layout = layout_of(rows[0] if rows else [], path)
+        layout = layout_of(rows[:2], path)
         self._box, self._columns = layout.box, layout.columns
         self.boxes = f'a box is {", ".join(layout.box)}' if len(layout.box) > 1 \
             else 'bbox is x, y, width, height'
@@ -152,11 +153,15 @@ def read(path: pathlib.Path) -> Iterator[list[str]]:
         raise DataError(f'{path} cannot be read: {error}') from None
 
 
-def layout_of(first: list[str], path: pathlib.Path) -> Layout:
-    """What the columns are, by the first row of a file; DataError names columns that it lacks."""
+def layout_of(rows: Sequence[list[str]], path: pathlib.Path) -> Layout:
+    """What the columns are, by the first two rows of a file; DataError names what is missing."""
+    first, second = ([*rows, [], []])[:2]
     names = [re.sub('[^a-z0-9]', '', name.lower()) for name in first]
     columns = {key: names.index(name) for key, known in _COLUMNS.items()
                for name in reversed(known) if name in names}
+    pictures = [at for at, text in enumerate(second) if is_image(text.strip())]
+    if pictures and columns.get('image') not in pictures:
+        columns['image'] = pictures[0]
     if columns.get('class') == columns.get('image'):
         columns.pop('class', None)
     for box in _BOXES:
@@ -171,15 +176,17 @@ def layout_of(first: list[str], path: pathlib.Path) -> Layout:
             return Layout(others | dict(zip(box, used, strict=True)), box, True)
     for layout in _WITHOUT_NAMES:
         box = next(box for box in _BOXES if set(box) <= set(layout))
-        if len(first) == len(layout) and _is_row(dict(zip(layout, first, strict=True)), box):
+        row = dict(zip(layout, first, strict=False))
+        if len(first) == len(layout) and _is_row(row, box) and (
+                len(layout) == 6 or is_image(row['image'].strip())):
             return Layout({key: at for at, key in enumerate(layout)}, box, False)
-    there = ', '.join(first)[:200]
+    there = ', '.join(text.strip() for text in first)[:200]
     if (len(first) - 1) % 5 == 0 and len(first) > 6 and is_image(first[0].strip()):
         raise DataError(f'{path}, line 1: {len(first)} columns are several boxes in a row; write '
                         'one row per box: image,xmin,ymin,xmax,ymax,class')
     missing = [] if 'image' in columns else ['image']
     lacking = [[key for key in box if key not in columns] for box in _BOXES[:2]]
-    missing += lacking[0] or lacking[1]
+    missing += lacking[0] if all(lacking) else []
     raise DataError(f'{path}: its first row has no columns for {", ".join(missing)}; it has: '
                     f'{there or "nothing"}. What is read: filename,class,xmin,ymin,xmax,ymax, or '
                     'x,y,width,height')

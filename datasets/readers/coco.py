@@ -1,7 +1,8 @@
 """Annotations in COCO's JSON format for instances. No TensorFlow.
 
 The file has the tables images, annotations and categories (https://cocodataset.org/#format-data).
-A bbox is [x, y, width, height] in pixels from the upper left corner of the image.
+A bbox is [x, y, width, height] in pixels from the upper left corner of the image; without one, the
+box around the polygons is taken.
 
 A crowd region (iscrowd 1) covers many objects. Training leaves it out, COCO's numbers treat it by
 COCO's rule (evaluation.coco), and VOC's numbers treat it as a difficult object.
@@ -116,7 +117,8 @@ class Instances(annotations.Source):
                     f'{reference}: there is no category {row.get("category_id")!r}')
             elif box is None:
                 self._refused[image].append(
-                    f'{reference} ({self._categories[category]}): bbox is not four numbers')
+                    f'{reference} ({self._categories[category]}): bbox is not four numbers'
+                    + ('' if row.get('bbox') else ', and there is no polygon'))
             else:
                 crowd = identifier(row.get('iscrowd')) == '1' or row.get('iscrowd') is True
                 self._objects[image].append(
@@ -176,9 +178,22 @@ def read(path: pathlib.Path) -> dict:
 
 
 def _without_outlines(row):
-    # The polygons are most of the file and are not used.
-    row.pop('segmentation', None)
+    # The polygons are most of the file. They are used where there is no box.
+    outline = row.pop('segmentation', None)
+    if outline and not row.get('bbox'):
+        row['bbox'] = _around(outline)
     return row
+
+
+def _around(outline):
+    """The box around polygons [[x, y, x, y, ...], ...]; None if it is a mask or something else."""
+    if not isinstance(outline, list):
+        return None
+    polygons = [annotations.numbers(polygon) for polygon in outline]
+    if not all(polygon and len(polygon) % 2 == 0 for polygon in polygons):
+        return None
+    xs, ys = ([number for polygon in polygons for number in polygon[start::2]] for start in (0, 1))
+    return [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
 
 
 def _table(content, key, path) -> list[dict]:

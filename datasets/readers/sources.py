@@ -145,7 +145,7 @@ def _folders_of(origin):
     grouped: dict[str, list[str]] = {}
     for image_id, name in origin.files().items():
         grouped.setdefault(re.split(r'[\\/]', name)[0], []).append(image_id)
-    if len(grouped) > 1 and all(map(lists.is_split, grouped)):
+    if len(grouped) > 1 and all(lists.is_split(name, loose=True) for name in grouped):
         return [Subset(origin, name, ids) for name, ids in grouped.items()]
     return []
 

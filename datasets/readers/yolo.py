@@ -179,7 +179,7 @@ def _sources(pairs, name, setup, notes):
     for text, image in pairs.values():
         first, _, rest = text.relative_to(part).as_posix()[:-4].partition('/')
         grouped.setdefault(first if rest else '', {})[rest or first] = text, image
-    if all(lists.is_split(first) for first in grouped):
+    if all(lists.is_split(first, loose=True) for first in grouped):
         sources = [Labels(part / first, first, setup, inner) for first, inner in grouped.items()]
     else:
         together = {text.relative_to(part).as_posix()[:-4]: (text, image)
