@@ -19,7 +19,7 @@ processor.use_onednn(fixed_weights=__name__ == '__main__')
 with imports():
     import detection
     from checkpoints import thresholds
-    from datasets import voc
+    from datasets import class_lists
     from detection import sources, writers
     from detection.sources import counted
     from detection.window import Unavailable, Window, has_display
@@ -54,7 +54,7 @@ def main() -> int:
 
     # 3 SSD model, which normalizes its images
     detector = detection.load(config.checkpoint, spec,
-                              classes=voc.class_names(config.classes_file),
+                              classes=class_lists.names(config.classes_file),
                               **detection_settings(config))
     shown = labels_to_show(config.show_classes, detector.classes)
     bounds = detector.thresholds or [detector.limits.score_threshold]

@@ -18,7 +18,7 @@ from utils.script import imports, quiet, run
 processor.use_onednn(fixed_weights=__name__ == '__main__')
 with imports():
     import detection
-    from datasets import tfrecord, voc
+    from datasets import class_lists, tfrecord
     from detection import sources
     from export import exported, folder, formats, onnx
     from nets import backbones
@@ -44,7 +44,7 @@ def main() -> None:
 
     # 1 SSD model: fixed weights, batch norm folded into the convolutions
     detector = detection.load(config.checkpoint, spec,
-                              classes=voc.class_names(config.classes_file),
+                              classes=class_lists.names(config.classes_file),
                               **detection_settings(config))
     print(f'ssd_{spec.name} of {detector.prefix}')
 

@@ -3,15 +3,18 @@
     python3 ssd_image_to_tf.py --data=images --split=0.8
     python3 ssd_image_to_tf.py --voc=VOCdevkit/VOC2007,VOCdevkit/VOC2012 --image_set=trainval,test
     python3 ssd_image_to_tf.py --voc=images --split=0.8 --classes_file=found
-    python3 ssd_image_to_tf.py --coco=train2017.json,val2017.json --coco_images=train2017,val2017
+    python3 ssd_image_to_tf.py --coco=train2017.json,val2017.json --images=train2017,val2017
 
 Lists named train, trainval or cat_train become tfrecords_train/, val and test tfrecords_test/. What
-cannot be used is left out and listed. An interrupted conversion leaves an earlier one as it was.
+cannot be used is left out and listed. A conversion that is interrupted, or finds nothing to use for
+one of the two folders, leaves both as they were.
 Reads configs/config_convert.py.
 """
 import collections
+import contextlib
+import dataclasses
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 from configs import Config, load
 from utils.command_line import words
@@ -22,7 +25,8 @@ with imports():
     import numpy as np
     import tensorflow as tf
 
-    from datasets import annotations, sources, tfrecord, voc
+    from datasets import annotations, class_lists, judgement, tfrecord
+    from datasets.readers import sources
     from preprocessing import encoded_image
     from utils import threads
     from utils.errors import DataError
@@ -31,51 +35,76 @@ with imports():
 
 _SHOWN = 20  # lines of a kind, or names, that are shown at most
 FOUND = 'found'  # the value of classes_file that takes the names of the annotations
-_SMALLEST = 2  # pixels; a source whose boxes are all smaller does not mean pixels
 _UNDER_WAY = 64  # examples that are made or wait to be written, at most
 
 
 def main() -> None:
     config = load('ssd_image_to_tf', description=__doc__)
 
-    # 1 annotations: the images of each record folder, and the classes
+    # 1 annotations: the images of each record folder, all of them judged together, and the classes
     subsets = select(config)
     folders = destinations(subsets, config.output)
-    classes = class_list(config.classes_file, subsets)
+    found = judgement.survey(subsets)
+    classes = class_list(config.classes_file, subsets, found)
+    judge(found, subsets, classes)
 
     # 2 examples and 3 records
-    for folder, some in folders.items():
-        convert(folder, some, classes, config.images_per_shard, config.exif)
+    empty = bool(config.classes_file) and not found.counts and not found.problems
+    convert(folders, classes.names, config.images_per_shard, config.exif, classes.merged, empty)
 
 
-def convert(output: str, subsets: Sequence[sources.Subset], classes: tuple[str, ...],
-            images_per_shard: int, exif: str = 'refuse') -> None:
-    """Writes one record folder; UserError if nothing can be used, which changes nothing."""
+def convert(folders: Mapping[str, Sequence[sources.Subset]], classes: tuple[str, ...],
+            images_per_shard: int, exif: str = 'refuse', merged: Mapping[str, str] | None = None,
+            empty: bool = False) -> None:
+    """Writes record folders: all of them, or none where one of them could not be used.
+
+    Args:
+        folders: {record folder: its images}.
+        classes: names of labels 1, 2, ...
+        images_per_shard: at most.
+        exif: see the configuration.
+        merged: {another name in the annotations: its class}.
+        empty: whether no image has an object, and that is meant: for records to test with.
+
+    Raises:
+        UserError: a folder would have nothing to learn or to find, or cannot be written.
+    """
+    written = ''
+    try:
+        with contextlib.ExitStack() as stack:
+            for written, subsets in folders.items():
+                labels = [plain(one.label) for one in subsets]
+                writer = tfrecord.Writer(written, classes, labels, images_per_shard)
+                for_test = empty and all(one.purpose != 'train' for one in subsets)
+                _write(stack.enter_context(writer), subsets, merged or {}, exif, for_test)
+    except OSError as error:
+        raise UserError(f'{written} cannot be written: {error.strerror or error}') from None
+
+
+def _write(writer, subsets, merged, exif, empty):
+    """Adds the images of one record folder; UserError if none of them can be used."""
     images = list(dict.fromkeys((one.source, image_id) for one in subsets for image_id in one.ids))
     _refuse_namesakes({source for source, _ in images})
-    labels = [plain(one.label) for one in subsets]
-    print(f'{output}: {len(images)} images of {", ".join(labels)}')
+    print(f'{writer.folder}: {len(images)} images of {", ".join(writer.image_sets)}')
 
     # 2 examples: image and objects, read and checked by threads (decoding releases Python's lock)
+    classes = class_lists.ClassList(writer.classes, merged)
     examples = threads.in_order(lambda image: _example(*image, classes, exif), images, _UNDER_WAY)
 
     # 3 records: shards, the class list, and what was left out
-    report, progress = Report(classes), Progress(len(images), 'images')
-    try:
-        with tfrecord.Writer(output, classes, labels, images_per_shard) as writer:
-            for item in examples:
-                report.add(item)
-                if item.example is not None:
-                    writer.add(item.example)
-                progress.update()
-            progress.close()
-            writer.add_text('refused.txt', ''.join(line + '\n' for line in report.refused))
-            writer.add_text('classes.txt', ''.join(name + '\n' for name in classes))
-            if problem := report.unusable():
-                print(report.left_out())
-                raise UserError(f'{output}: {problem}; nothing written')
-    except OSError as error:
-        raise UserError(f'{output} cannot be written: {error.strerror or error}') from None
+    report, progress = Report(writer.classes), Progress(len(images), 'images')
+    for item in examples:
+        report.add(item)
+        if item.example is not None:
+            writer.add(item.example)
+        progress.update()
+    progress.close()
+    writer.add_text('refused.txt', ''.join(line + '\n' for line in report.refused))
+    writer.add_text('classes.txt', ''.join(name + '\n' for name in writer.classes))
+    if problem := report.unusable(empty):
+        print(report.left_out())
+        raise UserError(f'{writer.folder}: {problem}; nothing written')
+    writer.finish()
     print(report)
 
 
@@ -87,10 +116,10 @@ def select(config: Config) -> list[sources.Subset]:
     lines: list[str] = []
     wanted = tuple(words(config.image_set))
     if config.data:
-        origins, lines = sources.recognised(config.data)
+        origins, lines = sources.recognised(config.data, config.images)
     else:
-        origins = (sources.coco_files(config.coco, config.coco_images) if config.coco
-                   else sources.voc_folders(config.voc))
+        origins = (sources.coco_files(config.coco, config.images) if config.coco
+                   else sources.voc_folders(config.voc, config.images))
     if config.split:
         subsets, notes = sources.divided(origins, config.split, config.split_seed)
     elif config.data:
@@ -125,54 +154,52 @@ def destinations(subsets: Sequence[sources.Subset], output: str
     return {output: list(subsets)} if output else dict(grouped)
 
 
-def class_list(classes_file: str, subsets: Sequence[sources.Subset]) -> tuple[str, ...]:
-    """The class names, in the order of their labels.
+def class_list(classes_file: str, subsets: Sequence[sources.Subset], found: judgement.Survey
+               ) -> class_lists.ClassList:
+    """The class names, in the order of their labels, and other names of them.
 
     Args:
-        classes_file: a file of names; FOUND: the names in the annotations, sorted; '': those that
+        classes_file: a list of classes; FOUND: the names in the annotations, sorted; '': those that
             belong to the sources.
         subsets: the images.
+        found: all annotations.
 
     Raises:
         UserError: there are no names, the sources have different ones, or the file is no list.
     """
     unnamed = not all(one.source.classes for one in subsets)
     if classes_file == FOUND or (unnamed and not classes_file):
-        problems: list[str] = []
-        counts = collections.Counter(item.name for item in _raw_objects(subsets, problems))
-        if not counts:
+        if not found.counts:
             paths = ', '.join(sorted({str(one.source.path) for one in subsets}))
-            reason = f'; the first of {len(problems)} problems: {problems[0]}' if problems else ''
+            reason = (f'; the first of {len(found.problems)} problems: {found.problems[0]}'
+                      if found.problems else '')
             raise UserError(f'{paths}: the annotations name no class: there is no readable '
                             f'object{reason}')
-        names = sorted(filter(None, counts))
-        classes = annotations.class_list(names, 'the set of annotations')
-        print(f'{len(classes)} classes in the annotations: {_counted(counts)}')
-        return classes
+        names = sorted(filter(None, found.counts))
+        names = class_lists.check(names, 'the set of annotations')
+        print(f'{len(names)} classes in the annotations: {_counted(found.counts)}')
+        return class_lists.ClassList(names)
     if classes_file:
-        return voc.class_names(classes_file)
+        return class_lists.read(classes_file)
     lists = {one.source.classes: one.source.name for one in subsets}
     if len(lists) > 1:
         raise UserError(f'{" and ".join(lists.values())} have different categories; name the '
                         'classes with --classes_file=FILE, or take those that have objects with '
                         f'--classes_file={FOUND}')
-    return next(iter(lists))
+    names = next(iter(lists))
+    if class_lists.is_background(names[0]) and names[0] not in found.counts:
+        print(f"note: '{names[0]}' is no class: the background needs none")
+        names = names[1:]
+    return class_lists.ClassList(names)
 
 
-def _raw_objects(subsets, problems: list[str]) -> Iterable[annotations.RawObject]:
-    """Yields the objects of all annotations that can be read; why not goes to `problems`."""
-    progress = Progress(sum(len(one.ids) for one in subsets), 'annotations')
-    for one in subsets:
-        for image_id in one.ids:
-            try:
-                found = one.source.read(image_id)
-                problems += found.refused
-                yield from found.objects
-            except DataError as error:
-                problems.append(str(error))
-            finally:
-                progress.update()
-    progress.close()
+def judge(found: judgement.Survey, subsets: Sequence[sources.Subset],
+          classes: class_lists.ClassList) -> None:
+    """Prints what is odd about the annotations as a whole; DataError if they would be misread."""
+    origins = dict.fromkeys(one.source for one in subsets)
+    judgement.refuse(found, origins, *classes)
+    for line in judgement.notes(found, *classes):
+        print(plain(f'note: {line}'))
 
 
 def _counted(counts) -> str:
@@ -199,8 +226,6 @@ class Converted(typing.NamedTuple):
         reencoded: whether its bytes are not those of the file.
         rescaled: whether the image had 16 bits or transparent pixels.
         note: a line on what is odd, or ''.
-        source: its source's name.
-        largest: the largest side of its boxes, pixels; 0 without objects.
     """
     example: tf.train.Example | None
     objects: annotations.Objects | None
@@ -208,8 +233,6 @@ class Converted(typing.NamedTuple):
     reencoded: bool = False
     rescaled: bool = False
     note: str = ''
-    source: str = ''
-    largest: float = 0.
 
 
 def _example(source, image_id, classes, exif) -> Converted:
@@ -218,7 +241,7 @@ def _example(source, image_id, classes, exif) -> Converted:
         found = source.read(image_id)
         if found.refused and not found.objects:  # no image without objects
             raise DataError('; '.join(found.refused))
-        image = encoded_image.read(found.image, found.size, exif)
+        image = encoded_image.read(found.image, found.size, exif, found.encoded)
     except DataError as error:
         return Converted(None, None, [str(error)])
     note, edges = '', np.array([one.edges for one in found.objects], float).reshape(-1, 2, 2)
@@ -228,13 +251,13 @@ def _example(source, image_id, classes, exif) -> Converted:
         if (edges[:, 1] > (image.height + 1, image.width + 1)).any():
             return Converted(None, None, [plain(f'{note}, beyond which a box reaches: was it '
                                                 'resized or turned after it was annotated?')])
-    objects = annotations.usable(found.objects, image.height, image.width, classes, found.where)
+    named = [dataclasses.replace(one, name=classes.merged.get(one.name, one.name))
+             for one in found.objects]
+    objects = annotations.usable(named, image.height, image.width, classes.names, found.where)
     item = tfrecord.example(image.encoded, image.height, image.width, plain(found.image.name),
-                            plain(f'{source.name}/{image_id}'), objects, classes)
+                            plain(f'{source.name}/{image_id}'), objects, classes.names)
     refused = [plain(line) for line in found.refused + objects.refused]
-    largest = float(np.ptp(edges, axis=1).max(initial=0))
-    return Converted(item, objects, refused, image.reencoded, image.rescaled, plain(note),
-                     source.name, largest)
+    return Converted(item, objects, refused, image.reencoded, image.rescaled, plain(note))
 
 
 class Report:
@@ -251,7 +274,6 @@ class Report:
         self.refused = []
         self._classes, self._notes = classes, []
         self._empty = self._clipped = self._reencoded = self._rescaled = 0
-        self._largest = {}  # source's name -> largest side of a box, pixels
         self._counts = {name: [0, 0, 0] for name in classes}  # images, objects, difficult
         self._unknown = collections.Counter()
 
@@ -265,7 +287,6 @@ class Report:
         self.images += 1
         self._reencoded += item.reencoded
         self._rescaled += item.rescaled
-        self._largest[item.source] = max(item.largest, self._largest.get(item.source, 0))
         self._clipped += item.objects.clipped
         self._empty += not len(item.objects.labels)
         self._unknown.update(plain(name) for name in item.objects.unknown)
@@ -275,18 +296,19 @@ class Report:
             count[1] += int(mine.sum())
             count[2] += int(item.objects.difficult[mine].sum())
 
-    def unusable(self) -> str:
-        """Why the records are good for neither training nor test; '' if they are."""
+    def unusable(self, empty: bool) -> str:
+        """Why the records are good for neither training nor test; '' if they are.
+
+        empty: whether images without objects are what is wanted.
+        """
         if not self.images:
             return 'no usable image'
-        for source, largest in self._largest.items():
-            if 0 < largest < _SMALLEST:
-                return (f'the largest box of {source} has {largest:.2g} pixels; boxes have to be '
-                        'in pixels, not in fractions of the image')
-        if self._empty < self.images:
+        if self._empty < self.images or empty:
             return ''
         if not self._unknown:
-            return 'no usable object'
+            return 'no usable object' + ('' if self.refused else (
+                '; images without objects can only be for test, with --output=FOLDER and '
+                '--classes_file=FILE'))
         return (f'no usable object: the annotations name {_counted(self._unknown)}; take these '
                 f'with --classes_file={FOUND}, or list the classes in --classes_file=FILE (one per '
                 'line)')

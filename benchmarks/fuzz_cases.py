@@ -24,7 +24,7 @@ from benchmarks.faults import Case, Random, mutated, pick, with_size
 from benchmarks.fuzz_videos import videos
 from checkpoints import io as checkpoint
 from checkpoints import restoring
-from datasets import annotations, shapes, tfrecord, voc
+from datasets import annotations, class_lists, shapes, tfrecord
 from detection import sources as demo_pictures
 from nets.slim_compat import tf
 from preprocessing import damage, pipeline
@@ -214,7 +214,7 @@ def coco(random: Random, folder: pathlib.Path) -> Case:
     else:
         path.write_bytes(json.dumps(_altered(random, json.loads(text))).encode())
     return ('annotations.json', 'coco/images'), lambda: _convert(
-        '--coco=coco/annotations.json', '--coco_images=coco/images', '--classes_file=found')
+        '--coco=coco/annotations.json', '--images=coco/images', '--classes_file=found')
 
 
 def formats(random: Random, folder: pathlib.Path) -> Case:
@@ -349,7 +349,7 @@ def class_list(random: Random, folder: pathlib.Path) -> Case:
     if random.random() < 0.1:
         path.unlink()
         path.mkdir()
-    return ('classes.txt',), lambda: bool(voc.class_names(path))
+    return ('classes.txt',), lambda: bool(class_lists.names(path))
 
 
 def config(random: Random, folder: pathlib.Path) -> Case:

@@ -21,7 +21,7 @@ with imports():
     import numpy as np
 
     from benchmarks import commands, models
-    from datasets import voc
+    from datasets.readers import voc
     from detection import sources
     from export import exported, formats
     from nets import backbones

@@ -23,7 +23,8 @@ with imports():
 
     from benchmarks import models
     from checkpoints import io as checkpoint
-    from datasets import shapes, tfrecord, voc
+    from datasets import shapes, tfrecord
+    from datasets.readers import voc
     from detection.detector import Detector
     from evaluation import voc as voc_eval
     from evaluation import voc_files

@@ -19,9 +19,9 @@ from utils.script import imports, run
 with imports():
     from checkpoints import io as checkpoint
     from checkpoints import object_detection, published
-    from datasets import voc
+    from datasets import class_lists
     from nets import ssd as network
-    from utils import command_line, prototext
+    from utils import command_line
     from utils.errors import CheckpointError, DataError
 
 
@@ -95,24 +95,6 @@ def _labels(prefix, count, given, known):
     return dict(labels)
 
 
-def read_labels(path: str) -> dict[int, str] | None:
-    """{id: name} of a label_map.pbtxt or a list of names, one per line; None for ''.
-
-    Raises:
-        DataError: the file cannot be read or is neither.
-    """
-    if not path:
-        return None
-    if not path.endswith(('.pbtxt', '.prototxt')):
-        return dict(enumerate(voc.class_names(path), start=1))
-    try:
-        return prototext.labels(pathlib.Path(path).read_text(encoding='utf-8-sig'))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f'{path} cannot be read: {error}') from None
-    except DataError as error:
-        raise DataError(f'{path}: {error}') from None
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     parser = command_line.parser('python3 -m checkpoints.convert', __doc__)
     parser.add_argument('file', help='SSD of another project: a prefix, its .index file, or its '
@@ -122,7 +104,8 @@ def main(argv: Sequence[str] | None = None) -> None:
                         help='Names of the classes, one per line, or the label_map.pbtxt of the '
                              'Object Detection API. Empty: those of VOC or COCO.')
     options = parser.parse_args(sys.argv[1:] if argv is None else argv)
-    prefix = convert(options.file, options.output, read_labels(options.classes_file))
+    prefix = convert(options.file, options.output, class_lists.labels(options.classes_file)
+                     if options.classes_file else None)
     facts = checkpoint.read_description(prefix)
     print(f'{prefix}: {len(facts["classes"])} classes; use it with '
           f'--backbone_network={facts["backbone_network"]} --checkpoint={options.output}')

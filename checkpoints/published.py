@@ -17,7 +17,7 @@ from collections.abc import Callable, Container, Mapping, Sequence
 import numpy as np
 
 from checkpoints import object_detection
-from datasets import voc
+from datasets import class_lists
 from nets import backbones
 from nets import overrides as overriding
 from nets.spec import BackboneSpec
@@ -76,7 +76,7 @@ class PublishedSSD:
 
     def known_labels(self) -> dict[int, str]:
         """{id: name} of the classes where the checkpoint need not name them: VOC's."""
-        return dict(enumerate(voc.CLASSES, start=1))
+        return dict(enumerate(class_lists.VOC, start=1))
 
     def num_classes(self, shapes: Mapping[str, list[int]]) -> int:
         """Outputs per box, background included, of a checkpoint with variables of these shapes."""

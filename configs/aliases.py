@@ -27,8 +27,10 @@ ALIASES = {
     'out': 'output', 'output_dir': 'output', 'outdir': 'output', 'out_dir': 'output',
     'save_dir': 'output', 'save_folder': 'output', 'train_dir': 'output', 'logdir': 'output',
     'project': 'output', 'source': 'image', 'input': 'image', 'img': 'image', 'images': 'image',
-    'image_path': 'image', 'labels': 'classes_file', 'label_map': 'classes_file',
-    'names': 'classes_file', 'val_records': 'eval_records', 'eval_interval': 'eval_every',
+    'image_path': 'image', 'coco_images': 'images', 'image_folder': 'images',
+    'images_dir': 'images', 'image_dir': 'images', 'img_dir': 'images',
+    'labels': 'classes_file', 'label_map': 'classes_file', 'names': 'classes_file',
+    'val_records': 'eval_records', 'eval_interval': 'eval_every',
     'save_interval': 'save_every', 'log_interval': 'log_every',
     'resume': 'no key is needed: the same command goes on from its last checkpoint; --restart=True '
               'starts again from the beginning',

@@ -23,9 +23,10 @@ image_set = ''
 # train in its name becomes training records; with val or test, test records. Empty: none. [paths]
 coco = ''
 
-# Image folder of each file in coco, comma-separated, or one folder for all. Empty: beside the file,
-# or as COCO has them (train2017/ for annotations/instances_train2017.json). [paths]
-coco_images = ''
+# Folders of the images, comma-separated, where they lie apart from their annotations; with coco,
+# one for all files or one for each. Empty: in the folder of the annotations, or one beside it
+# whose files have the names. [paths]
+images = ''
 
 # Fraction of the images for training, the others are for test; replaces the lists. 0: use the
 # lists. [number 0..0.999]
@@ -34,8 +35,9 @@ split = 0.0
 # Random seed of the split. [integer >= 0]
 split_seed = 1
 
-# Text file with one class name per line, or 'found': all names in the annotations, sorted. Empty:
-# the 20 classes of VOC, the categories of the COCO file, YOLO's names, or else 'found'. [path]
+# Text file with one class name per line, where 'cat = kitten, tabby' makes one class of several
+# names; a label map (.pbtxt); or 'found': all names in the annotations, sorted. Empty: the 20
+# classes of VOC, the categories of the COCO file, YOLO's names, or else 'found'. [path]
 classes_file = ''
 
 # Images whose EXIF orientation turns them, where the size in the annotation does not tell whether

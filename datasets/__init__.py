@@ -1,1 +1,1 @@
-"""Datasets: annotation files of VOC and COCO, and record folders."""
+"""Datasets: record folders, drawn shapes, and the readers of annotation files."""

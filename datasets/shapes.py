@@ -15,7 +15,8 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from datasets import voc, voc_xml
+from datasets import voc_xml
+from datasets.readers import voc
 from utils import command_line, files
 from utils.script import run
 

@@ -32,7 +32,8 @@ class RecordIndex:
         images: number of images in all shards.
         classes: names of labels 1, 2, ...
         image_sets: the lists that it was made from, such as ('VOC2012/val',).
-        objects: number of objects in all shards; None in older records, which do not say it.
+        objects: number of objects in all shards, without crowd regions; None in older records,
+            which do not say it.
     """
     folder: str
     files: tuple[str, ...]
@@ -166,7 +167,8 @@ class Writer:
 
     The shards go to a hidden folder in it. When the block ends without an exception, the index is
     added and they replace the old ones. A conversion that is interrupted, or adds no image, leaves
-    an older folder as it was.
+    an older folder as it was. Several writers in one contextlib.ExitStack replace all folders or
+    none; `finish` each, so that what can fail has been done before the first is replaced.
 
     Args:
         folder: new, empty, or an older record folder.
@@ -206,9 +208,13 @@ class Writer:
                 with contextlib.suppress(tf.errors.OpError):
                     self._close_shard()
                 raise
-            self._close_shard()
-            if self._counts:
-                self._add_index()
+            self.finish()
+
+    def finish(self) -> None:
+        """Completes the files in the hidden folder, to which nothing is added after that."""
+        self._close_shard()
+        if self._counts:
+            self._add_index()
 
     def add(self, item: tf.train.Example) -> None:
         """Appends one image."""
@@ -219,7 +225,9 @@ class Writer:
             self._counts.append(0)
         self._shard.write(item.SerializeToString())
         self._counts[-1] += 1
-        self._objects += len(item.features.feature['image/object/class/label'].int64_list.value)
+        features = item.features.feature
+        self._objects += (len(features['image/object/class/label'].int64_list.value)
+                          - sum(features['image/object/is_crowd'].int64_list.value))
 
     def _close_shard(self):
         if self._shard is not None:
@@ -254,8 +262,8 @@ def read_index(folder: str | os.PathLike) -> RecordIndex:
     """The index of a record folder.
 
     Raises:
-        DataError: the index is missing, damaged or of another version, or a shard is missing or has
-            another size than when it was written.
+        DataError: the index is missing, damaged or of another version, counts other images than its
+            shards do, or a shard is missing or has another size than when it was written.
     """
     folder = pathlib.Path(folder)
     path = folder / INDEX
@@ -271,11 +279,15 @@ def read_index(folder: str | os.PathLike) -> RecordIndex:
         index = RecordIndex(str(folder), tuple(file for file, _ in shards), content['images'],
                             tuple(content['classes']), tuple(content['image_sets']),
                             content.get('objects'))
+        of_shards = sum(shard['images'] for shard in content['shards'])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f'{path} is damaged ({type(error).__name__}: {error}); convert '
                         'again') from None
     if version != _VERSION:
         raise DataError(f'{path} has version {version}, and {_VERSION} is read here; convert again')
+    if index.images != of_shards:  # a training would resume at other images
+        raise DataError(f'{path}: images is {index.images}, but its shards have {of_shards} '
+                        'together; write the sum there, or convert again')
     for file, written in shards:
         if not os.path.isfile(file):
             raise DataError(f'record shard {file} is missing; convert again')

@@ -1,4 +1,4 @@
-"""Writes XML annotations as PASCAL VOC has them; datasets.voc reads them. No TensorFlow."""
+"""Writes XML annotations as PASCAL VOC has them; datasets.readers.voc reads them. No TensorFlow."""
 from collections.abc import Iterable, Sequence
 from xml.etree import ElementTree
 

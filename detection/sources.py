@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 import cv2
 import numpy as np
 
-from datasets import shapes, voc
+from datasets import images as image_files
+from datasets import shapes
 from preprocessing import encoded_image
 from utils import MOST_PIXELS, threads
 from utils.errors import DataError
@@ -63,9 +64,9 @@ def _in_folder(folder):
 
 
 def _images(paths, subject):
-    found = [path for path in paths if voc.is_image(path) and os.path.isfile(path)]
+    found = [path for path in paths if image_files.is_image(path) and os.path.isfile(path)]
     if not found:
-        kinds = ', '.join(voc.ENDINGS[:3])
+        kinds = ', '.join(image_files.ENDINGS[:3])
         raise DataError(f'{subject} no images ({kinds}, ...), only others, such as '
                         f'{os.path.basename(paths[0])}' if paths else f'{subject} nothing')
     return found
@@ -237,7 +238,7 @@ def open_source(text: str) -> ImageFiles | Video:
         stem = os.path.basename(os.path.abspath(text)) or 'images'
         return ImageFiles(_in_folder(text), text, stem, several=True)
     if os.path.isfile(text):
-        if voc.is_image(text) or is_plain(text) and cv2.haveImageReader(text):
+        if image_files.is_image(text) or is_plain(text) and cv2.haveImageReader(text):
             return ImageFiles([text], text, _stem(text), several=False)
         return Video(text, _stem(text), path=text)
     if text.isdecimal():

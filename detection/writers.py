@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 
-from datasets import voc, voc_xml
+from datasets import voc_xml
+from datasets.readers import voc
 from detection import drawing, sources
 from detection.objects import DetectedObject
 from utils import files

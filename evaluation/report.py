@@ -19,7 +19,7 @@ import cv2
 import jinja2
 import numpy as np
 
-from datasets import voc
+from datasets.readers import voc
 from evaluation import coco as coco_eval
 from evaluation import compare, gallery, voc_files
 from evaluation import confusion as confusions

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from datasets import voc
+from datasets import class_lists
+from datasets.readers import voc
 from evaluation import voc as voc_eval
 from evaluation.voc import METRICS, Detection, GroundTruth
 from utils import command_line, files
@@ -164,7 +165,7 @@ def read_both(options: argparse.Namespace) -> tuple[
     Returns:
         Classes, ground truths, detections, classes whose file is missing.
     """
-    classes = voc.class_names(options.classes)
+    classes = class_lists.names(options.classes)
     truths = read_ground_truths(voc_folder(options.voc), options.image_set, classes)
     return classes, truths, *read_detections(options.detections, options.image_set, classes)
 

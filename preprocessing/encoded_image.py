@@ -43,7 +43,7 @@ class EncodedImage:
 
 
 def read(path: str | os.PathLike, size: tuple[int, int] | None = None,
-         exif: str = 'refuse') -> EncodedImage:
+         exif: str = 'refuse', data: bytes = b'') -> EncodedImage:
     """Reads and checks an image file, as its annotation means it.
 
     An image with an EXIF orientation is turned where only the upright image has the annotated size,
@@ -53,11 +53,12 @@ def read(path: str | os.PathLike, size: tuple[int, int] | None = None,
         path: of the file.
         size: (height, width) that the annotation states, or None.
         exif: what holds where the sizes do not tell: 'upright', 'stored', or 'refuse'.
+        data: what would stand in the file, where it is known already.
 
     Raises:
         DataError: it cannot be decoded as a whole, or nothing tells how its boxes are meant.
     """
-    data = _bytes(path)
+    data = data or _bytes(path)
     turn = _orientation(data)
     stored, rescaled = _decoded(data, path)
     height, width = stored.shape[:2]

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import ssd_demo
-from datasets import voc
+from datasets.readers import voc
 from detection import detector, sources, writers
 from nets import postprocess
 from nets.slim_compat import tf

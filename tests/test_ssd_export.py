@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import ssd_export
-from datasets import voc
+from datasets.readers import voc
 from detection import detector, loading, sources
 from export import exported, folder, formats
 from nets import postprocess

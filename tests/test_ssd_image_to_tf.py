@@ -11,7 +11,8 @@ import pytest
 import tensorflow as tf
 
 import ssd_image_to_tf
-from datasets import shapes, sources, tfrecord, voc
+from datasets import class_lists, shapes, tfrecord
+from datasets.readers import sources, voc
 from utils.errors import DataError, UserError
 
 ROOT = pathlib.Path(ssd_image_to_tf.__file__).parent
@@ -27,7 +28,7 @@ def folder(tmp_path, monkeypatch):
 
 def _convert(output='records', image_set='train', folder='VOC2007', classes=shapes.SHAPES):
     parts, _ = sources.listed([voc.Folder(folder)], [image_set])
-    ssd_image_to_tf.convert(output, parts, classes, 4)
+    ssd_image_to_tf.convert({output: parts}, classes, 4)
 
 
 def _main(monkeypatch, *arguments):
@@ -76,7 +77,7 @@ def _break(folder, what):
 @pytest.mark.parametrize(
     'what, message',
     [
-        ('no image', 'JPEGImages/000001.jpg: image is missing'),
+        ('no image', 'Annotations/000001.xml: image is missing'),
         ('no xml', 'Annotations/000001.xml: annotation is missing'),
         ('bad xml', 'Annotations/000001.xml: malformed XML'),
         ('truncated image', 'JPEGImages/000001.jpg: truncated JPEG'),
@@ -292,7 +293,7 @@ def test_pictures_are_split_and_classes_found(images, monkeypatch, capsys):
     )
     for records in ('tfrecords_train', 'tfrecords_test'):
         assert tfrecord.read_index(records).classes == ('circle', 'square', 'triangle')
-        assert voc.class_names(f'{records}/classes.txt') == ('circle', 'square', 'triangle')
+        assert class_lists.names(f'{records}/classes.txt') == ('circle', 'square', 'triangle')
 
 
 def test_found_classes_are_those_of_training_and_test(images, monkeypatch):
@@ -317,6 +318,27 @@ def test_no_class_to_be_found(images, monkeypatch):
         _main(monkeypatch, '--voc=images', '--split=0.5', '--classes_file=found')
 
 
+def test_both_folders_are_replaced_or_none(images, monkeypatch, capsys):
+    _main(monkeypatch, '--voc=images', '--split=0.5', '--classes_file=found')
+    before = {name: _ids(name) for name in ('tfrecords_train', 'tfrecords_test')}
+    # All objects of the later training half become cats, so that the test half has none.
+    training, _ = sources.divide(sorted(path.stem for path in images.glob('*.xml')), 0.5, 9)
+    for name in training:
+        path = images / f'{name}.xml'
+        path.write_text(re.sub('<name>[a-z]*', '<name>cat', path.read_text()))
+    pathlib.Path('cats.txt').write_text('cat\n')
+    again = '--voc=images', '--split=0.5', '--split_seed=9', '--classes_file=cats.txt'
+    with pytest.raises(UserError, match='tfrecords_test: no usable object: .*; nothing written$'):
+        _main(monkeypatch, *again)
+    assert re.search('^all +4 ', capsys.readouterr().out, re.MULTILINE)  # of the training half
+    assert {name: _ids(name) for name in before} == before
+    for name in before:
+        shutil.rmtree(name)
+    with pytest.raises(UserError, match='nothing written$'):
+        _main(monkeypatch, *again)
+    assert not any(pathlib.Path(name).exists() for name in before)
+
+
 def _write_coco(path, folder, image_set):
     pathlib.Path(path).write_text(
         json.dumps(shapes.coco_content(folder, voc.image_ids(folder, image_set)))
@@ -330,7 +352,7 @@ def test_coco_gives_the_records_that_voc_gives(folder, monkeypatch):
     _main(
         monkeypatch,
         '--coco=instances_train.json,instances_test.json',
-        '--coco_images=VOC2007/JPEGImages',
+        '--images=VOC2007/JPEGImages',
     )
     assert tfrecord.read_index('tfrecords_train').classes == shapes.SHAPES
     assert tfrecord.read_index('tfrecords_test').image_sets == ('instances_test/test',)
@@ -352,7 +374,7 @@ def test_coco_gives_the_records_that_voc_gives(folder, monkeypatch):
 
 def test_coco_file_is_split(folder, monkeypatch):
     shapes.write_coco('mine', 6, seed=1)
-    arguments = ['--coco=mine/annotations.json', '--coco_images=mine/images']
+    arguments = ['--coco=mine/annotations.json', '--images=mine/images']
     with pytest.raises(
         UserError,
         match='nothing in the name mine/annotations.json or in that of its folder says train, '
@@ -373,7 +395,7 @@ def test_coco_files_of_different_categories_are_refused(folder, monkeypatch):
     content = json.loads(pathlib.Path('test.json').read_text())
     content['categories'].append({'id': 1, 'name': 'arch'})
     pathlib.Path('test.json').write_text(json.dumps(content))
-    arguments = ['--coco=train.json,test.json', '--coco_images=VOC2007/JPEGImages']
+    arguments = ['--coco=train.json,test.json', '--images=VOC2007/JPEGImages']
     with pytest.raises(
         UserError,
         match='train and test have different categories; name the classes with --classes_file',

@@ -13,6 +13,11 @@ from utils.progress import Progress
 # Limit of what is unpacked, as images and weights hardly shrink: this many times the size of the
 # archive, and so many bytes more. A member counts a block more than its size.
 _FACTOR, _SLACK, _BLOCK = 10, 100_000_000, 4096
+# Members of a tar that hold the long name, or other facts, of the next one. Python reads each as a
+# whole, so that a large one would fill the memory.
+_HEADERS = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME,
+            tarfile.GNUTYPE_LONGLINK)
+_MOST_OF_A_HEADER = 1 << 20
 
 
 def unpack(archive: str | os.PathLike, folder: str | os.PathLike,
@@ -68,7 +73,19 @@ def _extract(archive, staging) -> Iterator[str]:
                             'archive of this kind does')
         return str(path)
 
-    if not tarfile.is_tarfile(archive):
+    class Member(tarfile.TarInfo):
+        # That a subclass may have its own is said in tarfile.py.
+        def _proc_member(self, *arguments, **options):
+            if self.type in _HEADERS:
+                checked('', self.size)
+                if self.size > _MOST_OF_A_HEADER:
+                    raise DataError(f'{archive} has an extended header of {self.size / 1e6:.0f} '
+                                    'MB, as no archive of this kind has; nothing is unpacked')
+            return super()._proc_member(*arguments, **options)
+
+    try:
+        opened = tarfile.open(archive, tarinfo=Member)  # noqa: SIM115 - closed below
+    except tarfile.TarError:
         with zipfile.ZipFile(archive) as zipped:
             for info in zipped.infolist():
                 name = checked(info.filename, info.file_size)
@@ -76,7 +93,7 @@ def _extract(archive, staging) -> Iterator[str]:
                     zipped.extract(info, staging)  # a link becomes a file with its text
                     yield name
         return
-    with tarfile.open(archive) as tar:
+    with opened as tar:
         for member in tar:
             name = checked(member.name, member.size)
             if member.isreg():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from checkpoints import io as checkpoint
-from datasets import voc
+from datasets.readers import voc
 from detection import loading, sources
 from nets import backbones, postprocess
 from utils.errors import CheckpointError

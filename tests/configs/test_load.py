@@ -117,9 +117,11 @@ def test_every_alias_is_a_key_of_some_script_or_a_sentence():
     words = configs.ALIASES.items()
     assert [word for word, meant in words if ' ' not in meant and meant not in known] == []
     # A key of one script goes before the alias, which the other scripts have.
-    assert known & set(configs.ALIASES) == {'model'}
+    assert known & set(configs.ALIASES) == {'images', 'model'}
     assert configs.load('ssd_demo', ['--model=a']).checkpoint == 'a'
     assert configs.load('ssd_test', ['--model=a']).model == 'a'
+    assert configs.load('ssd_demo', ['--images=a']).image == 'a'
+    assert configs.load('ssd_image_to_tf', ['--coco_images=a']).images == ('a',)
 
 
 def test_version(capsys):

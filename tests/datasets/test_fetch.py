@@ -7,7 +7,8 @@ import tarfile
 import pytest
 
 import ssd_image_to_tf
-from datasets import fetch, shapes, sources, tfrecord, voc
+from datasets import fetch, shapes, tfrecord
+from datasets.readers import sources, voc
 from tests.utils.server import Site, serving
 from utils.errors import DataError
 
@@ -49,7 +50,7 @@ def test_fetched_and_converted(archives, tmp_path, capsys):
     assert sorted(path.name for path in (tmp_path / 'VOCdevkit').iterdir()) == ['VOC2007']
     assert voc.image_ids('VOCdevkit/VOC2007', 'trainval') == ['000001', '000002', '000003']
     parts, _ = sources.listed(sources.voc_folders(['VOCdevkit/VOC2007']), ['test'])
-    ssd_image_to_tf.convert('records', parts, shapes.SHAPES, 10)
+    ssd_image_to_tf.convert({'records': parts}, shapes.SHAPES, 10)
     assert tfrecord.read_index('records').images == 2
     # What is there is left alone.
     archives.requests.clear()

@@ -1,4 +1,5 @@
 """Record folders: what is written is read back; what is not whole is refused."""
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -174,6 +175,21 @@ def test_records_land_behind_a_link(tmp_path):
     assert (tmp_path / 'records').is_symlink()
 
 
+@pytest.mark.parametrize('stop', [None, KeyboardInterrupt])
+def test_two_folders_are_replaced_or_none(tmp_path, stop):
+    for name in ('train', 'test'):
+        _write(tmp_path / name, 3)
+    with contextlib.suppress(KeyboardInterrupt), contextlib.ExitStack() as stack:
+        for name in ('train', 'test'):
+            writer = stack.enter_context(tfrecord.Writer(tmp_path / name, ('cat', 'dog')))
+            writer.add(_example())
+            writer.finish()
+        if stop:
+            raise stop
+    found = [tfrecord.read_index(tmp_path / name).images for name in ('train', 'test')]
+    assert found == ([3, 3] if stop else [1, 1])
+
+
 def test_nothing_written_is_no_folder(tmp_path):
     _write(tmp_path / 'records', 0)
     assert not (tmp_path / 'records').exists()
@@ -215,6 +231,8 @@ def _damage(folder, how):
         content = json.loads((folder / 'index.json').read_text())
         if how == 'new index':
             content['version'] = 2
+        elif how == 'other sum':
+            content['images'] = 4
         else:
             del content['shards'][0]['bytes']
         (folder / 'index.json').write_text(json.dumps(content))
@@ -230,6 +248,7 @@ def _damage(folder, how):
         ('poor index', 'is damaged'),
         ('no size', "index.json is damaged .KeyError: 'bytes'.; convert again"),
         ('new index', 'index.json has version 2, and 1 is read here; convert again'),
+        ('other sum', 'index.json: images is 4, but its shards have 5 together; write the sum'),
     ],
 )
 def test_what_is_not_whole_is_refused(tmp_path, how, message):

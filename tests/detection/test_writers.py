@@ -7,7 +7,8 @@ import cv2
 import numpy as np
 import pytest
 
-from datasets import annotations, voc
+from datasets import annotations
+from datasets.readers import voc
 from detection import objects, sources, writers
 from tests.detection.cameras import read_video, write_video
 from utils.errors import DataError

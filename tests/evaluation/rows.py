@@ -1,7 +1,8 @@
 """Ground truths and detections: of one image from rows in VOC pixels, and of drawn files."""
 import numpy as np
 
-from datasets import shapes, voc
+from datasets import shapes
+from datasets.readers import voc
 from evaluation import voc_files
 from evaluation.voc import Detection, GroundTruth
 

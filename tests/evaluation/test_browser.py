@@ -6,7 +6,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from datasets import voc
+from datasets.readers import voc
 from evaluation import report
 from tests.evaluation.rows import found_of, truth_of
 

@@ -4,7 +4,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-from datasets import voc
+from datasets.readers import voc
 from evaluation import coco as coco_eval
 from evaluation.voc import Detection, GroundTruth
 from tests.evaluation.rows import found_of, truth_of

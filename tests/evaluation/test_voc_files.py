@@ -7,7 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from datasets import voc, voc_xml
+from datasets import voc_xml
+from datasets.readers import voc
 from evaluation import voc as voc_eval
 from evaluation import voc_files
 from evaluation.voc import Detection

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from datasets import voc
+from datasets.readers import voc
 from evaluation import voc as voc_eval
 from evaluation.voc import Detection, GroundTruth
 

@@ -151,6 +151,28 @@ def test_number_of_members_is_bounded(tmp_path, kind, monkeypatch):
     assert _tree(tmp_path / 'out') == {}
 
 
+@pytest.mark.parametrize('kind', [tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME])
+@pytest.mark.parametrize('before', [b'', _special('empty', tarfile.DIRTYPE).tobuf()])
+def test_extended_headers_are_bounded(tmp_path, kind, before):
+    # Only the first MiB of the 600 MB is there: whoever reads the rest finds a cut archive.
+    header = _special('long', kind)
+    header.size = 600_000_000
+    data = before + header.tobuf(tarfile.GNU_FORMAT) + bytes(1 << 20)
+    for name, text in (('a.tar', data), ('a.tgz', gzip.compress(data))):
+        (tmp_path / name).write_bytes(text)
+        with pytest.raises(DataError, match=f'{name} (has an extended header of 600|grows beyond)'):
+            archive.unpack(tmp_path / name, tmp_path / 'out', _all)
+    assert _tree(tmp_path / 'out') == {}
+
+
+def test_long_names(tmp_path):
+    name = '/'.join(['x' * 100] * 5)
+    for form in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        with tarfile.open(tmp_path / 'a.tar', 'w', format=form) as file:
+            file.addfile(tarfile.TarInfo(name), io.BytesIO())
+        assert archive.unpack(tmp_path / 'a.tar', tmp_path / 'out', _all) == [name]
+
+
 def test_what_follows_the_end_is_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr(archive, '_SLACK', 2_000_000)
     path = _tar(tmp_path / 'a.tar', ('good', b'1'))

@@ -6,14 +6,9 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from datasets import annotations, coco, formats, voc
+from datasets import annotations, lists
+from datasets.readers import coco, formats, voc
 from utils.errors import DataError
-
-# Words in the name of a list or file -> what its images are for: cat_train, Validation,
-# instances_train2017.json, train/_annotations.coco.json.
-_PURPOSES = {'train': 'train', 'trainval': 'train', 'training': 'train', 'val': 'test',
-             'valid': 'test', 'validation': 'test', 'minival': 'test', 'test': 'test',
-             'testing': 'test'}
 
 
 class Subset(NamedTuple):
@@ -25,8 +20,7 @@ class Subset(NamedTuple):
     @property
     def purpose(self) -> str:
         """'train' or 'test', by the last word of the image set that says it; '' if none does."""
-        return next((_PURPOSES[word] for word in reversed(_words(self.image_set))
-                     if word in _PURPOSES), '')
+        return lists.purpose(self.image_set)
 
     @property
     def label(self) -> str:
@@ -34,11 +28,11 @@ class Subset(NamedTuple):
         return f'{self.source.name}/{self.image_set or "all"}'
 
 
-def voc_folders(folders: Iterable[str]) -> list[voc.Folder]:
+def voc_folders(folders: Iterable[str], images: Sequence[str] = ()) -> list[voc.Folder]:
     """Each folder once, and those of a VOCdevkit; DataError names the first that is missing."""
     paths = [path for folder in folders
              for path in voc.folders_in(folder) or [pathlib.Path(folder)]]
-    return [voc.Folder(path) for path in dict.fromkeys(paths)]
+    return [voc.Folder(path, images=images) for path in dict.fromkeys(paths)]
 
 
 def coco_files(files: Sequence[str], image_folders: Sequence[str]) -> list[coco.Instances]:
@@ -46,9 +40,9 @@ def coco_files(files: Sequence[str], image_folders: Sequence[str]) -> list[coco.
     if len(image_folders) not in (0, 1, len(files)):
         raise DataError(f'{len(files)} COCO files, but {len(image_folders)} image folders; name '
                         'one, or one for each')
-    if len(image_folders) < 2:
-        image_folders = [*image_folders, ''][:1] * len(files)
-    return [coco.Instances(*pair) for pair in zip(files, image_folders, strict=True)]
+    own = [[folder] for folder in image_folders] if len(image_folders) == len(files) \
+        else [image_folders] * len(files)
+    return [coco.Instances(*pair) for pair in zip(files, own, strict=True)]
 
 
 def listed(folders: Sequence[voc.Folder], image_sets: Iterable[str]
@@ -98,29 +92,28 @@ def _called(subsets, wanted):
 
 
 def _image_set(path: pathlib.Path) -> str:
-    folder = os.path.basename(os.path.dirname(os.path.abspath(path)))
-    return next((word for word in (*reversed(_words(path.stem)), folder.lower())
-                 if word in _PURPOSES), '')
+    return lists.set_of(path.stem, os.path.basename(os.path.dirname(os.path.abspath(path))))
 
 
-def _words(name):
-    return re.split('[^a-z]+', name.lower())
+def recognised(paths: Iterable[str], images: Sequence[str] = ()
+               ) -> tuple[list[annotations.Source], list[str]]:
+    """The sources of files and folders whose format their content tells, and lines that name it.
 
-
-def recognised(paths: Iterable[str]) -> tuple[list[annotations.Source], list[str]]:
-    """The sources of files and folders whose format their content tells, and lines that name it."""
-    found, lines = [], []
+    images: folders of the images; (): beneath each path, or beside it.
+    """
+    origins, lines = [], []
     for path in paths:
-        kind, origins = formats.recognise(path)
-        found += origins
-        lines.append(f'{path}: {kind}, ' + ', '.join(
-            f'{len(origin.image_ids())} images of {origin.name}' for origin in origins))
-    return found, lines
+        found = formats.recognise(path, images)
+        origins += found.sources
+        lines.append(f'{path}: {found.kind}, ' + ', '.join(
+            f'{len(origin.image_ids())} images of {origin.name}' for origin in found.sources))
+        lines += [f'note: {note}' for note in found.notes]
+    return origins, lines
 
 
 def by_name(origins: Sequence[annotations.Source], wanted: Sequence[str] = ()
             ) -> tuple[list[Subset], list[str]]:
-    """Each source as one subset, called by its name; VOC's lists where a folder has them.
+    """The lists of each source, or its folders train, val, ...; else it is one subset of its name.
 
     Returns:
         The subsets, and lines about what is left out.
@@ -128,17 +121,33 @@ def by_name(origins: Sequence[annotations.Source], wanted: Sequence[str] = ()
     Raises:
         DataError: none is called as one of `wanted`; with (), all are taken.
     """
-    subsets = []
+    subsets, notes = [], []
     for origin in origins:
-        lists = voc.lists_of(origin.path) if isinstance(origin, voc.Folder) else []
-        chosen = [name for name in lists if Subset(origin, name, []).purpose and '_' not in name]
+        names = origin.lists()
+        chosen = [name for name in names if lists.purpose(name) and '_' not in name]
         if wanted:
-            chosen = [name for name in lists if name in wanted]
+            chosen = [name for name in names if name in wanted]
         elif {'train', 'trainval'} <= {*chosen}:
             chosen.remove('trainval')
-        subsets += [Subset(origin, name, voc.image_ids(origin.path, name)) for name in chosen] or [
-            Subset(origin, _image_set(origin.path) or origin.name, origin.image_ids())]
-    return _called(subsets, wanted), _notes(origins)
+        for name in chosen:
+            ids, others = origin.listed(name)
+            subsets.append(Subset(origin, name, ids))
+            notes += [f'note: {origin.name}/{name}: names of no annotated image, which are left '
+                      f'out: {len(others)}, first {others[0]}'] if others else []
+        if not chosen:
+            subsets += _folders_of(origin) or [
+                Subset(origin, _image_set(origin.path) or origin.name, origin.image_ids())]
+    return _called(subsets, wanted), notes + _notes(origins)
+
+
+def _folders_of(origin):
+    """Subsets by the first folder in what a source calls its images, if all lie in train, ..."""
+    grouped: dict[str, list[str]] = {}
+    for image_id, name in origin.files().items():
+        grouped.setdefault(re.split(r'[\\/]', name)[0], []).append(image_id)
+    if len(grouped) > 1 and all(lists.is_split(name, loose=True) for name in grouped):
+        return [Subset(origin, name, ids) for name, ids in grouped.items()]
+    return []
 
 
 def divided(origins: Sequence[annotations.Source], share: float, seed: int

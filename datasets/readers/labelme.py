@@ -2,49 +2,80 @@
 
 Rectangles, polygons, circles and masks become bounding boxes; points and lines are refused.
 """
+import base64
+import functools
 import json
+import os
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
 from datasets import annotations
+from datasets.images import Images, files_in
 from utils.errors import DataError
 
 
 class Shapes(annotations.Source):
-    """The JSON files of one folder, or else of its subfolders, each beside its image."""
-    classes = ()
+    """The JSON files of one folder and its subfolders, wherever their images lie.
 
-    def __init__(self, folder: pathlib.Path, name: str):
-        self.path, self.name = folder, name
+    Args:
+        folder: searched with its subfolders.
+        name: of the source.
+        images: folders of the images; (): in the same folder.
+    """
+    classes = ()
+    boxes = 'points are in pixels'
+
+    def __init__(self, folder: pathlib.Path, name: str,
+                 images: Sequence[str | os.PathLike] = ()):
+        self.path, self.name, self._given = folder, name, images
+
+    @functools.cached_property
+    def _json(self) -> dict[str, pathlib.Path]:
+        paths = [path for path in files_in(self.path) if path.suffix.lower() == '.json']
+        part = os.path.commonpath([path.parent for path in paths]) if paths else self.path
+        return dict(sorted((path.relative_to(part).as_posix()[:-5], path) for path in paths))
+
+    @functools.cached_property
+    def _images(self) -> Images:
+        return Images(self.path, self._given, self._json)
 
     def image_ids(self) -> list[str]:
         """Paths of the JSON files in the folder, without ending; DataError if there are none."""
-        paths = [*self.path.glob('*.json')] or self.path.rglob('*.json')
-        found = sorted(path.relative_to(self.path).with_suffix('').as_posix() for path in paths)
-        if not found:
+        if not self._json:
             raise DataError(f'no annotation (*.json) in {self.path}')
-        return found
+        return list(self._json)
 
     def read(self, image_id: str) -> annotations.Annotation:
         """DataError if the JSON file or its image cannot be used."""
-        path = self.path / f'{image_id}.json'
+        path = self._json[image_id]
         content = content_of(path)
         if content is None:
             raise DataError(f'{path}: no annotation of LabelMe: no list "shapes"')
-        name = str(content.get('imagePath') or '').replace('\\', '/').split('/')[-1]
-        image = path.with_name(name) if name else path
-        if annotations.name_problem(name) or not image.is_file():
-            raise DataError(f'{path}: its image {name!r} is missing beside it')
+        called = str(content.get('imagePath') or '')
+        image, encoded = self._image(path, image_id, called, content.get('imageData'))
         objects, refused = [], []
         for number, shape in enumerate(content['shapes'], start=1):
             try:
                 objects.append(annotations.box(_name(shape), _edges(shape), f'shape {number}'))
             except (TypeError, ValueError, AttributeError) as error:
                 refused.append(f'{path}: shape {number}: {error}')
-        sides = content.get('imageHeight'), content.get('imageWidth')
-        size = sides if all(isinstance(side, int) for side in sides) else None
-        return annotations.Annotation(image, objects, size, str(path), tuple(refused))
+        size = annotations.size(content.get('imageHeight'), content.get('imageWidth'))
+        return annotations.Annotation(image, objects, size, str(path), tuple(refused), encoded)
+
+    def _image(self, path, image_id, called, data):
+        """The image file; or else what it would be called, and its bytes within the JSON file."""
+        try:
+            return self._images.find([called, image_id], str(path), path.parent, image_id), b''
+        except DataError:
+            if not isinstance(data, str) or not data:
+                raise
+        try:
+            return path.with_suffix('.jpg'), base64.b64decode(data, validate=True)
+        except ValueError:
+            raise DataError(f'{path}: its image {called!r} is missing, and imageData is no image '
+                            'in base64') from None
 
 
 def content_of(path: pathlib.Path) -> dict | None:

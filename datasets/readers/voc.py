@@ -1,74 +1,100 @@
-"""Data in the layout of PASCAL VOC: class names, image sets, XML annotations. No TensorFlow.
+"""Data in the layout of PASCAL VOC: image sets and XML annotations. No TensorFlow.
 
 VOC's files count pixels from 1 and include both ends: a box covers the pixels xmin to xmax. The
 rest of the code uses the edges of the pixels, xmin - 1 and xmax: a box over the whole image goes
 from 0 to its width.
 """
-import collections
-import contextlib
 import dataclasses
 import functools
-import ntpath
 import os
 import pathlib
 import re
-import typing
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from defusedxml import DefusedXmlException, ElementTree
 
-from datasets import annotations
+from datasets import annotations, class_lists, lists
+from datasets.images import Images, files_in, stem
 from utils.errors import DataError
 
-CLASSES = ('aeroplane', 'bicycle', 'bird', 'boat', 'bottle', 'bus', 'car', 'cat', 'chair', 'cow',
-           'diningtable', 'dog', 'horse', 'motorbike', 'person', 'pottedplant', 'sheep', 'sofa',
-           'train', 'tvmonitor')
+CLASSES = class_lists.VOC
 # Part of a VOC folder -> what else it is called, in any case.
 _PARTS = {'JPEGImages': ('jpegimages', 'images', 'image', 'imgs', 'img'),
           'Annotations': ('annotations', 'annotation', 'xmls', 'xml', 'labels')}
 _DECLARATION = rb'\s*<\?xml[^>]*?encoding\s*=\s*["\']([\w.:-]+)["\'][^>]*\?>'
 _LISTS = 'ImageSets/Main'
 _MOST_BYTES = 16 << 20  # of one XML file; a thousand objects take 0.3 MiB
-# What counts as an image in a folder, in any case. A file that is given by its name may have any
-# ending.
-ENDINGS = ('.jpg', '.jpeg', '.jfif', '.png', '.bmp', '.webp', '.tif', '.tiff', '.gif', '.jp2',
-           '.ppm', '.pgm', '.avif')
-Listings: typing.TypeAlias = dict[pathlib.Path, dict[str, list[str]]]
+_LOOKED_AT = 20  # XML files that are looked into, to know whose they are
+# Root of an XML file -> the program that writes it.
+_OTHERS = {'annotations': 'CVAT', 'dataset': 'dlib'}
 
 
 class Folder(annotations.Source):
-    """A folder in VOC layout, or a folder of images with an XML file beside each (labelImg)."""
-    def __init__(self, folder: str | os.PathLike, classes: tuple[str, ...] = CLASSES):
-        """DataError if there is no such folder."""
+    """A folder of XML files and images: in VOC layout, beside each other, or in two folders.
+
+    Args:
+        folder: searched with its subfolders.
+        classes: see annotations.Source.
+        images: folders of the images; (): in the same folder.
+
+    Raises:
+        DataError: there is no such folder.
+    """
+    boxes = 'bndbox has corners in pixels'
+
+    def __init__(self, folder: str | os.PathLike, classes: tuple[str, ...] = CLASSES,
+                 images: Sequence[str | os.PathLike] = ()):
         self.classes = classes
         self.path = pathlib.Path(folder)
         if not self.path.is_dir():
             raise DataError(f'no VOC folder at {folder}')
         self.name = self.path.resolve().name
-        self._listings: Listings = {}
+        self._given = images
+
+    @functools.cached_property
+    def _xml(self) -> dict[str, pathlib.Path]:
+        """{path of an XML file in their folder, without ending: the file}, sorted."""
+        paths = xml_files(self.path)
+        part = os.path.commonpath([path.parent for path in paths]) if paths else self.path
+        return dict(sorted((path.relative_to(part).as_posix()[:-4], path) for path in paths))
+
+    @functools.cached_property
+    def _images(self) -> Images:
+        return Images(self.path, self._given, self._xml)
 
     def image_ids(self) -> list[str]:
         """Paths of the XML files in their folder, without ending, sorted; DataError for none."""
-        folder = _part(str(self.path), 'Annotations')
-        found = sorted(_stems(folder, _is_xml))
-        if not found:
-            raise DataError(f'no annotation (*.xml) in {folder}; wanted are XML files in '
-                            'Annotations/, annotations/ or xmls/, or beside the images')
-        return found
+        if not self._xml:
+            raise DataError(f'no annotation (*.xml) in {self.path} and its subfolders')
+        return list(self._xml)
+
+    def lists(self) -> list[str]:
+        """Those in ImageSets/Main, or others beside the data."""
+        return lists_of(self.path) or super().lists()
+
+    def listed(self, name: str) -> tuple[list[str], list[str]]:
+        """As of annotations.Source; an image that has no XML file is refused when it is read."""
+        if name in lists_of(self.path):
+            return image_ids(self.path, name, self._xml), []
+        return super().listed(name)
 
     def read(self, image_id: str) -> annotations.Annotation:
         """DataError if the image or its XML file is missing, or the XML file is malformed."""
-        found = read_xml(self.path, image_id)
-        return dataclasses.replace(found, image=image_path(
-            self.path, image_id, found.image.name, self._listings))
+        path = self._xml.get(image_id) or annotation_path(self.path, image_id)
+        found, called = read_file(path)
+        return dataclasses.replace(found, image=self._images.find(
+            [image_id, *called], str(path), path.parent))
 
     def notes(self) -> list[str]:
         """One line if there are images without an XML file."""
-        folder = _part(str(self.path), 'JPEGImages')
-        without = sorted(_stems(folder, is_image) - set(self.image_ids()))
+        own = {stem(os.path.basename(image_id)) for image_id in self.image_ids()}
+        part = _part(str(self.path), 'JPEGImages')
+        without = sorted(path.relative_to(part).as_posix() for path in self._images.all()
+                         if path.is_relative_to(part) and stem(path.name) not in own)
         if not without:
             return []
-        return [f'{folder}: images without an XML file, which are left out: {len(without)}, first '
+        return [f'{part}: images without an XML file, which are left out: {len(without)}, first '
                 f'{without[0]}. An image without objects needs an XML file without <object>']
 
 
@@ -79,22 +105,29 @@ def folders_in(folder: str | os.PathLike) -> list[pathlib.Path]:
         lists.parent.parent for lists in sorted(path.glob(f'*/{_LISTS}'))]
 
 
-def has_xml(folder: str | os.PathLike) -> bool:
-    """Whether a folder has XML files where annotations are looked for."""
-    return bool(_stems(_part(str(folder), 'Annotations'), _is_xml))
+def xml_files(folder: str | os.PathLike) -> list[pathlib.Path]:
+    """The XML files of a folder: those of its Annotations, or else all beneath it."""
+    part = _part(str(folder), 'Annotations')
+    return [path for path in files_in(part) if _is_xml(path.name)] or [
+        path for path in files_in(pathlib.Path(folder)) if _is_xml(path.name)]
+
+
+def recognised(folder: pathlib.Path, images: Sequence[str | os.PathLike] = ()) -> list[Folder]:
+    """The source of a folder with XML files of VOC; DataError if they are those of others."""
+    reasons = []
+    for path in xml_files(folder)[:_LOOKED_AT]:
+        try:
+            read_file(path)
+            return [Folder(folder, (), images)]
+        except DataError as error:
+            reasons.append(str(error))
+    if reasons:
+        raise DataError(reasons[0])
+    return []
 
 
 def _is_xml(name):
-    return name.endswith('.xml')
-
-
-def _stems(folder, fits):
-    """Files of a folder that fit, or else of its subfolders: paths in it without ending."""
-    def found(paths):
-        inner = [path.relative_to(folder) for path in paths if fits(path.name)]
-        return {path.with_suffix('').as_posix() for path in inner
-                if not any(part.startswith('.') for part in path.parts)}
-    return found(folder.iterdir()) or found(folder.rglob('*'))
+    return name.lower().endswith('.xml')
 
 
 @functools.lru_cache(maxsize=64)
@@ -114,110 +147,57 @@ def _part(path: str, name: str) -> pathlib.Path:
     return folder
 
 
-def class_names(path: str | os.PathLike | None) -> tuple[str, ...]:
-    """Class names, one per line, without blank lines and lines that start with #; '': VOC's 20.
-
-    Raises:
-        DataError: the file cannot be read, has no name, or one name twice.
-    """
-    if not path:
-        return CLASSES
-    try:
-        text = pathlib.Path(path).read_text(encoding='utf-8-sig')
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f'class list {path} cannot be read: {_reason(error)}') from None
-    lines = [line.strip() for line in text.splitlines()]
-    return annotations.class_list([line for line in lines if line and not line.startswith('#')],
-                                  f'class list {path}')
-
-
 def lists_of(folder: str | os.PathLike) -> list[str]:
     """Names of the lists in ImageSets/Main of a folder, sorted."""
     return sorted(path.stem for path in pathlib.Path(folder, _LISTS).glob('*.txt'))
 
 
-def image_ids(folder: str | os.PathLike, image_set: str) -> list[str]:
+def image_ids(folder: str | os.PathLike, image_set: str, known: Iterable[str] | None = None
+              ) -> list[str]:
     """The ids in <folder>/ImageSets/Main/<image_set>.txt, in its order, each once.
 
     An id may hold spaces, be in quotes, or be the name of an image with its ending and folders. In
     the lists of one class a second column follows: images with -1, which lack the class, are left
-    out. DataError names the list, or the lists that exist.
+    out.
+
+    Args:
+        folder: in VOC layout.
+        image_set: name of the list.
+        known: ids that have an XML file; None: those in the folder.
+
+    Raises:
+        DataError: names the list, or the lists that exist.
     """
     path = pathlib.Path(folder, _LISTS, f'{image_set}.txt')
     if not pathlib.Path(folder).is_dir():
         raise DataError(f'no VOC folder at {folder}')
     if not path.is_file():
-        known = [name for name in lists_of(folder) if '_' not in name]
-        raise DataError(f'no image list at {path}; lists there: {", ".join(known) or "none"}')
-    try:
-        lines = path.read_text(encoding='utf-8-sig').splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f'image list {path} cannot be read: {_reason(error)}') from None
-    ids = list(dict.fromkeys(filter(None, (_listed(line.strip(), folder) for line in lines))))
+        there = [name for name in lists_of(folder) if '_' not in name]
+        raise DataError(f'no image list at {path}; lists there: {", ".join(there) or "none"}')
+    if known is None:
+        part = _part(str(folder), 'Annotations')
+        known = [path.relative_to(part).as_posix()[:-4] for path in files_in(part)
+                 if _is_xml(path.name)]
+    ids = lists.in_order(path, lists.Known({image_id: image_id for image_id in known}))
     for image_id in ids:
         if problem := annotations.name_problem(image_id):
             raise DataError(f"image list {path}: '{image_id}' {problem}")
     return ids
 
 
-def _listed(line, folder):
-    """The id in a line of a list; '' for none, and where the second column says -1."""
-    words = line.split()
-    name, flag = (line[:-len(words[-1])].rstrip(), words[-1]) \
-        if words[1:] and words[-1] in ('1', '0', '-1') else (line, '')
-    found = [text.strip('"\'') for text in (line, name)]
-    stems = [ntpath.splitext(text)[0] for text in found if is_image(text)]
-    for image_id in (*found, *stems, *map(ntpath.basename, stems)):
-        if not annotations.name_problem(image_id) and annotation_path(folder, image_id).is_file():
-            return '' if flag == '-1' and image_id != found[0] else image_id
-    return '' if flag == '-1' else found[1]
-
-
-def image_path(folder: str | os.PathLike, image_id: str, filename: str = '',
-               listings: Listings | None = None) -> pathlib.Path:
-    """The image <id> in JPEGImages, with any usual ending.
+def image_path(folder: str | os.PathLike, image_id: str, filename: str = '') -> pathlib.Path:
+    """The image of an annotation in VOC layout, by the rule of datasets.images.
 
     Args:
         folder: in VOC layout.
         image_id: name of the file without ending.
-        filename: what the annotation calls it, which decides between several images; '': the first
-            in the order of ENDINGS.
-        listings: what was found before, to read each folder once.
+        filename: what the annotation calls it, which decides between several images.
 
     Raises:
         DataError: there is none, or several others than `filename`.
     """
-    stem = _part(str(folder), 'JPEGImages') / image_id
-    listings = {} if listings is None else listings
-    if stem.parent not in listings:
-        listings[stem.parent] = _listing(stem.parent)
-    names = listings[stem.parent].get(stem.name, [])
-    fitting = sorted((name for name in names if is_image(name)),
-                     key=lambda name: ENDINGS.index(os.path.splitext(name)[1].lower()))
-    if not fitting:
-        there = f'; there is {", ".join(names[:3])}' if names else ''
-        raise DataError(f'{stem}.jpg: image is missing{there}')
-    if len(fitting) > 1 and filename:
-        fitting = [name for name in fitting if name == ntpath.basename(filename)]
-        if not fitting:
-            raise DataError(f'{stem}: the annotation means {filename!r}, and there are '
-                            f'{", ".join(names)}')
-    return stem.with_name(fitting[0])
-
-
-def is_image(name: str) -> bool:
-    """Whether a file has the ending of an image, in any case."""
-    return name.lower().endswith(ENDINGS)
-
-
-def _listing(folder):
-    """{name without ending: its files} in a folder, without annotations and hidden files."""
-    found = collections.defaultdict(list)
-    with contextlib.suppress(OSError):
-        for name in sorted(os.listdir(folder)):
-            if not name.startswith('.') and not name.lower().endswith(('.xml', '.txt')):
-                found[os.path.splitext(name)[0]].append(name)
-    return found
+    part = _part(str(folder), 'JPEGImages')
+    return Images(part, (), [image_id]).find([image_id, filename], str(part / image_id))
 
 
 def annotation_path(folder: str | os.PathLike, image_id: str) -> pathlib.Path:
@@ -230,7 +210,11 @@ def read_xml(folder: str | os.PathLike, image_id: str) -> annotations.Annotation
 
     DataError names a file that is missing, malformed, or no annotation of VOC.
     """
-    path = annotation_path(folder, image_id)
+    return read_file(annotation_path(folder, image_id))[0]
+
+
+def read_file(path: pathlib.Path) -> tuple[annotations.Annotation, list[str]]:
+    """An XML file, and all names that it has for its image; DataError as of `read_xml`."""
     root = _parsed(path)
     if problem := _foreign(root):
         raise DataError(f'{path}: no VOC annotation: {problem}')
@@ -241,16 +225,18 @@ def read_xml(folder: str | os.PathLike, image_id: str) -> annotations.Annotation
         except ValueError as error:
             name = (element.findtext('name') or 'nameless').strip()
             refused.append(f'{path}: object {number} ({name}): {error}')
-    sides = [_number(root, f'size/{key}') for key in ('height', 'width')]
-    size = (int(sides[0]), int(sides[1])) if min(sides) >= 1 else None
-    image = (root.findtext('filename') or '').strip() or f'{image_id}.jpg'
-    return annotations.Annotation(pathlib.Path(image), objects, size, str(path), tuple(refused))
+    size = annotations.size(*(root.findtext(f'size/{key}') for key in ('height', 'width')))
+    called = [text.strip() for key in ('filename', 'path') if (text := root.findtext(key, ''))]
+    image = pathlib.Path(next(iter(called), f'{path.stem}.jpg'))
+    return annotations.Annotation(image, objects, size, str(path), tuple(refused)), called
 
 
 def _foreign(root):
     """Why a root element is none of VOC's; '' if it is. Without an object it must look like one."""
     if root.tag != 'annotation':
-        return f'its root is <{root.tag}>, not <annotation>'
+        owner = f': it is of {_OTHERS[root.tag]}' if root.tag in _OTHERS else ''
+        return (f'its root is <{root.tag}>, not <annotation>{owner}; export as VOC, COCO or YOLO '
+                'and name the new folder')
     if root.find('object') is None:
         others = [element.tag for element in root.iter()
                   if re.search('object|bndbox|box|polygon|shape', str(element.tag).lower())]

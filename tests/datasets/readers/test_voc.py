@@ -4,8 +4,9 @@ import re
 import numpy as np
 import pytest
 
-from datasets import annotations, voc
-from datasets.voc import voc_object
+from datasets import annotations
+from datasets.readers import voc
+from datasets.readers.voc import voc_object
 from utils.errors import DataError
 
 OBJECT = (
@@ -145,7 +146,7 @@ def test_malformed_xml_names_the_file(folder, text, message):
 def test_missing_files(folder):
     with pytest.raises(DataError, match='Annotations/a.xml: annotation is missing'):
         voc.read_xml(folder, 'a')
-    with pytest.raises(DataError, match='JPEGImages/a.jpg: image is missing'):
+    with pytest.raises(DataError, match='JPEGImages/a: image is missing: .a.'):
         voc.image_path(folder, 'a')
 
 
@@ -175,9 +176,9 @@ def test_which_of_several_images(folder):
     assert voc.image_path(folder, 'a').name == 'a.jpg'
     assert voc.image_path(folder, 'a', 'a.PNG').name == 'a.PNG'
     assert voc.image_path(folder, 'b', 'elsewhere.jpg').name == 'b.Webp'
-    with pytest.raises(DataError, match="a: the annotation means 'x.jpg', and there are a.PNG"):
+    with pytest.raises(DataError, match="a: the annotation means 'x.jpg', and there are .*/a.PNG"):
         voc.image_path(folder, 'a', 'x.jpg')
-    with pytest.raises(DataError, match='c.jpg: image is missing; there is c.psd'):
+    with pytest.raises(DataError, match='c: image is missing: .*; there is c.psd'):
         voc.image_path(folder, 'c')
     (folder / 'ImageSets/Main/train.txt').write_bytes(
         b'\xef\xbb\xbfb\r\na\r\n'
@@ -226,22 +227,6 @@ def test_unknown_class_names_the_nearest():
     assert found.boxes.shape == (0, 4) and found.labels.shape == (0,) and found.unknown == ('catt',)
 
 
-def test_class_list(tmp_path):
-    path = tmp_path / 'classes.txt'
-    path.write_text('# mine\ncat\n\n dog \n')
-    assert voc.class_names(path) == ('cat', 'dog')
-    path.write_bytes(b'\xef\xbb\xbfcat\r\ndog\r\n')  # as an editor on Windows writes it
-    assert voc.class_names(path) == ('cat', 'dog')
-    path.write_text('cat\ncat\n')
-    with pytest.raises(DataError, match='names cat twice'):
-        voc.class_names(path)
-    path.write_text('\n')
-    with pytest.raises(DataError, match='is empty'):
-        voc.class_names(path)
-    with pytest.raises(DataError, match='cannot be read'):
-        voc.class_names(tmp_path / 'nowhere')
-
-
 def test_folder_in_voc_layout(folder):
     _xml(folder, OBJECT.format(name='cat', box=(1, 2, 30, 40), more=''))
     (folder / 'JPEGImages/a.png').write_bytes(b'')
@@ -255,7 +240,7 @@ def test_folder_in_voc_layout(folder):
     assert (found.objects, found.size) == ([voc_object('cat', (2, 1, 40, 30))], (50, 100))
     assert source.notes() == [
         f'{folder}/JPEGImages: images without an XML file, which are left out: 1, first '
-        'b. An image without objects needs an XML file without <object>'
+        'b.jpg. An image without objects needs an XML file without <object>'
     ]
 
 

@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from datasets import sources, voc
+from datasets.readers import sources, voc
 from utils.errors import DataError
 
 
@@ -71,8 +71,12 @@ def test_lists_of_a_recognised_folder_are_chosen(room):
 
 def test_image_folders_of_coco_files(room):
     files = [_coco('a/train.json', 1), _coco('b/val.json', 2)]
+    for folder in 'ab':
+        for number in (1, 2):
+            pathlib.Path(folder, f'{number}.jpg').write_bytes(b'')
     for given, expected in (([], ['a', 'b']), (['a'], ['a', 'a']), (['b', 'a'], ['b', 'a'])):
-        assert [str(file.images) for file in sources.coco_files(files, given)] == expected
+        assert [str(file.read(file.image_ids()[0]).image.parent)
+                for file in sources.coco_files(files, given)] == expected
     with pytest.raises(DataError, match='2 COCO files, but 3 image folders'):
         sources.coco_files(files, ['a', 'a', 'a'])
     with pytest.raises(DataError, match='no image folder at nowhere'):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from datasets import boxes_csv, formats, labelme, sources, yolo
+from datasets.readers import boxes_csv, formats, labelme, sources, yolo
 from utils.errors import DataError
 
 XML = ('<annotation><object><name>cat</name><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>30</xmax>'
@@ -28,7 +28,7 @@ def _text(path, text):
 
 def _found(path):
     """(format, {source: its images}, its lists of classes) of a folder."""
-    kind, origins = formats.recognise(path)
+    kind, origins, _ = formats.recognise(path)
     return kind, {origin.name: origin.image_ids() for origin in origins}, {
         origin.classes for origin in origins}
 
@@ -56,8 +56,9 @@ def test_yolo(tmp_path):
         "line 3: 'x' has words that are no numbers",
         "line 4: '-1 .5 .5 .1 .1' has no class number, or a number that is not finite",
         "line 5: '0 .5 .5 .1 nan' has no class number, or a number that is not finite"]
-    assert 'images without a text file in' in source.notes()[0]
-    assert 'are left out: 1, first without.' in source.notes()[0]
+    assert source.notes() == [
+        f'{tmp_path}: images without a text file, which are left out: 1, first images/without.jpg. '
+        'An image without objects has an empty one']
 
 
 def test_yolo_counts_in_the_upright_image(tmp_path):
@@ -143,7 +144,7 @@ def test_labelme(tmp_path):
         'shape 4: a point of 1 points is no area', 'shape 5: it has no label']
     assert len(found.refused) == 3 and found.size == (50, 100)
     _text(tmp_path / 'b.json', json.dumps({'shapes': [], 'imagePath': '../a.png'}))
-    with pytest.raises(DataError, match="b.json: its image 'a.png' is missing"):
+    with pytest.raises(DataError, match="b.json: image is missing: '../a.png or b'; searched: "):
         labelme.Shapes(tmp_path, 'x').read('b')
 
 
@@ -155,7 +156,7 @@ def test_csv(tmp_path):
     found = source.read('a.jpg')
     assert [(item.name, item.edges) for item in found.objects] == [('cat', (5, 10, 25, 30))]
     assert found.refused == (f'{tmp_path}/boxes.csv, line 3: a box or a class is missing',)
-    with pytest.raises(DataError, match=r'boxes.csv, line 5: image .*b.jpg is missing'):
+    with pytest.raises(DataError, match=r'boxes.csv, line 5: image is missing: .b.jpg.'):
         source.read('b.jpg')
 
 
@@ -163,7 +164,8 @@ def test_csv_without_names_of_columns(tmp_path):
     _text(tmp_path / 'boxes.csv', 'a.jpg,10,5,30,25,cat\n')
     assert boxes_csv.Table(tmp_path / 'boxes.csv', 'x').image_ids() == ['a.jpg']
     _text(tmp_path / 'boxes.csv', 'a,b\n1,2\n')
-    with pytest.raises(DataError, match='its first row has no columns for image, class, xmin'):
+    with pytest.raises(DataError, match='has no columns for image, xmin, ymin, xmax, ymax; it has: '
+                                        'a, b. What is read: filename,class,xmin,ymin,xmax,ymax'):
         boxes_csv.Table(tmp_path / 'boxes.csv', 'x')
     _text(tmp_path / 'boxes.csv', '')
     with pytest.raises(DataError, match='its first row has no columns'):
@@ -226,7 +228,7 @@ def test_an_archive_s_folder_in_a_folder(tmp_path, kind, files):
         _image(tmp_path / 'set/set' / place / 'a.jpg')
     _text(tmp_path / 'README.txt', 'From ...')
     (tmp_path / '__MACOSX/set').mkdir(parents=True)
-    found, origins = formats.recognise(tmp_path)
+    found, origins, _ = formats.recognise(tmp_path)
     assert found == kind
     assert [origin.read(origin.image_ids()[0]).image.name for origin in origins] == ['a.jpg']
 
@@ -277,14 +279,16 @@ def test_coco_files_beside_the_folders_of_their_images(tmp_path):
 def test_what_is_not_read_is_told(tmp_path):
     with pytest.raises(DataError, match='nothing at .*nowhere'):
         formats.recognise(tmp_path / 'nowhere')
+    _text(tmp_path / 'data.mat', 'x')
+    with pytest.raises(DataError, match='no annotations that are read; it holds 1 .mat. What is '
+                                        r'read: VOC \(XML files\), COCO'):
+        formats.recognise(tmp_path)
     _text(tmp_path / 'a.csv', 'x,y\n')
     _text(tmp_path / 'b.json', '[')
     _text(tmp_path / 'notes.txt', 'hello')
-    with pytest.raises(DataError, match='no annotations that are read: VOC .XML files., COCO.*; '
-                                        f'{tmp_path}/a.csv is none of them'):
-        formats.recognise(tmp_path)
-    (tmp_path / 'a.csv').unlink()
-    with pytest.raises(DataError, match='b.json cannot be read: Expecting value: line 1'):
+    with pytest.raises(DataError, match='b.json: malformed JSON: Expecting value: line 1 column 2 '
+                                        r'\(char 1\); .*a.csv: its first row has no columns for '
+                                        'image, xmin, ymin, xmax, ymax; it has: x, y. What is'):
         formats.recognise(tmp_path)
     _text(tmp_path / 'b.json', json.dumps(COCO | {'annotations': None}))
     with pytest.raises(DataError, match="b.json: no list 'annotations'; COCO's format"):
@@ -293,6 +297,10 @@ def test_what_is_not_read_is_told(tmp_path):
     with pytest.raises(DataError, match='notes.txt is no file of annotations that is read: VOC'):
         formats.recognise(tmp_path / 'notes.txt')
     _text(tmp_path / 'a.xml', XML)
+    assert formats.recognise(tmp_path).notes == [
+        f'not read: {tmp_path}/a.csv: its first row has no columns for image, xmin, ymin, xmax, '
+        'ymax; it has: x, y. What is read: filename,class,xmin,ymin,xmax,ymax, or '
+        'x,y,width,height']
     _text(tmp_path / '_annotations.csv', TABLE)
     with pytest.raises(DataError, match='holds CSV and VOC; name the file or folder of one, or'):
         formats.recognise(tmp_path)
