@@ -249,10 +249,15 @@ def test_records_of_other_classes_go_by_their_names(tmp_path, monkeypatch, capsy
     _call(ssd_image_to_tf, '--data=.', '--output=records')  # classes: cat, flag, person
     assert _call(ssd_test, *evaluate) == 0
     printed = capsys.readouterr().out
-    assert 'classes go by their names, 2 of 3 are known; objects that do not count: flag' in printed
+    assert ('classes go by their names, 2 of 3 are known\n'
+            'classes only in records, not evaluated: flag\n'
+            'classes only in detector, not evaluated: aeroplane, bicycle, ') in printed
     found = json.loads(pathlib.Path('shipped/evaluation.json').read_text(encoding='utf-8'))
     assert {name: entry['ap_07'] for name, entry in found['classes'].items()
-            if entry['objects']} == {'cat': 1., 'person': 1.}
+            } == {'cat': 1., 'person': 1.}
+    assert found['confusion']['rows'] == ['cat', 'person', 'background']
+    assert found['about']['classes_only_in_records'] == ['flag']
+    assert len(found['about']['classes_only_in_detector']) == 18
     pathlib.Path('classes.txt').write_text('flag\n', encoding='utf-8')
     _call(ssd_image_to_tf, '--data=.', '--output=records', '--classes_file=classes.txt')
     with pytest.raises(UserError, match='knows none of the classes of records, flag; it knows '):
