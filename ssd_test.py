@@ -83,7 +83,7 @@ def main() -> None:
     elif config.write_detections:
         _write_detections(config.write_detections, index, classes, found.detections)
     facts = origin | identity.of_records(config.test_records) | left_out
-    read_images = functools.partial(tfrecord.read_images, index)
+    read_images = functools.partial(pipeline.read_images, index)
     page, numbers = report.write(config.output or folder, result, facts, read_images,
                                  config.worst_errors)
     _note(folder, result.voc, facts | {'images': total, 'iou': config.eval_iou})
