@@ -31,7 +31,6 @@ with imports():
 
 _SHOWN = 20  # lines of a kind, or names, that are shown at most
 FOUND = 'found'  # the value of classes_file that takes the names of the annotations
-_SMALLEST = 2  # pixels; a source whose boxes are all smaller does not mean pixels
 _UNDER_WAY = 64  # examples that are made or wait to be written, at most
 
 
@@ -200,7 +199,7 @@ class Converted(typing.NamedTuple):
         rescaled: whether the image had 16 bits or transparent pixels.
         note: a line on what is odd, or ''.
         source: its source's name.
-        largest: the largest side of its boxes, pixels; 0 without objects.
+        largest: the largest edge of its boxes, pixels; 0 without objects.
     """
     example: tf.train.Example | None
     objects: annotations.Objects | None
@@ -232,7 +231,7 @@ def _example(source, image_id, classes, exif) -> Converted:
     item = tfrecord.example(image.encoded, image.height, image.width, plain(found.image.name),
                             plain(f'{source.name}/{image_id}'), objects, classes)
     refused = [plain(line) for line in found.refused + objects.refused]
-    largest = float(np.ptp(edges, axis=1).max(initial=0))
+    largest = float(np.abs(edges).max(initial=0))
     return Converted(item, objects, refused, image.reencoded, image.rescaled, plain(note),
                      source.name, largest)
 
@@ -251,7 +250,7 @@ class Report:
         self.refused = []
         self._classes, self._notes = classes, []
         self._empty = self._clipped = self._reencoded = self._rescaled = 0
-        self._largest = {}  # source's name -> largest side of a box, pixels
+        self._largest = {}  # source's name -> largest edge of a box, pixels
         self._counts = {name: [0, 0, 0] for name in classes}  # images, objects, difficult
         self._unknown = collections.Counter()
 
@@ -280,9 +279,8 @@ class Report:
         if not self.images:
             return 'no usable image'
         for source, largest in self._largest.items():
-            if 0 < largest < _SMALLEST:
-                return (f'the largest box of {source} has {largest:.2g} pixels; boxes have to be '
-                        'in pixels, not in fractions of the image')
+            if problem := annotations.fractions_problem(largest):
+                return f'{source}: {problem}'
         if self._empty < self.images:
             return ''
         if not self._unknown:

@@ -163,6 +163,18 @@ def _reason(item, inside, height, width, known):
     return ''
 
 
+def fractions_problem(farthest: float) -> str:
+    """Why boxes are none in pixels, although a file has to state pixels; '' if they are.
+
+    Args:
+        farthest: the largest edge of all boxes; 0 if there are none.
+    """
+    if not 0 < farthest < 2:
+        return ''
+    return (f'no box reaches beyond {farthest:.2g} pixels; boxes have to be in pixels, not in '
+            'fractions of the image')
+
+
 def class_list(names: Sequence[str], origin: str) -> tuple[str, ...]:
     """Checks class names; DataError, which begins with `origin`, if they cannot be a class list."""
     doubles = sorted(name for name, count in collections.Counter(names).items() if count > 1)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from datasets import voc
+from datasets.annotations import fractions_problem
 from evaluation import voc as voc_eval
 from evaluation.voc import METRICS, Detection, GroundTruth
 from utils import command_line, files
@@ -64,7 +65,7 @@ def read_detections(folder: str | os.PathLike, image_set: str, classes: Sequence
         {image id: Detection}, and the classes whose file is missing.
 
     Raises:
-        DataError: there is no file at all, or one is malformed.
+        DataError: there is no file at all, one is malformed, or boxes are fractions of the image.
     """
     rows, missing = collections.defaultdict(list), []
     for label, name in enumerate(classes, start=1):
@@ -76,6 +77,10 @@ def read_detections(folder: str | os.PathLike, image_set: str, classes: Sequence
             rows[image].append([*values, label, number])
     if len(missing) == len(classes):
         raise DataError(f'no detections at {_detections_file(folder, image_set, "<class>")}')
+    farthest = max((abs(edge) for values in rows.values() for row in values for edge in row[:4]),
+                   default=0)
+    if problem := fractions_problem(farthest):
+        raise DataError(f'{_detections_file(folder, image_set, "<class>")}: {problem}')
     tables = {image: np.array(values) for image, values in rows.items()}
     return {image: Detection(voc.from_voc_pixels(v[:, :4]), v[:, 5].astype(int), v[:, 4], v[:, 6])
             for image, v in tables.items()}, missing
