@@ -26,6 +26,7 @@ from evaluation import confusion as confusions
 from evaluation import errors as error_kinds
 from evaluation import voc as voc_eval
 from evaluation.collect import without_nan
+from utils import plots
 from utils.errors import DataError
 
 PAGE, NUMBERS = 'evaluation.html', 'evaluation.json'
@@ -141,6 +142,7 @@ def _template():
     return environment.from_string(text)
 
 
+@plots.literal
 def plot_precision_recall(entry: voc_eval.ClassResult) -> bytes:
     """Precision over recall of a class with objects, its best F1 marked, as a PNG file."""
     from matplotlib.figure import Figure  # takes a second, which only a report needs

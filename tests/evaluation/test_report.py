@@ -11,7 +11,7 @@ from evaluation.voc import Detection, GroundTruth
 from tests.evaluation.rows import drawn_files
 from utils.errors import DataError
 
-CLASSES = ('cat', '<i>dog</i>', 'cow')
+CLASSES = ('cat', '<i>dog</i>', 'cow', r'$\frac$ a_b {{ 7*7 }}')
 CAT, DOG = [10., 10, 110, 110], [200., 200, 300, 300]
 NAME = '"><script>alert(1)</script>'
 TRUTHS = {NAME: GroundTruth(np.array([CAT, DOG]), np.array([1, 2]), np.array([False, False])),
@@ -50,7 +50,7 @@ def test_numbers(written):
         'mean_ap_07_frequent': None,
         'mean_ap_area_frequent': None,
     }
-    cat, dog, cow = numbers['classes'].values()
+    cat, dog, cow, _ = numbers['classes'].values()
     assert (cat['ap_07'], cat['ap_area'], cat['coco']['AP'], cat['objects'], cat['detections']) == (
         1, 1, 1, 1, 2
     )
@@ -88,6 +88,7 @@ def test_page_is_one_file_and_escaped(written):
     page, _, asked = written
     assert asked == [NAME]
     assert '<script' not in page and '<i>dog' not in page and '<x>' not in page
+    assert r'$\frac$ a_b {{ 7*7 }}' in page
     assert '&lt;script&gt;' in page and '&lt;i&gt;dog&lt;/i&gt;' in page
     sources = re.findall(r'(?:src|href)="([^"]{0,15})', page)
     assert sources == ['data:image/png;'] * 3 + ['data:image/jpeg'] * 2
