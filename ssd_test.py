@@ -20,8 +20,9 @@ with imports():
     import detection
     from checkpoints import identity
     from checkpoints import io as checkpoint
+    from checkpoints import thresholds
     from datasets import tfrecord
-    from evaluation import coco_files, collect, report, voc_files
+    from evaluation import coco_files, collect, false_alarms, report, voc_files
     from evaluation import voc as voc_eval
     from export import formats
     from nets import backbones
@@ -70,10 +71,17 @@ def main() -> None:
     found = found.of_classes(classes, detector.classes, index.classes)
 
     # 6 evaluation
-    result = report.evaluate(found.detections, found.ground_truths, classes, config.eval_iou)
+    known = {} if exported else thresholds.known(detector.prefix)
+    scores = {name: max(config.score_threshold, known.get(name, false_alarms.USUAL))
+              for name in classes}
+    result = report.evaluate(found.detections, found.ground_truths, classes, config.eval_iou,
+                             scores)
     results = {metric: result.voc.by(metric) for metric in voc_eval.METRICS}
-    print(voc_eval.ap_table(*results.values()))
-    print(report.line(result))
+    if result.has_objects:
+        print(voc_eval.ap_table(*results.values()), report.line(result), sep='\n')
+    else:  # of which there is no average precision; the last evaluation with one stays
+        print(result.false_alarms.table())
+        folder = os.path.join(folder, 'false_alarms')
     print(f'{_pace(found.images_per_second)}, batch {config.batch_size}, '
           f'{origin.get("precision", "as exported")}')
     if as_json:
@@ -88,8 +96,9 @@ def main() -> None:
                                  config.worst_errors)
     _note(folder, result.voc, facts | {'images': total, 'iou': config.eval_iou})
     print(f'report: {page}, {numbers}')
-    for entry in results.values():
-        print(voc_eval.means(entry))
+    if result.has_objects:
+        print(*filter(None, [result.false_alarms.line(), *map(voc_eval.means, results.values())]),
+              sep='\n')
 
 
 def _common(detected, annotated, detector, records):

@@ -21,7 +21,7 @@ import numpy as np
 
 from datasets import voc
 from evaluation import coco as coco_eval
-from evaluation import compare, gallery, voc_files
+from evaluation import compare, false_alarms, gallery, voc_files
 from evaluation import confusion as confusions
 from evaluation import errors as error_kinds
 from evaluation import voc as voc_eval
@@ -44,6 +44,7 @@ class Evaluation:
         coco: with IoU thresholds of its own.
         errors: kinds of errors.
         confusion: of the same detections as the numbers of errors.
+        false_alarms: on images without objects.
     """
     classes: tuple[str, ...]
     threshold: float
@@ -51,17 +52,27 @@ class Evaluation:
     coco: coco_eval.CocoResult
     errors: error_kinds.Errors
     confusion: confusions.Confusion
+    false_alarms: false_alarms.FalseAlarms
+
+    @property
+    def has_objects(self) -> bool:
+        """Whether there are objects that count; without any there is no average precision."""
+        return any(entry.ground_truths for entry in self.voc.classes)
 
 
 def evaluate(detections: Mapping[str, voc_eval.Detection],
              ground_truths: Mapping[str, voc_eval.GroundTruth], classes: Sequence[str],
-             threshold: float = 0.5) -> Evaluation:
-    """Arguments and errors are those of evaluation.voc.evaluate."""
+             threshold: float = 0.5, scores: Mapping[str, float] | None = None) -> Evaluation:
+    """Other arguments, and errors, are those of evaluation.voc.evaluate.
+
+    scores: that detections of each class have to exceed to be false alarms, see false_alarms.count.
+    """
     data = detections, ground_truths, classes
     errors = error_kinds.analyse(*data, '07', threshold)
     return Evaluation(tuple(classes), threshold, voc_eval.evaluate(*data, '07', threshold),
                       coco_eval.evaluate(*data), errors, confusions.confusion(
-                          errors.wrong.rows, classes, threshold, errors.score))
+                          errors.wrong.rows, classes, threshold, errors.score),
+                      false_alarms.count(errors.wrong.rows, classes, scores or {}))
 
 
 def numbers(evaluation: Evaluation, about: dict[str, object]) -> dict[str, object]:
@@ -85,6 +96,7 @@ def numbers(evaluation: Evaluation, about: dict[str, object]) -> dict[str, objec
         'confusion': {'score': evaluation.confusion.score, 'rows': evaluation.confusion.rows,
                       'columns': evaluation.confusion.columns,
                       'table': evaluation.confusion.table.tolist()},
+        'false_alarms': evaluation.false_alarms.numbers(),
         'classes': {entry.name: _of_class(evaluation, entry, other)
                     for entry, other in zip(points.classes, area.classes, strict=True)}})
 

@@ -13,9 +13,10 @@ from utils.errors import UserError
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 # opencv-python links the system's libGL; both packages write into one folder.
-_OPENCV = (f'OpenCV {{}}: {sys.executable} -m pip uninstall -y opencv-python opencv-python-headless, '
-           f'then {sys.executable} -m pip install opencv-python-headless; or, to see windows, '
-           'opencv-python with the libraries of the system (Debian: libgl1, libglib2.0-0)')
+_OPENCV = (f'OpenCV {{}}: {sys.executable} -m pip uninstall -y opencv-python '
+           f'opencv-python-headless, then {sys.executable} -m pip install opencv-python-headless; '
+           'or, to see windows, opencv-python with the libraries of the system (Debian: libgl1, '
+           'libglib2.0-0)')
 
 
 @contextlib.contextmanager
@@ -45,7 +46,8 @@ def quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def imports() -> Iterator[None]:
-    """`quiet`, for a command's imports: a package that is missing or broken is one line, and ends it.
+    """`quiet`, for the imports of a command: a package that is missing or broken ends
+    it in one line.
     """
     fault = ''
     with quiet():
