@@ -19,6 +19,7 @@ import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
 
 from datasets.annotations import fractions_problem
+from datasets.class_names import renamed
 from evaluation.voc import Detection, number
 from utils import command_line, files
 from utils.errors import DataError
@@ -42,6 +43,7 @@ def write_results(path: str | os.PathLike, classes: Sequence[str],
         DataError: a class or image is not in `annotations`, or the file cannot be written.
     """
     images, categories = _ids(annotations) if annotations else ({}, {})
+    classes = renamed(classes, list(categories))
     rows = []
     for image, found in detections.items():
         name = os.path.basename(image)

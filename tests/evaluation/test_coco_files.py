@@ -112,6 +112,8 @@ def test_ids_of_the_annotations(tmp_path):
     coco_files.write_results(tmp_path / 'new/out.json', ('person', 'car', 'dog'), found, str(path))
     assert json.loads((tmp_path / 'new/out.json').read_text()) == [
         {'image_id': 103, 'category_id': 3, 'bbox': [20, 10, 60, 30], 'score': .25}]
+    coco_files.write_results(tmp_path / 'same.json', ('Person', 'CAR', 'dog'), found, str(path))
+    assert (tmp_path / 'same.json').read_text() == (tmp_path / 'new/out.json').read_text()
     for classes, name, message in ((('person', 'cat'), 'val/103', 'has no category cat'),
                                    (('person', 'car'), 'val/9', 'has no image 9')):
         with pytest.raises(DataError, match=message):

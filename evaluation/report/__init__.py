@@ -21,11 +21,12 @@ import numpy as np
 
 from datasets import voc
 from evaluation import coco as coco_eval
-from evaluation import compare, false_alarms, gallery, voc_files
+from evaluation import compare, false_alarms, voc_files
 from evaluation import confusion as confusions
 from evaluation import errors as error_kinds
 from evaluation import voc as voc_eval
 from evaluation.collect import without_nan
+from evaluation.report import gallery
 from utils import plots
 from utils.errors import DataError
 
@@ -150,7 +151,7 @@ def _template():
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined,
                                      trim_blocks=True, lstrip_blocks=True)
     environment.filters['number'] = lambda value: '-' if value is None else f'{value:.3f}'
-    text = pathlib.Path(__file__).with_name('report.html').read_text(encoding='utf-8')
+    text = pathlib.Path(__file__).with_name('page.html').read_text(encoding='utf-8')
     return environment.from_string(text)
 
 
@@ -226,9 +227,3 @@ def main(argv: Sequence[str] | None = None) -> None:
     both = evaluation.voc, evaluation.voc.by('area')
     print(voc_eval.ap_table(*both), *map(voc_eval.means, both), line(evaluation),
           f'report: {", ".join(paths)}', sep='\n')
-
-
-if __name__ == '__main__':
-    from utils.script import run
-
-    run(main)
