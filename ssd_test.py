@@ -21,7 +21,7 @@ with imports():
     from checkpoints import identity
     from checkpoints import io as checkpoint
     from checkpoints import thresholds
-    from datasets import tfrecord
+    from datasets import class_names, tfrecord
     from evaluation import coco_files, collect, false_alarms, report, voc_files
     from evaluation import voc as voc_eval
     from export import formats
@@ -62,13 +62,14 @@ def main() -> None:
         folder = _report_folder(detector.prefix)
     kind, name = next(iter(origin.items()))
     print(f'{index.images} test images from {config.test_records}; {kind} {name}')
-    classes, left_out = _common(detector.classes, index.classes, name, config.test_records)
+    annotated = class_names.renamed(index.classes, detector.classes)
+    classes, left_out = _common(detector.classes, annotated, name, config.test_records)
 
     # 4 inference and 5 postprocessing
     total = min(config.max_images or index.images, index.images)
     with damage.named(index):
         found = collect.detect_all(detector.detect, batches, Progress(total, 'images'))
-    found = found.of_classes(classes, detector.classes, index.classes)
+    found = found.of_classes(classes, detector.classes, annotated)
 
     # 6 evaluation
     known = {} if exported else thresholds.known(detector.prefix)

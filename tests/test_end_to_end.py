@@ -258,6 +258,13 @@ def test_records_of_other_classes_go_by_their_names(tmp_path, monkeypatch, capsy
     assert found['confusion']['rows'] == ['cat', 'person', 'background']
     assert found['about']['classes_only_in_records'] == ['flag']
     assert len(found['about']['classes_only_in_detector']) == 18
+    pathlib.Path('classes.txt').write_text('Cat\nPERSON\nTV\n', encoding='utf-8')
+    pathlib.Path('cat.xml').write_text(pathlib.Path('cat.xml').read_text().replace('cat<', 'Cat<'))
+    _call(ssd_image_to_tf, '--data=.', '--output=records', '--classes_file=classes.txt')
+    assert _call(ssd_test, *evaluate) == 0
+    found = json.loads(pathlib.Path('shipped/evaluation.json').read_text(encoding='utf-8'))
+    assert {name: entry['ap_07'] for name, entry in found['classes'].items()} == {
+        'cat': 1., 'person': None, 'tvmonitor': None}
     pathlib.Path('classes.txt').write_text('flag\n', encoding='utf-8')
     _call(ssd_image_to_tf, '--data=.', '--output=records', '--classes_file=classes.txt')
     with pytest.raises(UserError, match='knows none of the classes of records, flag; it knows '):
