@@ -112,11 +112,12 @@ def evaluate(results: str | os.PathLike, annotations: str | os.PathLike) -> dict
         raise DataError(f'{results} is no list of results')
     found = [_row(row, images, labels, f'{results}, result {place}', ('score',))
              for place, row in enumerate(rows, start=1)]
-    farthest = max((abs(side) for row in found for side in row['bbox']), default=0)
-    if problem := fractions_problem(farthest):
-        raise DataError(f'{results}: {problem}')
     objects = [_row(row, images, labels, f'{annotations}, annotation {place}')
                for place, row in enumerate(content['annotations'], start=1)]
+    for path, rows in ((results, found), (annotations, filter(None, objects))):
+        farthest = max((abs(side) for row in rows for side in row['bbox']), default=0)
+        if problem := fractions_problem(farthest):
+            raise DataError(f'{path}: {problem}')
     base = {'images': [{'id': number} for number in images.values()],
             'categories': [{'id': number} for number in labels.values()]}
     with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress

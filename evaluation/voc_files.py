@@ -115,7 +115,8 @@ def read_ground_truths(folder: str | os.PathLike, image_set: str, classes: Seque
                        ) -> dict[str, GroundTruth]:
     """The annotations of one VOC image set, by image id, without objects of unknown classes.
 
-    DataError if the list or an annotation is missing or malformed, or a box is not finite.
+    DataError if the list or an annotation is missing or malformed, a box is not finite, or all are
+    fractions of the image.
     """
     labels = {name: label for label, name in enumerate(classes, start=1)}
     truths = {}
@@ -132,6 +133,9 @@ def read_ground_truths(folder: str | os.PathLike, image_set: str, classes: Seque
             np.array([item.edges for item in objects], float).reshape(-1, 4),
             np.array([labels[item.name] for item in objects], int),
             np.array([item.difficult for item in objects], bool))
+    farthest = max((np.abs(truth.boxes).max(initial=0) for truth in truths.values()), default=0)
+    if problem := fractions_problem(farthest):
+        raise DataError(f'{folder}: {problem}')
     return truths
 
 

@@ -92,6 +92,10 @@ def test_fractions_of_the_image_are_refused(tmp_path):
     with pytest.raises(DataError, match='r.json: no box reaches beyond .* pixels; boxes have to be '
                        'in pixels, not in fractions'):
         coco_files.evaluate(*_write(tmp_path, truth, results))
+    for row in truth['annotations']:
+        row['bbox'] = [side / 400 for side in row['bbox']]
+    with pytest.raises(DataError, match='a.json: no box reaches beyond .* pixels'):
+        coco_files.evaluate(*_write(tmp_path, truth, [GOOD]))
 
 
 def test_malformed_annotations(tmp_path):

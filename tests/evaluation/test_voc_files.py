@@ -113,6 +113,16 @@ def test_objects_of_no_finite_box_are_refused(tmp_path, side):
     assert voc_files.read_ground_truths(tmp_path, 'test', ('dog',))['a'].boxes.shape == (0, 4)
 
 
+def test_objects_in_fractions_of_the_image_are_refused(tmp_path):
+    for part in ('Annotations', 'ImageSets/Main'):
+        (tmp_path / part).mkdir(parents=True)
+    (tmp_path / 'ImageSets/Main/test.txt').write_text('a\n')
+    (tmp_path / 'Annotations/a.xml').write_text(
+        voc_xml.annotation('a.jpg', 50, 100, [('cat', (.1, .2, .9, 1.), False)]))
+    with pytest.raises(DataError, match=f'{tmp_path}: no box reaches beyond 1 pixels; boxes have'):
+        voc_files.read_ground_truths(tmp_path, 'test', ('cat',))
+
+
 def test_command_line(tmp_path):
     from datasets import shapes
     shapes.write_voc(tmp_path / 'VOCdevkit/VOC2007', train=0, test=4)
