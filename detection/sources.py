@@ -8,6 +8,7 @@ import dataclasses
 import glob
 import itertools
 import os
+import struct
 import time
 import typing
 from collections.abc import Callable, Iterator, Sequence
@@ -26,6 +27,7 @@ from utils.text import is_plain
 _USUAL_RATE, _LOWEST_RATE, _HIGHEST_RATE = 25.0, 0.01, 1000.0
 # A video that ends earlier is cut. Some files state only a duration, which errs by a few frames.
 _WHOLE, _ERROR = 0.98, 2
+_PARTS = 1000  # of an MP4, that are looked at
 # Text has none of these control characters in its first bytes; all video formats have, except that
 # of raw pixels.
 _START, _CONTROLS = 1024, frozenset(range(32)) - frozenset(b'\t\n\f\r')
@@ -378,4 +380,22 @@ def _opened(path):
 
 
 def _unreadable(path):
+    if _lacks_index(path):
+        return (f'{path} is an MP4 whose index (moov) is not whole, which often stands at the end: '
+                'the file is cut, or its recording did not end')
     return f'{path} is no image and no video that OpenCV reads, or a damaged one'
+
+
+def _lacks_index(path):
+    """Whether a file is an MP4 without a whole moov. Each part begins with its size and name."""
+    names, place, end = [], 0, os.path.getsize(path)
+    with open(path, 'rb') as file:
+        while place < end and len(names) < _PARTS:
+            file.seek(place)
+            size, name, larger = struct.unpack('>I4sQ', file.read(16).ljust(16, b'\0'))
+            names.append(name)
+            size = {0: end - place, 1: larger}.get(size, size)
+            if size < 8 or name == b'moov':
+                break
+            place += size
+    return names[:1] == [b'ftyp'] and (names[-1] != b'moov' or place + size > end)

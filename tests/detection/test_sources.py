@@ -159,7 +159,9 @@ def test_camera_one_by_one_at_a_rate_that_is_sensible(monkeypatch):
     ('nowhere.jpg', 'no image at nowhere.jpg, nor a folder or video'),
     ('few/*.jpg', r"pattern 'few/\*.jpg' matches nothing"),
     ('few/notes.txt', 'few/notes.txt is no image and no video that OpenCV reads, or a damaged one'),
-    ('cut.mp4', 'cut.mp4 is no image and no video that OpenCV reads, or a damaged one'),
+    ('cut.mp4', r'cut.mp4 is an MP4 whose index \(moov\) is not whole, which often stands at the '
+     'end: the file is cut, or its recording did not end'),
+    ('box.mp4', 'box.mp4 is no image and no video that OpenCV reads, or a damaged one'),
     ('long.txt', 'long.txt is no image and no video that OpenCV reads, or a damaged one'),
     ('list.mp4', 'list.mp4 is no image and no video that OpenCV reads, or a damaged one'),
     ('empty.mp4', 'empty.mp4 is no image and no video that OpenCV reads, or a damaged one'),
@@ -173,11 +175,20 @@ def test_mistakes(room, name, message, monkeypatch, capfd):
     (room / 'long.txt').write_text('hello\n' * 500)
     (room / 'list.mp4').write_text('ffconcat version 1.0\nfile whole.mp4\n')
     (room / 'empty.mp4').touch()
+    (room / 'box.mp4').write_bytes(b'\0\0\0\x08moov')
     if name == '7':
         monkeypatch.setattr(cv2, 'VideoCapture', Camera)
     with pytest.raises(DataError, match=f'^{message}$'):
         sources.open_source(name)
     assert capfd.readouterr() == ('', '')
+
+
+def test_a_recording_that_did_not_end(room):
+    write_video('clip.mp4', 5)
+    data = (room / 'clip.mp4').read_bytes()
+    (room / 'clip.mp4').write_bytes(data[:data.find(b'moov') - 4])
+    with pytest.raises(DataError, match=r'^clip.mp4 is an MP4 whose index \(moov\) is not whole'):
+        sources.open_source('clip.mp4')
 
 
 def test_frames_beyond_reason_are_refused_unread(room, monkeypatch):
