@@ -18,9 +18,8 @@ from utils.script import imports, run
 processor.use_onednn(fixed_weights=__name__ == '__main__')
 with imports():
     import detection
-    from checkpoints import identity
+    from checkpoints import identity, thresholds
     from checkpoints import io as checkpoint
-    from checkpoints import thresholds
     from datasets import class_names, tfrecord
     from evaluation import coco_files, collect, false_alarms, report, voc_files
     from evaluation import voc as voc_eval
