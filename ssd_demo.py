@@ -8,6 +8,7 @@
 
 Reads configs/config_general.py, config_common.py and config_demo.py.
 """
+import math
 from collections.abc import Iterator, Sequence
 
 from configs import detection_settings, load
@@ -21,6 +22,7 @@ with imports():
     from checkpoints import thresholds
     from datasets import class_lists
     from detection import sources, writers
+    from detection.detector import Detector
     from detection.sources import counted
     from detection.window import Unavailable, Window, has_display
     from nets import backbones
@@ -33,12 +35,15 @@ with imports():
 
 # Lines about images that are left out, at most.
 _REFUSED_SHOWN = 20
+_LOOKED_AT = 64  # images, for the best score where nothing is found
 
 
 def main() -> int:
     config = load('ssd_demo', positional='image', description=__doc__)
     prepare_devices()
-    source = sources.open_source(config.image)
+    source = sources.open_source(config.image, config.frame_step)
+    if config.frame_step > 1 and not source.moving:
+        raise UserError(f'frame_step is for videos and cameras; {source.name} is none')
     formats = writers.choose_formats(config.format, config.output, source.moving)
     written = writers.Outputs(source, config.output, formats)
     spec = backbones.from_config_name(config.backbone_network, config.resnet_depth,
@@ -64,8 +69,14 @@ def main() -> int:
     print(f'{source}; ssd_{spec.name} of {detector.prefix}; scores above {bounds}')
 
     # 4 inference in batches; threads read and preprocess ahead of it
+    first = []
+
+    def infer(items, images):
+        first.extend(images[:_LOOKED_AT - len(first)])
+        return items, detector.detect(tf.stack(images))
+
     batches = sources.batches(source, preprocess, config.batch_size)
-    detected = ((items, detector.detect(tf.stack(images))) for items, images in batches)
+    detected = (infer(*batch) for batch in batches)
 
     # 5 postprocessing: names, pixels of each image, and only the classes to show
     named = ((items, detector.named(detections, [item.image.shape[:2] for item in items]))
@@ -80,6 +91,8 @@ def main() -> int:
             draw_all(results, source, written, tally, stop, config.show)
         else:
             only = draw_one(results, written, tally)
+    if first and not tally.detections:
+        print(best_below(detector, first, shown))
     code = report(source, written, tally, stop.name)
     if code == 0 and not source.several and config.show and has_display():
         window = open_window(source.name)
@@ -100,6 +113,14 @@ def labels_to_show(names: str, classes: Sequence[str]) -> frozenset[int]:
             raise UserError(f"show_classes: '{name}' is no class of this detector"
                             + (nearest(name, classes) or f'; it knows {", ".join(classes)}'))
     return frozenset(classes.index(name) + 1 for name in wanted)
+
+
+def best_below(detector: Detector, images: list[tf.Tensor], labels: frozenset[int]) -> str:
+    """A line for images without detections: is the detector blind, or the threshold too high?"""
+    score, label = max(detector.strongest(image[None], labels) for image in images)
+    where = f'in the first {counted(len(images), "image")} ' if len(images) > 1 else ''
+    return (f'best score {where}below the threshold: {detector.classes[label - 1]} {score:.2f}; '
+            f'--score_threshold={max(0, math.floor(100 * score - 1e-6) / 100):g} shows it')
 
 
 def draw_all(results: Iterator[writers.DetectedImage], source: sources.ImageFiles | sources.Video,
@@ -152,7 +173,8 @@ def report(source: sources.ImageFiles | sources.Video, written: writers.Outputs,
         signal: the name of the one that interrupted, or ''.
 
     Raises:
-        DataError: nothing could be read. Where something could, what is left out is no mistake.
+        DataError: nothing could be read, or a video ends early. What is left out of several images
+            is no mistake.
     """
     if tally.results and source.several:
         print(tally.summary(source.noun))
@@ -161,6 +183,8 @@ def report(source: sources.ImageFiles | sources.Video, written: writers.Outputs,
         print('\n'.join('  ' + line for line in source.refused[:_REFUSED_SHOWN]))
         if len(source.refused) > _REFUSED_SHOWN:
             print(f'  ... and {len(source.refused) - _REFUSED_SHOWN} more')
+    for line in written.notes():
+        print(line)
     for line in written.written():
         print(f'written: {line}')
     if signal:
@@ -170,6 +194,8 @@ def report(source: sources.ImageFiles | sources.Video, written: writers.Outputs,
     if not tally.results:
         raise DataError(f'no image of {source.name} can be read' if source.several
                         else source.refused[0])
+    if cut := source.cut():
+        raise DataError(cut)
     return 0
 
 

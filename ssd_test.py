@@ -18,14 +18,14 @@ from utils.script import imports, run
 processor.use_onednn(fixed_weights=__name__ == '__main__')
 with imports():
     import detection
-    from checkpoints import identity
+    from checkpoints import identity, thresholds
     from checkpoints import io as checkpoint
-    from datasets import tfrecord
-    from evaluation import coco_files, collect, report, voc_files
+    from datasets import class_names, tfrecord
+    from evaluation import coco_files, collect, false_alarms, report, voc_files
     from evaluation import voc as voc_eval
     from export import formats
     from nets import backbones
-    from nets.slim_compat import prepare_devices, tf
+    from nets.slim_compat import prepare_devices
     from preprocessing import damage, pipeline
     from utils import files
     from utils.progress import Progress
@@ -59,22 +59,29 @@ def main() -> None:
         origin = {'checkpoint': detector.prefix, **identity.of_checkpoint(detector.prefix),
                   **settings}
         folder = _report_folder(detector.prefix)
-    classes, (kind, name) = detector.classes, next(iter(origin.items()))
+    kind, name = next(iter(origin.items()))
     print(f'{index.images} test images from {config.test_records}; {kind} {name}')
-    if classes != index.classes:
-        labels = tf.constant(_labels_by_name(classes, index.classes, name, config.test_records))
-        batches = batches.map(lambda batch: batch | {'labels': tf.gather(labels, batch['labels'])})
+    annotated = class_names.renamed(index.classes, detector.classes)
+    classes, left_out = _common(detector.classes, annotated, name, config.test_records)
 
     # 4 inference and 5 postprocessing
     total = min(config.max_images or index.images, index.images)
     with damage.named(index):
         found = collect.detect_all(detector.detect, batches, Progress(total, 'images'))
+    found = found.of_classes(classes, detector.classes, annotated)
 
     # 6 evaluation
-    result = report.evaluate(found.detections, found.ground_truths, classes, config.eval_iou)
+    known = {} if exported else thresholds.known(detector.prefix)
+    scores = {name: max(config.score_threshold, known.get(name, false_alarms.USUAL))
+              for name in classes}
+    result = report.evaluate(found.detections, found.ground_truths, classes, config.eval_iou,
+                             scores)
     results = {metric: result.voc.by(metric) for metric in voc_eval.METRICS}
-    print(voc_eval.ap_table(*results.values()))
-    print(report.line(result))
+    if result.has_objects:
+        print(voc_eval.ap_table(*results.values()), report.line(result), sep='\n')
+    else:  # of which there is no average precision; the last evaluation with one stays
+        print(result.false_alarms.table())
+        folder = os.path.join(folder, 'false_alarms')
     print(f'{_pace(found.images_per_second)}, batch {config.batch_size}, '
           f'{origin.get("precision", "as exported")}')
     if as_json:
@@ -83,28 +90,34 @@ def main() -> None:
         print(f'detections: {config.write_detections}')
     elif config.write_detections:
         _write_detections(config.write_detections, index, classes, found.detections)
-    facts = origin | identity.of_records(config.test_records)
-    read_images = functools.partial(tfrecord.read_images, index)
+    facts = origin | identity.of_records(config.test_records) | left_out
+    read_images = functools.partial(pipeline.read_images, index)
     page, numbers = report.write(config.output or folder, result, facts, read_images,
                                  config.worst_errors)
     _note(folder, result.voc, facts | {'images': total, 'iou': config.eval_iou})
     print(f'report: {page}, {numbers}')
-    for entry in results.values():
-        print(voc_eval.means(entry))
+    if result.has_objects:
+        print(*filter(None, [result.false_alarms.line(), *map(voc_eval.means, results.values())]),
+              sep='\n')
 
 
-def _labels_by_name(ours, theirs, detector, records):
-    """The detector's label for each label of the records, from 0; 0 for a name it does not know.
+def _common(detected, annotated, detector, records):
+    """The classes that are evaluated, in the order of the records, and {what: other classes}.
 
-    Says which they are; UserError if it knows none.
+    Says what is left out; UserError if the detector knows no class of the records.
     """
-    unknown = [name for name in theirs if name not in ours]
-    if len(unknown) == len(theirs):
-        raise UserError(f'{detector} knows none of the classes of {records}, {", ".join(theirs)}; '
-                        f'it knows {", ".join(ours)}')
-    print(f'classes go by their names, {len(theirs) - len(unknown)} of {len(theirs)} are known'
-          + (f'; objects that do not count: {", ".join(unknown)}' if unknown else ''))
-    return [0, *(ours.index(name) + 1 if name in ours else 0 for name in theirs)]
+    classes = tuple(name for name in annotated if name in detected)
+    if not classes:
+        raise UserError(f'{detector} knows none of the classes of {records}, '
+                        f'{", ".join(annotated)}; it knows {", ".join(detected)}')
+    left_out = {'classes_only_in_records': [name for name in annotated if name not in classes],
+                'classes_only_in_detector': [name for name in detected if name not in classes]}
+    left_out = {what: names for what, names in left_out.items() if names}
+    if left_out:
+        print(f'classes go by their names, {len(classes)} of {len(annotated)} are known')
+    for what, names in left_out.items():
+        print(f'{what.replace("_", " ")}, not evaluated: {", ".join(names)}')
+    return classes, left_out
 
 
 def _report_folder(prefix):

@@ -31,6 +31,7 @@ ALIASES = {
     'images_dir': 'images', 'image_dir': 'images', 'img_dir': 'images',
     'labels': 'classes_file', 'label_map': 'classes_file', 'names': 'classes_file',
     'val_records': 'eval_records', 'eval_interval': 'eval_every',
+    'vid_stride': 'frame_step', 'stride': 'frame_step', 'frame_interval': 'frame_step',
     'save_interval': 'save_every', 'log_interval': 'log_every',
     'resume': 'no key is needed: the same command goes on from its last checkpoint; --restart=True '
               'starts again from the beginning',

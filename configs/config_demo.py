@@ -37,6 +37,11 @@ classes_file = ''
 # [integer 1..65536]
 batch_size = 1
 
+# Of a video or camera, every so many frames one is looked at: 5 is frames 0, 5, 10, ... The JSON
+# has the video's own numbers, and the MP4 shows each of these frames until the next one.
+# [integer 1..1000000]
+frame_step = 1
+
 # Show the image or the frames in a window, if there is a display and OpenCV has windows. q or
 # Escape closes it. [True | False]
 show = True

@@ -253,6 +253,18 @@ def size(height: object, width: object) -> tuple[int, int] | None:
     return int(found[0]), int(found[1])
 
 
+def fractions_problem(farthest: float) -> str:
+    """Why boxes are none in pixels, although a file has to state pixels; '' if they are.
+
+    Args:
+        farthest: the largest edge of all boxes; 0 if there are none.
+    """
+    if not 0 < farthest < 2:
+        return ''
+    return (f'no box reaches beyond {farthest:.2g} pixels; boxes have to be in pixels, not in '
+            'fractions of the image')
+
+
 def name_problem(name: object) -> str:
     """Why something is not the name of a file inside a folder; '' if it is one."""
     if not is_name(name):

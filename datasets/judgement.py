@@ -14,7 +14,6 @@ from datasets import annotations, class_lists
 from utils.errors import DataError
 from utils.progress import Progress
 
-_SMALLEST = 2  # pixels; a source whose boxes are all smaller does not mean pixels
 _BEYOND, _FAR = 0.01, 0.25  # of the image's side; annotators stop at its edge, more or less
 _FEW = 4  # boxes, of which the half says nothing yet
 
@@ -31,7 +30,7 @@ class Survey:
         boxes: by source: number of boxes in images of known size.
         beyond: by source: number of these that reach beyond their image.
         far: by source: number of these that reach far beyond it.
-        largest: by source: largest side of a box, pixels.
+        farthest: by source: largest edge of a box, pixels.
         doubles: annotations with an object that stands there twice; how many.
         images: by 'train' and 'test': image files.
     """
@@ -42,7 +41,7 @@ class Survey:
     boxes: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     beyond: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     far: collections.Counter = dataclasses.field(default_factory=collections.Counter)
-    largest: dict[annotations.Source, float] = dataclasses.field(default_factory=dict)
+    farthest: dict[annotations.Source, float] = dataclasses.field(default_factory=dict)
     doubles: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     images: dict[str, set[str]] = dataclasses.field(
         default_factory=lambda: {'train': set(), 'test': set()})
@@ -59,7 +58,7 @@ class Survey:
             self.doubles[found.where] += twice
         for item in found.objects:
             ymin, xmin, ymax, xmax = item.edges
-            self.largest[source] = max(self.largest.get(source, 0), ymax - ymin, xmax - xmin)
+            self.farthest[source] = max(self.farthest.get(source, 0), ymax, xmax)
             if found.size:
                 height, width = found.size
                 over = max(-ymin / height, -xmin / width, ymax / height - 1, xmax / width - 1)
@@ -134,12 +133,9 @@ def numbered_otherwise(numbering: annotations.Numbering) -> str:
 
 
 def in_fractions(found: Survey, source: annotations.Source) -> str:
-    """Boxes that are all smaller than two pixels."""
-    largest = found.largest.get(source, 0)
-    if not 0 < largest < _SMALLEST:
-        return ''
-    return (f'the largest box of {source.name} has {largest:.2g} pixels; boxes have to be in '
-            f'pixels, not in fractions of the image ({source.boxes})')
+    """Boxes that are all within two pixels of the corner."""
+    problem = annotations.fractions_problem(found.farthest.get(source, 0))
+    return f'{source.name}: {problem} ({source.boxes})' if problem else ''
 
 
 def beyond_the_images(found: Survey, source: annotations.Source) -> str:

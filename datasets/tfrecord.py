@@ -9,7 +9,7 @@ import json
 import os
 import pathlib
 import typing
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -148,15 +148,6 @@ def check_objects(index: RecordIndex) -> None:
     if not count:
         raise DataError(f'{index.folder}: no image has an object, so there is nothing to learn or '
                         'to find; convert again, and look at the lines about what is refused')
-
-
-def read_images(index: RecordIndex, ids: Collection[str]) -> dict[str, np.ndarray]:
-    """{id: uint8 RGB [H, W, 3]} of some images; ids that the records lack are left out."""
-    wanted = tf.constant(list(ids), tf.string)
-    records = tf.data.TFRecordDataset(list(index.files)).map(parse)
-    found = records.filter(lambda record: tf.reduce_any(record['id'] == wanted)) if ids else ()
-    return {record['id'].numpy().decode(): tf.io.decode_image(record['image'], 3).numpy()
-            for record in found}
 
 
 class Writer:

@@ -36,7 +36,11 @@ def load(checkpoint: str | os.PathLike[str] = '', backbone: 'BackboneSpec | str 
 
     Raises:
         CheckpointError: no such checkpoint, or it does not fit.
+        ValueError: a limit is out of its range.
     """
+    best = score_threshold == 'best'
+    if isinstance(score_threshold, str) and not best:
+        raise ValueError(f"score_threshold: {score_threshold!r} is neither a number nor 'best'")
     from utils.script import quiet
     with quiet():
         from detection import loading
@@ -44,7 +48,6 @@ def load(checkpoint: str | os.PathLike[str] = '', backbone: 'BackboneSpec | str 
         from nets.slim_compat import prepare_devices
     with contextlib.suppress(RuntimeError):  # the GPU is in use already, as its user set it up
         prepare_devices()
-    best = score_threshold == 'best'
     settings: dict[str, typing.Any] = {
         'score_threshold': 0.5 if best else score_threshold} | limits
     limit = Limits(**settings)

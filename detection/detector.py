@@ -1,7 +1,7 @@
 """A trained SSD as one object, which scripts, notebooks, evaluation and export share."""
 import os
 import typing
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -44,6 +44,7 @@ class Detector:
         batch = tf.TensorSpec([None, size, size, 3], tf.uint8, name='images')
         self.network = self._folded(size) if folded else self._network
         self._detect = tf.function(self._detections, input_signature=[batch], autograph=False)
+        self._best = tf.function(self._best_scores, input_signature=[batch], autograph=False)
         self.resize = tf.function(lambda image: pipeline.resize_image(image, size),
                                   input_signature=[_IMAGE], autograph=False)
 
@@ -80,6 +81,16 @@ class Detector:
         """The detections in uint8 images [B, S, S, 3]; traced once for every B."""
         return self._detect(images)
 
+    def strongest(self, images: tf.types.experimental.TensorLike, labels: Collection[int]
+                  ) -> tuple[float, int]:
+        """The highest score of some classes, and the class, in uint8 images [B, S, S, 3].
+
+        Whatever the limits and thresholds are. labels: of the classes, from 1.
+        """
+        best = self._best(images).numpy()
+        label = max(labels, key=lambda label: best[label])
+        return float(best[label]), label
+
     def named(self, detections: postprocess.Detections,
               sizes: Sequence[tuple[int, ...]]) -> list[list[objects.DetectedObject]]:
         """The objects of each image of a batch.
@@ -104,6 +115,11 @@ class Detector:
 
     def _network(self, images):
         return self.model(normalize.normalize(images, self.model.spec.normalization), False)
+
+    def _best_scores(self, images):
+        """[C], over all images and default boxes."""
+        scores = tf.nn.softmax(tf.cast(self.network(images)[0], tf.float32))  # [B, K, C]
+        return tf.reduce_max(scores, axis=[0, 1])
 
     def _detections(self, images):
         return postprocess.detect(*self.network(images), self.defaults, **vars(self.limits))

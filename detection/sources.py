@@ -1,12 +1,14 @@
 """Sources of images: files, a video or a camera, decoded by threads ahead of the network.
 
 Image files may have any format that OpenCV reads; their EXIF orientation is
-followed. No TensorFlow.
+followed. Whether a file is an image or a video, its content says. No TensorFlow.
 """
+import contextlib
 import dataclasses
 import glob
 import itertools
 import os
+import struct
 import time
 import typing
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +26,9 @@ from utils.text import is_plain
 # Frames per second where the source states none, or an impossible one: webcams say 90000, and MP4
 # has none below 0.005.
 _USUAL_RATE, _LOWEST_RATE, _HIGHEST_RATE = 25.0, 0.01, 1000.0
+# A video that ends earlier is cut. Some files state only a duration, which errs by a few frames.
+_WHOLE, _ERROR = 0.98, 2
+_PARTS = 1000  # of an MP4, that are looked at
 # Text has none of these control characters in its first bytes; all video formats have, except that
 # of raw pixels.
 _START, _CONTROLS = 1024, frozenset(range(32)) - frozenset(b'\t\n\f\r')
@@ -64,12 +69,18 @@ def _in_folder(folder):
 
 
 def _images(paths, subject):
-    found = [path for path in paths if image_files.is_image(path) and os.path.isfile(path)]
+    found = [path for path in paths if os.path.isfile(path)
+             and (image_files.is_image(path) or _holds_image(path))]
     if not found:
         kinds = ', '.join(image_files.ENDINGS[:3])
         raise DataError(f'{subject} no images ({kinds}, ...), only others, such as '
                         f'{os.path.basename(paths[0])}' if paths else f'{subject} nothing')
     return found
+
+
+def _holds_image(path):
+    """Whether a file begins as one of the images that OpenCV reads."""
+    return is_plain(path) and cv2.haveImageReader(path)
 
 
 def _unique_stems(paths):
@@ -113,7 +124,7 @@ class Item:
         path: of the image or video; a camera's name.
         stem: for names of output files; no two items have the same.
         frame: its number, from 0; None for an image.
-        seconds: since the camera's first frame; None for files.
+        seconds: since the first frame; None for an image.
     """
     image: np.ndarray
     path: str
@@ -149,6 +160,10 @@ class ImageFiles:
         path, stem = job
         return Item(read(path), path, stem)
 
+    def cut(self) -> str:
+        """See Video.cut; files that cannot be read are in `refused`."""
+        return ''
+
     def __str__(self):
         return f'{self.name}: {counted(self.total, self.noun)}' if self.several else self.name
 
@@ -173,6 +188,11 @@ class Video:
         stem: of the output files.
         path: of the file; None for a camera.
         camera: its number; None for a file.
+        step: every so many frames, one is read; the others are skipped.
+
+    Attributes:
+        rate: of the frames that are read, per second.
+        total: number of these frames, as the file states it, which may be wrong; or None.
 
     Raises:
         DataError: it cannot be opened, or has no frame that can be decoded.
@@ -181,53 +201,82 @@ class Video:
     workers = 1
     noun = 'frame'
 
-    def __init__(self, name: str, stem: str, path: str | None = None, camera: int | None = None):
-        self.name, self.stem, self.live = name, stem, camera is not None
+    def __init__(self, name: str, stem: str, path: str | None = None, camera: int | None = None,
+                 step: int = 1):
+        self.name, self.stem, self.live, self._step = name, stem, camera is not None, step
+        self._count, self._ended = 0, False  # frames that came so far, and whether no more come
         self.files = [(path, stem)] if path else []
         self.refused: list[str] = []
         # Our own line says what is wrong with a video. FFmpeg reads the variable only once.
         os.environ.setdefault('OPENCV_FFMPEG_LOGLEVEL', '-8')
         cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
         self._capture = cv2.VideoCapture(camera) if self.live else _opened(path)
-        self._first = self._read()
+        self._first = self._next()
         if self._first is None:
             raise DataError(f'{name} cannot be opened; cameras are numbered from 0' if self.live
                             else _unreadable(path))
         rate = self._capture.get(cv2.CAP_PROP_FPS)
-        self.rate = rate if _LOWEST_RATE <= rate <= _HIGHEST_RATE else _USUAL_RATE
+        self._own_rate = rate if _LOWEST_RATE <= rate <= _HIGHEST_RATE else _USUAL_RATE
+        self.rate = max(_LOWEST_RATE, self._own_rate / step)
         frames = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
-        # As the file states it, which may be wrong.
-        self.total = int(frames) if not self.live and 0 < frames < 2**31 else None
-        self._start = time.monotonic()
+        self._stated = int(frames) if not self.live and 0 < frames < 2**31 else None
+        self.total = self._stated and -(-self._stated // step)
+        self._start, self._seconds = self._clock(), 0.
 
     def jobs(self) -> Iterator[int]:
-        """Frame numbers from 0, without end."""
-        return itertools.count()
+        """Numbers of the frames that are read, from 0, without end."""
+        return itertools.count(0, self._step)
 
     def load(self, job: int) -> Item | None:
-        """The next frame, whose number is job; None after the last."""
-        image = self._first if job == 0 else self._read()
+        """The frame of number job, the jobs in their order; None after the last."""
+        image = self._first if job == 0 else self._next(self._step - 1)
         if image is None:
             return None
-        seconds = time.monotonic() - self._start if self.live else None
-        return Item(image, self.name, f'{self.stem}_{job:06d}', job, seconds)
+        self._seconds = self._time(job)
+        return Item(image, self.name, f'{self.stem}_{job:06d}', job, self._seconds)
 
-    def _read(self):
+    def cut(self) -> str:
+        """Says that the file has ended long before the end that it states; else ''."""
+        if not self._ended or self._count >= _WHOLE * (self._stated or 0) - _ERROR:
+            return ''
+        return (f'{self.name} ends after {self._count} of {self._stated} frames: it is cut or '
+                'damaged; what was found until there is written')
+
+    def _next(self, skipped=0):
+        """The next frame but for the skipped ones; None where there is none."""
+        for _ in range(skipped):
+            self._count += self._capture.grab()
         good, frame = self._capture.read()
+        self._count, self._ended = self._count + good, not good
         return cv2.cvtColor(frame, cv2.COLOR_BGR2RGB) if good else None
+
+    def _clock(self):
+        """Seconds: of a camera the time, of a file the time of the last frame, as it states it."""
+        return time.monotonic() if self.live else \
+            self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
+
+    def _time(self, number):
+        """Seconds from the first frame to the last one, `number`; by the rate if they are false."""
+        if number == 0 or self.live:
+            return self._clock() - self._start if number else 0.
+        seconds = self._clock() - self._start
+        last = (self._stated or 0) / self._own_rate
+        return seconds if self._seconds < seconds <= last else number / self._own_rate
 
     def __str__(self):
         height, width = self._first.shape[:2]
-        frames = f'{counted(self.total, self.noun)} of ' if self.total else ''
-        return f'{self.name}: {frames}{width} x {height} pixels, {self.rate:g} frames/s'
+        frames = f'{counted(self._stated, self.noun)} of ' if self._stated else ''
+        every = f', one of {self._step} is looked at' if self._step > 1 else ''
+        return f'{self.name}: {frames}{width} x {height} pixels, {self._own_rate:g} frames/s{every}'
 
 
-def open_source(text: str) -> ImageFiles | Video:
+def open_source(text: str, step: int = 1) -> ImageFiles | Video:
     """Opens what a user names.
 
     Args:
         text: an image, a folder, a video, a camera's number or a pattern; what exists under that
             name goes first. Empty: the sample image.
+        step: of a video or camera, every so many frames one is read.
 
     Raises:
         DataError: there is no such thing, or it cannot be read.
@@ -238,15 +287,25 @@ def open_source(text: str) -> ImageFiles | Video:
         stem = os.path.basename(os.path.abspath(text)) or 'images'
         return ImageFiles(_in_folder(text), text, stem, several=True)
     if os.path.isfile(text):
-        if image_files.is_image(text) or is_plain(text) and cv2.haveImageReader(text):
-            return ImageFiles([text], text, _stem(text), several=False)
-        return Video(text, _stem(text), path=text)
+        return _open_file(text, step)
     if text.isdecimal():
-        return Video(f'camera {int(text)}', f'camera_{int(text)}', camera=int(text))
+        return Video(f'camera {int(text)}', f'camera_{int(text)}', camera=int(text), step=step)
     if any(character in text for character in '*?['):
         paths = _images(sorted(glob.glob(text, recursive=True)), f"pattern '{text}' matches")
         return ImageFiles(paths, text, 'images', several=True)
     raise DataError(f'no image at {text}, nor a folder or video')
+
+
+def _open_file(path, step):
+    """An image or a video; by its ending only where its content is neither."""
+    if not _holds_image(path):
+        if not image_files.is_image(path):
+            return Video(path, _stem(path), path=path, step=step)
+        with contextlib.suppress(DataError):
+            video = Video(path, _stem(path), path=path, step=step)
+            if (video.total or 0) * step > 1:  # FFmpeg opens a damaged image as a single frame
+                return video
+    return ImageFiles([path], path, _stem(path), several=False)
 
 
 def batches(source: ImageFiles | Video, prepare: Callable[[np.ndarray], _Prepared],
@@ -322,4 +381,22 @@ def _opened(path):
 
 
 def _unreadable(path):
+    if _lacks_index(path):
+        return (f'{path} is an MP4 whose index (moov) is not whole, which often stands at the end: '
+                'the file is cut, or its recording did not end')
     return f'{path} is no image and no video that OpenCV reads, or a damaged one'
+
+
+def _lacks_index(path):
+    """Whether a file is an MP4 without a whole moov. Each part begins with its size and name."""
+    names, place, end = [], 0, os.path.getsize(path)
+    with open(path, 'rb') as file:
+        while place < end and len(names) < _PARTS:
+            file.seek(place)
+            size, name, larger = struct.unpack('>I4sQ', file.read(16).ljust(16, b'\0'))
+            names.append(name)
+            size = {0: end - place, 1: larger}.get(size, size)
+            if size < 8 or name == b'moov':
+                break
+            place += size
+    return names[:1] == [b'ftyp'] and (names[-1] != b'moov' or place + size > end)

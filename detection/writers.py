@@ -7,8 +7,10 @@ its file stores it (see sources.as_stored), so that one can train on it; it has 
 import collections
 import dataclasses
 import functools
+import itertools
 import json
 import os
+import shlex
 import time
 from collections.abc import Callable, Sequence
 
@@ -26,6 +28,9 @@ from utils.text import is_plain, plain
 
 # Endings of an output file. Others that OpenCV writes are images.
 _FORMAT_OF = {'.mp4': 'video', '.json': 'json', '.jsonl': 'json', '.xml': 'xml'}
+# Of MP4: H.264 plays everywhere, but most builds of OpenCV cannot write it; all can MPEG-4. VP9
+# would take 28 times as long as that (51 ms of a core for 640 x 480 pixels).
+_CODECS = 'avc1', 'mp4v'
 _ENDING_OF = {'image': '.png', 'video': '.mp4', 'json': '.jsonl', 'xml': '.xml'}
 
 
@@ -71,11 +76,16 @@ class Tally:
         if self.results == self._warm_up:
             self._start = self._end
 
+    @property
+    def detections(self) -> int:
+        """Number of all objects found."""
+        return self._classes.total()
+
     def summary(self, noun: str) -> str:
         """E.g. '100 frames, 130 detections: 100 person, 30 dog; 20.1 frames/s'; noun: 'frame'."""
         found = ', '.join(f'{count} {name}' for name, count in self._classes.most_common())
         text = (f'{sources.counted(self.results, noun)}, '
-                f'{sources.counted(self._classes.total(), "detection")}')
+                f'{sources.counted(self.detections, "detection")}')
         text += f': {found}' if found else ''
         timed = self.results - self._warm_up
         return f'{text}; {timed / (self._end - self._start):.1f} {noun}s/s' if timed > 0 else text
@@ -162,6 +172,10 @@ class Outputs:
         """What has been written, in words, one line per format."""
         return [line for writer in self._writers if (line := writer.written())]
 
+    def notes(self) -> list[str]:
+        """What to know of the files."""
+        return [writer.note for writer in self._writers if writer.note]
+
 
 def _path_of(name, source, output, formats):
     """-> function (stem, input file) -> path of the file that receives it."""
@@ -203,6 +217,7 @@ def _identity(path):
 
 class _Files:
     """One file per image or frame."""
+    note = ''
 
     def __init__(self, path_of, save, noun):
         self._path_of, self._save, self._noun, self._count, self._last = path_of, save, noun, 0, ''
@@ -254,6 +269,7 @@ def whole_pixels(boxes: np.ndarray, height: int, width: int) -> np.ndarray:
 
 class _JsonLines:
     """One line per image or frame; each is in the file as soon as it is added."""
+    note = ''
 
     def __init__(self, path_of):
         self._path, self._lines = path_of('', ''), 0
@@ -276,7 +292,7 @@ def _json_line(result) -> str:
     height, width = item.image.shape[:2]
     detections = [{'class': found.name, 'score': round(found.score, 4),
                    'box': [round(edge, 2) for edge in found.box]} for found in result.objects]
-    frame = {} if item.frame is None else {'frame': item.frame}
+    frame = {} if item.frame is None else {'frame': item.frame, 'seconds': round(item.seconds, 3)}
     return json.dumps({'image': item.path, **frame, 'width': width, 'height': height,
                        'detections': detections})
 
@@ -284,24 +300,26 @@ def _json_line(result) -> str:
 class _Mp4:
     """A video of drawn frames, at the source's rate, without sound.
 
-    A camera's frames last as long as they did. MPEG-4 has even sides: OpenCV leaves out
-    the last row or column of an odd one.
+    Each frame is shown until the next one comes: rates of videos vary, and a camera's with the
+    network's speed. The codecs have even sides: OpenCV leaves out the last row or column of an
+    odd one.
     """
 
     def __init__(self, path_of, rate):
         self._path, self._rate, self._writer, self._frames = path_of('', ''), rate, None, 0
+        self._shown, self.note = None, ''
 
     def add(self, result):
         if self._writer is None:
             self._open(*result.item.image.shape[:2])
-        frame = cv2.cvtColor(result.drawn, cv2.COLOR_RGB2BGR)
-        for _ in range(self._due(result.item.seconds)):
-            self._writer.write(frame)
-            self._frames += 1
+        self._write(round(result.item.seconds * self._rate))
+        self._shown = cv2.cvtColor(result.drawn, cv2.COLOR_RGB2BGR)
 
-    def _due(self, seconds):
-        """How often a frame is written: a camera's rate varies with the network's speed."""
-        return 1 if seconds is None else max(0, round(seconds * self._rate) + 1 - self._frames)
+    def _write(self, frames):
+        """Writes the frame that was added last until there are so many frames."""
+        while self._shown is not None and self._frames < frames:
+            self._writer.write(self._shown)
+            self._frames += 1
 
     def _open(self, height, width):
         with files.writing(self._path), open(self._path, 'wb'):  # says why, as OpenCV would not
@@ -311,20 +329,27 @@ class _Mp4:
             os.remove(self._path)
             raise DataError(f'{self._path}: OpenCV writes no video to a path of no valid '
                             'UTF-8; name another --output')
-        for rate in (self._rate, float(round(self._rate))):
-            self._writer = cv2.VideoWriter(self._path, cv2.VideoWriter_fourcc(*'mp4v'), rate,
+        for codec, rate in itertools.product(_CODECS, (self._rate, float(round(self._rate)))):
+            self._writer = cv2.VideoWriter(self._path, cv2.VideoWriter_fourcc(*codec), rate,
                                            (width, height))
             if self._writer.isOpened():
-                self._rate = rate
+                self._rate, self.note = rate, '' if codec == _CODECS[0] else self._advice()
                 return
         os.remove(self._path)
         raise DataError(f'{self._path} cannot be written: OpenCV makes no MP4 of '
                         f'{width} x {height} pixels')
 
+    def _advice(self):
+        path, other = (shlex.quote(name) for name in (
+            self._path, f'{os.path.splitext(self._path)[0]}_h264.mp4'))
+        return (f'browsers play no MPEG-4, and this OpenCV writes no H.264: ffmpeg -i {path} '
+                f'-c:v libx264 -pix_fmt yuv420p {other}')
+
     def close(self):
         """Writes the index, without which nothing plays; DataError where the file is cut."""
-        if not self._frames:
+        if self._shown is None:
             return
+        self._write(self._frames + 1)
         self._writer.release()
         if cv2.VideoCapture(self._path).get(cv2.CAP_PROP_FRAME_COUNT) != self._frames:
             raise DataError(f'{self._path} is not whole; is the disk full?')

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from nets import anchors
 from nets import boxes as box_ops
 from nets.spec import BackboneSpec
-from utils import files
+from utils import files, plots
 
 THRESHOLD = 0.5
 # Limits of small and large objects: the square root of their area, in units of the image.
@@ -148,6 +148,7 @@ def _ratios(boxes_per_cell):
         yield tuple(ratios[:count] for count in counts)
 
 
+@plots.literal
 def plot_box_fit(boxes: np.ndarray, covered: np.ndarray, layers: Sequence[np.ndarray],
                  path: str | os.PathLike) -> None:
     """Draws objects and default boxes by height and width, and the objects' sides, as a PNG.

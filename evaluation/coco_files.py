@@ -5,12 +5,12 @@
     python3 -m evaluation.coco_files --detections results.json --coco instances_val2017.json
 
 The second command gives pycocotools' numbers: areas are those that the annotations state (of masks,
-in COCO's own files), and crowd regions have COCO's meaning. It reads the results of any detector.
+in COCO's own files), or else those of the boxes, and crowd regions have COCO's meaning. It reads
+the results of any detector.
 """
 import contextlib
 import io
 import json
-import math
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
 
+from datasets.annotations import fractions_problem
+from datasets.class_names import renamed
 from evaluation.voc import Detection, number
 from utils import command_line, files
 from utils.errors import DataError
@@ -41,6 +43,7 @@ def write_results(path: str | os.PathLike, classes: Sequence[str],
         DataError: a class or image is not in `annotations`, or the file cannot be written.
     """
     images, categories = _ids(annotations) if annotations else ({}, {})
+    classes = renamed(classes, list(categories))
     rows = []
     for image, found in detections.items():
         name = os.path.basename(image)
@@ -61,14 +64,23 @@ def write_results(path: str | os.PathLike, classes: Sequence[str],
 
 def _ids(path):
     """({image id as text: its id}, {name of a category: its id}) of a file of annotations."""
-    content = _read(path)
+    return _ids_of(_read(path), path)
+
+
+def _ids_of(content, path):
     try:
         content['annotations'][:0]
-        return ({str(row['id']): row['id'] for row in content['images']},
+        return ({_text(row['id']): row['id'] for row in content['images']},
                 {str(row['name']).strip(): row['id'] for row in content['categories']})
     except (TypeError, KeyError):
         raise DataError(f"{path} is no file of annotations: it lacks one of the tables 'images', "
                         "'categories' (both with ids) and 'annotations'") from None
+
+
+def _text(identity):
+    """An id as text; 1.0, as tables of numbers write it, is 1."""
+    whole = isinstance(identity, float) and identity.is_integer()
+    return str(int(identity) if whole else identity)
 
 
 def _known(table, key, what, path):
@@ -92,18 +104,25 @@ def evaluate(results: str | os.PathLike, annotations: str | os.PathLike) -> dict
     DataError where a file is none of COCO's, or results are of other images.
     """
     content, rows = _read(annotations), _read(results)
-    images, categories = _ids(annotations)
+    names, categories = _ids_of(content, annotations)
+    # Of equal scores, pycocotools ranks those of the lowest image id first.
+    images = {name: number for number, name in enumerate(sorted(names, key=_order))}
+    labels = {_text(identity): number for number, identity in enumerate(categories.values())}
     if not isinstance(rows, list):
         raise DataError(f'{results} is no list of results')
-    for place, row in enumerate(rows, start=1):
-        if problem := _problem(row, images, {*categories.values()}):
-            raise DataError(f'{results}, result {place}: {problem}')
-    rows = [row | {'image_id': images[str(row['image_id'])]} for row in rows]
-    if not rows:
-        return dict.fromkeys(NUMBERS, 0.)
+    found = [_row(row, images, labels, f'{results}, result {place}', ('score',))
+             for place, row in enumerate(rows, start=1)]
+    objects = [_row(row, images, labels, f'{annotations}, annotation {place}')
+               for place, row in enumerate(content['annotations'], start=1)]
+    for path, rows in ((results, found), (annotations, filter(None, objects))):
+        farthest = max((abs(side) for row in rows for side in row['bbox']), default=0)
+        if problem := fractions_problem(farthest):
+            raise DataError(f'{path}: {problem}')
+    base = {'images': [{'id': number} for number in images.values()],
+            'categories': [{'id': number} for number in labels.values()]}
     with contextlib.redirect_stdout(io.StringIO()):  # it prints its progress
-        truth = COCO(content)
-        evaluation = COCOeval_faster(truth, truth.loadRes(rows), 'bbox')
+        evaluation = COCOeval_faster(*(COCO(base | {'annotations': _numbered(part)})
+                                       for part in (objects, found)), 'bbox')
         evaluation.evaluate()
         evaluation.accumulate()
         evaluation.summarize()
@@ -111,20 +130,45 @@ def evaluate(results: str | os.PathLike, annotations: str | os.PathLike) -> dict
     return dict(zip(NUMBERS, np.where(values < 0, np.nan, values).tolist(), strict=True))
 
 
-def _problem(row, images, categories):
-    """Why something is no result on these images; '' if it is one."""
-    if not isinstance(row, dict) or not {'image_id', 'category_id', 'bbox', 'score'} <= {*row}:
-        return 'it lacks one of image_id, category_id, bbox and score'
-    box = row['bbox'] if isinstance(row['bbox'], list) else []
-    numbers = [*box, row['score']]
-    if len(numbers) != 5 or any(type(value) not in (int, float) or not math.isfinite(value)
-                                for value in numbers):
-        return 'its bbox is not four finite numbers, or its score none'
-    if str(row['image_id']) not in images:
-        return f'image {row["image_id"]} is not in the annotations'
-    if row['category_id'] not in categories:
-        return f'category {row["category_id"]} is not in the annotations'
-    return ''
+def _order(name):
+    """Numbers by their value, before other names."""
+    return (0, int(name), '') if name.isdecimal() else (1, 0, name)
+
+
+def _numbered(rows):
+    """With ids from 1, as 0 means no match."""
+    return [row | {'id': number} for number, row in enumerate(filter(None, rows), start=1)]
+
+
+def _row(row, images, labels, where, more=()):
+    """An annotation or a result (more: its further keys) as COCO's evaluation takes it.
+
+    An annotation without area, as other programs write them, has that of its box. None for one of
+    an image that the file does not list, as in a part of a dataset; DataError for other rows.
+    """
+    needed = 'image_id', 'category_id', 'bbox', *more
+    if not isinstance(row, dict) or not {*needed} <= {*row}:
+        raise DataError(f'{where}: it lacks one of {", ".join(needed)}')
+    box = row['bbox']
+    if not isinstance(box, list) or len(box) != 4 or not all(map(_is_finite, box)):
+        raise DataError(f'{where}: its bbox is not four finite numbers')
+    if not all(_is_finite(row[key]) for key in more):
+        raise DataError(f'{where}: its {more[0]} is no finite number')
+    result = {key: row[key] for key in ('bbox', *more)} | {
+        'area': row['area'] if _is_finite(row.get('area')) and not more else box[2] * box[3],
+        'iscrowd': int(row.get('iscrowd') == 1 and not more)}
+    for key, known in (('image_id', images), ('category_id', labels)):
+        name = _text(row[key])
+        if name not in known:
+            if not more:
+                return None
+            raise DataError(f'{where}: {key.removesuffix("_id")} {name} is not in the annotations')
+        result[key] = known[name]
+    return result
+
+
+def _is_finite(value):
+    return type(value) in (int, float) and abs(value) < 1e30  # nor nan
 
 
 def main(argv: Sequence[str] | None = None) -> None:

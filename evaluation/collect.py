@@ -6,7 +6,7 @@ import math
 import os
 import time
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from evaluation.voc import METRICS, Detection, GroundTruth, VocResult
 from utils.progress import Progress
 
 LOG = 'evaluations.jsonl'
+_DIGITS = 2  # of an object's edge in pixels, as annotation files write it; records hold float32
+_Labelled = typing.TypeVar('_Labelled', Detection, GroundTruth)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -30,10 +32,37 @@ class Found:
     ground_truths: dict[str, GroundTruth]
     images_per_second: float | None
 
+    def of_classes(self, classes: Sequence[str], detected: Sequence[str], annotated: Sequence[str]
+                   ) -> 'Found':
+        """Only the detections and objects of some classes, which go by their names.
+
+        Args:
+            classes: names of the result's labels 1, 2, ...
+            detected: names of the detections' labels.
+            annotated: names of the objects' labels.
+        """
+        return dataclasses.replace(
+            self, detections={image: _named(entry, detected, classes)
+                              for image, entry in self.detections.items()},
+            ground_truths={image: _named(entry, annotated, classes)
+                           for image, entry in self.ground_truths.items()})
+
+
+def _named(entry: _Labelled, names: Sequence[str], classes: Sequence[str]) -> _Labelled:
+    """The rows of `classes`, whose positions are the new labels; names: of the old labels."""
+    labels = np.array([classes.index(name) + 1 if name in classes else 0 for name in names], int)
+    columns = vars(entry) | {'labels': labels[entry.labels - 1]}
+    kept = columns['labels'] > 0
+    return type(entry)(**{name: None if values is None else values[kept]
+                          for name, values in columns.items()})
+
 
 def detect_all(detect: Callable[..., Iterable], batches: Iterable[Mapping],
                progress: Progress | None = None) -> Found:
     """Detections and objects of all batches, in pixels of the images before resizing.
+
+    Whole pixels of an annotation are whole again, and so are areas: one of 32 x 32 is COCO's limit
+    of small objects, and not above it.
 
     Args:
         detect: uint8 images [B, S, S, 3] -> boxes [B, D, 4] corners in [0, 1], scores [B, D],
@@ -54,7 +83,8 @@ def detect_all(detect: Callable[..., Iterable], batches: Iterable[Mapping],
             real = batch['labels'][number] > 0
             boxes, labels, difficult, crowd = (
                 batch[key][number][real] for key in ('boxes', 'labels', 'difficult', 'crowd'))
-            truths[image.decode()] = GroundTruth(boxes * scale, labels, difficult, crowd)
+            truths[image.decode()] = GroundTruth((boxes * scale).round(_DIGITS), labels, difficult,
+                                                 crowd)
         if progress:
             progress.update(len(batch['ids']))
         if start is None:  # the first batch includes tracing

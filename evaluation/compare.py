@@ -66,6 +66,8 @@ def save(folder: str | os.PathLike, hits: Hits) -> None:
 
 def load(path: str | os.PathLike) -> Hits:
     """Reads what `save` wrote, from its folder or a file in it; DataError if it is none."""
+    if not os.path.exists(path):
+        raise DataError(f'{path} does not exist; name a folder of ssd_test.py')
     folder = path if os.path.isdir(path) else os.path.dirname(path)
     path = os.path.join(folder, FILE)
     try:

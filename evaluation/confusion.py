@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from evaluation import voc as voc_eval
+from utils import plots
 
 MISSED, BACKGROUND = 'missed', 'background'
 
@@ -75,6 +76,7 @@ def confusion(rows: voc_eval.Rows, classes: Sequence[str], threshold: float = 0.
     return Confusion(tuple(classes), score, table)
 
 
+@plots.literal
 def drawn(found: Confusion) -> bytes:
     """A PNG file: the counts, coloured by their share of the row's objects."""
     from matplotlib.figure import Figure  # takes a second, which only a report needs

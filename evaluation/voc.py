@@ -2,10 +2,13 @@
 
     python3 -m datasets.voc_eval --detections DIR --voc VOCDIR --image_set test [--metric 07|area]
 
-The rule (VOC devkit, VOCevaldet.m): the detections of a class come by descending score. Each one
-belongs to the object of its class that it overlaps most in its image. If their IoU is above 0.5,
-it is right if no earlier detection was, and wrong otherwise; on a difficult object it is neither.
-Any other detection is wrong. Difficult objects, and crowd regions with them, are not counted.
+The rule: the detections of a class come by descending score. Each one belongs to the object of its
+class that it overlaps most in its image. If their IoU is above 0.5, it is right if no earlier
+detection was, and wrong otherwise; on a difficult object it is neither. Any other detection is
+wrong. Difficult objects, and crowd regions with them, are not counted.
+
+It is that of py-faster-rcnn's lib/datasets/voc_eval.py, a port of the VOC devkit. The devkit itself
+(VOCevaldet.m) differs in one point: there an IoU of exactly 0.5 is right.
 
 Boxes are pixel edges: a box over the whole image goes from 0 to its width. The devkit computes the
 same IoU from VOC's inclusive pixels, as (max - min + 1).

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from datasets import class_lists
+from datasets.annotations import fractions_problem
 from datasets.readers import voc
 from evaluation import voc as voc_eval
 from evaluation.voc import METRICS, Detection, GroundTruth
@@ -65,7 +66,7 @@ def read_detections(folder: str | os.PathLike, image_set: str, classes: Sequence
         {image id: Detection}, and the classes whose file is missing.
 
     Raises:
-        DataError: there is no file at all, or one is malformed.
+        DataError: there is no file at all, one is malformed, or boxes are fractions of the image.
     """
     rows, missing = collections.defaultdict(list), []
     for label, name in enumerate(classes, start=1):
@@ -77,6 +78,10 @@ def read_detections(folder: str | os.PathLike, image_set: str, classes: Sequence
             rows[image].append([*values, label, number])
     if len(missing) == len(classes):
         raise DataError(f'no detections at {_detections_file(folder, image_set, "<class>")}')
+    farthest = max((abs(edge) for values in rows.values() for row in values for edge in row[:4]),
+                   default=0)
+    if problem := fractions_problem(farthest):
+        raise DataError(f'{_detections_file(folder, image_set, "<class>")}: {problem}')
     tables = {image: np.array(values) for image, values in rows.items()}
     return {image: Detection(voc.from_voc_pixels(v[:, :4]), v[:, 5].astype(int), v[:, 4], v[:, 6])
             for image, v in tables.items()}, missing
@@ -111,7 +116,8 @@ def read_ground_truths(folder: str | os.PathLike, image_set: str, classes: Seque
                        ) -> dict[str, GroundTruth]:
     """The annotations of one VOC image set, by image id, without objects of unknown classes.
 
-    DataError if the list or an annotation is missing or malformed, or a box is not finite.
+    DataError if the list or an annotation is missing or malformed, a box is not finite, or all are
+    fractions of the image.
     """
     labels = {name: label for label, name in enumerate(classes, start=1)}
     truths = {}
@@ -128,6 +134,9 @@ def read_ground_truths(folder: str | os.PathLike, image_set: str, classes: Seque
             np.array([item.edges for item in objects], float).reshape(-1, 4),
             np.array([labels[item.name] for item in objects], int),
             np.array([item.difficult for item in objects], bool))
+    farthest = max((np.abs(truth.boxes).max(initial=0) for truth in truths.values()), default=0)
+    if problem := fractions_problem(farthest):
+        raise DataError(f'{folder}: {problem}')
     return truths
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from nets import boxes as box_ops
 
-# Caffe's bipartite step ignores pairs that overlap less.
+# Caffe ignores pairs that overlap less, also where the threshold is 0.
 SMALLEST_OVERLAP = 1e-6
 
 
@@ -48,7 +48,7 @@ def match(boxes: npt.ArrayLike, labels: npt.ArrayLike, defaults: npt.ArrayLike,
     objects = np.full(len(defaults), -1, np.int32)
     if overlaps.shape[1]:
         best = overlaps.argmax(axis=1)
-        near = overlaps.max(axis=1) >= threshold
+        near = overlaps.max(axis=1) >= max(threshold, SMALLEST_OVERLAP)
         objects[near] = best[near]
         for default, index in bipartite(overlaps):
             objects[default] = index

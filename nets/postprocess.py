@@ -4,6 +4,7 @@ Source: weiliu89/caffe, branch ssd, src/caffe/layers/detection_output_layer.cpp 
 examples/ssd/ssd_pascal.py (confidence_threshold .01, nms_threshold .45, top_k 400, keep_top_k 200).
 """
 import dataclasses
+import numbers
 import typing
 
 import numpy as np
@@ -25,11 +26,24 @@ class Limits:
         nms_threshold: IoU above which the weaker of two boxes of a class is dropped, 0..1.
         nms_top_k: boxes per class that enter non-maximum suppression.
         keep_top_k: detections per image.
+
+    Raises:
+        ValueError: one of them is out of its range.
     """
     score_threshold: float = 0.01
     nms_threshold: float = 0.45
     nms_top_k: int = 400
     keep_top_k: int = 200
+
+    def __post_init__(self):
+        for name in ('score_threshold', 'nms_threshold'):
+            value = getattr(self, name)
+            if not isinstance(value, numbers.Real) or not 0 <= value <= 1:
+                raise ValueError(f'{name}: {value!r} is not a number from 0 to 1')
+        for name in ('nms_top_k', 'keep_top_k'):
+            value = getattr(self, name)
+            if not isinstance(value, numbers.Integral) or value < 1:
+                raise ValueError(f'{name}: {value!r} is not a whole number of at least 1')
 
 
 class Detections(typing.NamedTuple):

@@ -30,8 +30,9 @@ def match(boxes: TensorLike, labels: TensorLike, defaults: np.ndarray,
     # A row of zeros overlaps nothing; with it, argmax and gather work on images without objects.
     padded = tf.concat([boxes, tf.zeros([1, 4])], axis=0)
     overlaps = boxes_tf.iou(padded, corners)
+    least = max(threshold, SMALLEST_OVERLAP)
     best = tf.argmax(overlaps, axis=0, output_type=tf.int32)
-    objects = tf.where(tf.reduce_max(overlaps, axis=0) >= threshold, best, -1)
+    objects = tf.where(tf.reduce_max(overlaps, axis=0) >= least, best, -1)
     objects = _bipartite(overlaps, objects, tf.shape(boxes)[0])
     matched = objects >= 0
     index = tf.maximum(objects, 0)

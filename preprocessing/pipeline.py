@@ -4,8 +4,9 @@ Batches hold uint8 images, a quarter of the bytes of float32; the model normaliz
 """
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
+import numpy as np
 import tensorflow as tf
 from tensorflow.types.experimental import TensorLike
 
@@ -125,8 +126,7 @@ def decode(serialized: TensorLike, classes: int) -> dict[str, tf.Tensor]:
     for key in ('boxes', 'difficult', 'crowd'):
         sound &= tf.shape(record[key])[0] == tf.shape(labels)[0]
     tf.debugging.Assert(sound, ['objects'])
-    image = tf.io.decode_image(record['image'], channels=3, expand_animations=False)
-    return record | {'image': tf.ensure_shape(image, [None, None, 3])}
+    return record | {'image': decode_image(record['image'])}
 
 
 def _padded(values, rows):
@@ -176,6 +176,15 @@ def evaluation_batches(index: tfrecord.RecordIndex, image_size: int, batch_size:
     return _map(records, example, threads).padded_batch(batch_size).prefetch(2)
 
 
+def read_images(index: tfrecord.RecordIndex, ids: Collection[str]) -> dict[str, np.ndarray]:
+    """{id: uint8 RGB [H, W, 3]} of some images; ids that the records lack are left out."""
+    wanted = tf.constant(list(ids), tf.string)
+    records = _read(list(index.files)).map(tfrecord.parse)
+    found = records.filter(lambda record: tf.reduce_any(record['id'] == wanted)) if ids else ()
+    return {record['id'].numpy().decode(): decode_image(record['image']).numpy()
+            for record in found}
+
+
 def resize_image(image: TensorLike, image_size: int) -> tf.Tensor:
     """uint8 [H, W, 3] -> uint8 [S, S, 3] by warping (ssd_pascal.py, test_transform_param WARP).
 
@@ -193,8 +202,10 @@ def resize_image(image: TensorLike, image_size: int) -> tf.Tensor:
 def decode_image(encoded: TensorLike) -> tf.Tensor:
     """A JPEG, PNG, BMP or GIF (first frame) -> uint8 RGB [H, W, 3], or InvalidArgumentError.
 
-    JPEG by the accurate cosine transform, which gives OpenCV's pixels; TensorFlow's default
-    differs by 1 of 255 on average. The EXIF orientation is ignored.
+    The one decoder of training, evaluation and exports. JPEG by the accurate cosine transform,
+    which gives OpenCV's pixels, those of the demo. TensorFlow's default, which is not faster,
+    differs by 1 of 255 on average; in 400 photographs of VOC by up to 7, in saturated noise by more
+    than 100. The EXIF orientation is ignored.
     """
     image = tf.cond(
         tf.io.is_jpeg(encoded),

@@ -19,7 +19,7 @@ import ssd_test
 import ssd_train
 from checkpoints import convert
 from checkpoints import io as checkpoint
-from datasets import shapes, tfrecord, voc_xml
+from datasets import annotations, shapes, tfrecord, voc_xml
 from evaluation import voc as voc_eval
 from nets import backbones, ssd
 from tests.checkpoints import published_networks
@@ -249,14 +249,50 @@ def test_records_of_other_classes_go_by_their_names(tmp_path, monkeypatch, capsy
     _call(ssd_image_to_tf, '--data=.', '--output=records')  # classes: cat, flag, person
     assert _call(ssd_test, *evaluate) == 0
     printed = capsys.readouterr().out
-    assert 'classes go by their names, 2 of 3 are known; objects that do not count: flag' in printed
+    assert ('classes go by their names, 2 of 3 are known\n'
+            'classes only in records, not evaluated: flag\n'
+            'classes only in detector, not evaluated: aeroplane, bicycle, ') in printed
     found = json.loads(pathlib.Path('shipped/evaluation.json').read_text(encoding='utf-8'))
     assert {name: entry['ap_07'] for name, entry in found['classes'].items()
-            if entry['objects']} == {'cat': 1., 'person': 1.}
+            } == {'cat': 1., 'person': 1.}
+    assert found['confusion']['rows'] == ['cat', 'person', 'background']
+    assert found['about']['classes_only_in_records'] == ['flag']
+    assert len(found['about']['classes_only_in_detector']) == 18
+    pathlib.Path('classes.txt').write_text('Cat\nPERSON\nTV\n', encoding='utf-8')
+    pathlib.Path('cat.xml').write_text(pathlib.Path('cat.xml').read_text().replace('cat<', 'Cat<'))
+    _call(ssd_image_to_tf, '--data=.', '--output=records', '--classes_file=classes.txt')
+    assert _call(ssd_test, *evaluate) == 0
+    found = json.loads(pathlib.Path('shipped/evaluation.json').read_text(encoding='utf-8'))
+    assert {name: entry['ap_07'] for name, entry in found['classes'].items()} == {
+        'cat': 1., 'person': None, 'tvmonitor': None}
     pathlib.Path('classes.txt').write_text('flag\n', encoding='utf-8')
     _call(ssd_image_to_tf, '--data=.', '--output=records', '--classes_file=classes.txt')
     with pytest.raises(UserError, match='knows none of the classes of records, flag; it knows '):
         _call(ssd_test, *evaluate)
+
+
+def test_images_without_objects_count_false_alarms(tmp_path, monkeypatch, capsys):
+    """The shipped detector on two photographs of which nobody annotated anything."""
+    monkeypatch.chdir(tmp_path)
+    classes = ('cat', 'person')
+    with tfrecord.Writer(tmp_path / 'records', classes, (), 2) as writer:
+        for name in ('cat', 'astronaut'):
+            path = ROOT / f'docs/photographs/{name}.jpg'
+            height, width = cv2.imread(str(path)).shape[:2]
+            nothing = annotations.usable([], height, width, classes, '')
+            writer.add(tfrecord.example(path.read_bytes(), height, width, name, name, nothing,
+                                        classes))
+    shutil.copytree(ROOT / 'checkpoints/ssd_mobilenet_v1/shipped', 'shipped')
+    (tmp_path / 'shipped/evaluation.json').write_text('{}')
+    assert _call(ssd_test, '--test_records=records', '--checkpoint=shipped',
+                 '--output=alarms') == 0
+    printed = capsys.readouterr().out
+    assert ('false alarms: 2 in 2 of 2 images without objects (1.000 an image)\n'
+            'most in: cat (1), astronaut (1)\n') in printed
+    assert 'nan' not in printed and 'mAP' not in printed
+    found = json.loads(pathlib.Path('alarms/evaluation.json').read_text(encoding='utf-8'))
+    counts = {name: one['count'] for name, one in found['false_alarms']['classes'].items()}
+    assert counts == {'cat': 1, 'person': 1}
 
 
 def test_two_devices_train_evaluate_and_resume(room):

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import ssd_demo
+from benchmarks.fuzz_videos import avi
 from datasets.readers import voc
 from detection import detector, sources, writers
 from nets import postprocess
@@ -44,7 +45,8 @@ def person(monkeypatch):
 
     fake = type('Fake', (detector.Detector,), {
         'thresholds': (.5,) * len(voc.CLASSES),
-        '__init__': lambda self: None, 'classes': voc.CLASSES, 'prefix': 'fake', 'detect': detect})
+        '__init__': lambda self: None, 'classes': voc.CLASSES, 'prefix': 'fake', 'detect': detect,
+        'strongest': lambda self, images, labels: (float(images[0, 0, 0, 0]) / 255, max(labels))})
     monkeypatch.setattr(detector, 'load', lambda *_: fake())
 
 
@@ -106,11 +108,34 @@ def test_one_image_and_the_classes_to_show(room, person, monkeypatch, capsys):
         'written: a_detections.png\n')
     assert cv2.imread('a_detections.png').shape == (100, 200, 3)
     assert _demo(monkeypatch, 'a.png', '--show_classes=dog, cat', '--output=x.json') == 0
-    assert '0 objects' in capsys.readouterr().out
+    assert ('0 objects\nbest score below the threshold: dog 0.00; --score_threshold=0 shows it\n'
+            'written: x.json\n') in capsys.readouterr().out
     assert '"detections": []' in (room / 'x.json').read_text()
     with pytest.raises(UserError,
                        match="show_classes: 'persn' is no class of this detector; nearest: person"):
         _demo(monkeypatch, 'a.png', '--show_classes=dog,persn')
+
+
+def test_nothing_found_in_several_images(room, person, monkeypatch, capsys):
+    (room / 'few').mkdir()
+    for gray in (10, 54, 30):
+        cv2.imwrite(f'few/{gray}.png', np.full((50, 50, 3), gray, np.uint8))
+    assert _demo(monkeypatch, 'few', '--show_classes=cat,dog', '--batch_size=2') == 0
+    assert ('best score in the first 3 images below the threshold: dog 0.21; '
+            '--score_threshold=0.21 shows it\n') in capsys.readouterr().out
+    assert _demo(monkeypatch, 'few') == 0
+    assert 'best score' not in capsys.readouterr().out
+
+
+def test_the_best_score_is_that_which_a_lower_threshold_shows(room, monkeypatch, capsys):
+    noise = np.random.default_rng(0).integers(0, 256, (300, 300, 3)).astype(np.uint8)
+    cv2.imwrite('noise.png', noise)
+    assert _demo(monkeypatch, 'noise.png') == 0
+    name, score, threshold = re.search(
+        r'best score below the threshold: (\w+) (0\.\d\d); --score_threshold=(0\.\d+) shows it',
+        capsys.readouterr().out).groups()
+    assert _demo(monkeypatch, 'noise.png', f'--score_threshold={threshold}') == 0
+    assert re.search(f'^{name} +{score} ', capsys.readouterr().out, re.MULTILINE)
 
 
 @pytest.mark.parametrize('names, labels', [('', {1, 2}), ('dog', {2}), (' dog ,cat,', {1, 2})])
@@ -129,6 +154,22 @@ def test_video(room, person, monkeypatch, capsys):
     frames, rate = read_video('clip_detections.mp4')
     assert (len(frames), rate) == (5, 12.5)
     assert len((room / 'clip_detections.jsonl').read_text().splitlines()) == 5
+
+
+def test_every_second_frame_and_a_cut_video(room, person, monkeypatch, capsys):
+    frame = cv2.imencode('.jpg', np.zeros((48, 64, 3), np.uint8))[1].tobytes()
+    (room / 'cut.avi').write_bytes(avi([frame] * 5, count=24))
+    with pytest.raises(DataError, match='^cut.avi ends after 5 of 24 frames: it is cut or damaged; '
+                       'what was found until there is written$'):
+        _demo(monkeypatch, 'cut.avi', '--vid_stride=2', '--format=video,json')
+    assert '3 frames, 3 detections' in capsys.readouterr().out
+    lines = (room / 'cut_detections.jsonl').read_text().splitlines()
+    assert [json.loads(line)['frame'] for line in lines] == [0, 2, 4]
+    frames, rate = read_video('cut_detections.mp4')
+    assert (len(frames), rate) == (3, 5)
+    cv2.imwrite('a.png', np.zeros((5, 5, 3), np.uint8))
+    with pytest.raises(UserError, match='frame_step is for videos and cameras; a.png is none'):
+        _demo(monkeypatch, 'a.png', '--frame_step=2')
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])

@@ -18,6 +18,7 @@ from evaluation import collect
 from evaluation import voc as voc_eval
 from nets.slim_compat import tf
 from training import distribution, held_out
+from utils import plots
 
 EVENTS, SCALARS, CURVES = 'logs', 'scalars.jsonl', 'training_curves.png'
 SETTINGS, RESTORED = 'settings.json', 'restored.txt'
@@ -281,6 +282,7 @@ def earlier_scores(folder: str, step: int, about: Mapping[str, object]) -> list[
     return [score for _, score in sorted(rows.items()) if score is not None]
 
 
+@plots.literal
 def plot_training(rows: Sequence[Mapping[str, float]], path: str | os.PathLike) -> None:
     """Draws every scalar over the steps of a training, but for counts and pace: one PNG.
 

@@ -5,12 +5,18 @@ import os
 import pathlib
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 from utils.errors import UserError
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
+# opencv-python links the system's libGL; both packages write into one folder.
+_OPENCV = (f'OpenCV {{}}: {sys.executable} -m pip uninstall -y opencv-python '
+           f'opencv-python-headless, then {sys.executable} -m pip install opencv-python-headless; '
+           'or, to see windows, opencv-python with the libraries of the system (Debian: libgl1, '
+           'libglib2.0-0)')
 
 
 @contextlib.contextmanager
@@ -40,22 +46,45 @@ def quiet() -> Iterator[None]:
 
 @contextlib.contextmanager
 def imports() -> Iterator[None]:
-    """`quiet`, for the imports of a command: a package that is missing is one line, and ends it."""
-    try:
-        with quiet():
+    """`quiet`, for the imports of a command: a package that is missing or broken ends
+    it in one line.
+    """
+    fault = ''
+    with quiet():
+        try:
             yield
-    except ModuleNotFoundError as error:
-        name = error.name or ''
-        package = name.partition('.')[0]
-        if (_ROOT / package).exists() or (_ROOT / f'{package}.py').exists():  # our own fault
-            raise
-        fault = (f'lacks the package {package}' if package == name
-                 else f'has a version of {package} without {name}')
-        venv = _ROOT / '.venv/bin/python3'
-        print(f'error: {sys.executable} {fault}. Install it: {sys.executable} -m pip install -r '
-              f'{_ROOT / "requirements.txt"}' + (f', or run {venv}' if venv.exists() else ''),
-              file=sys.stderr)
+        except (ImportError, AttributeError) as error:
+            fault = _fault(error)
+            if not fault:
+                raise
+    if fault or not _has_opencv():
+        print(f'error: {fault or _OPENCV.format("is not whole")}', file=sys.stderr)
         sys.exit(2)
+
+
+def _fault(error):
+    """What is wrong with the packages that are installed; '' if it is a fault of this code."""
+    if isinstance(error, AttributeError):
+        return '' if _has_opencv() else _OPENCV.format('is not whole')
+    last = [frame for frame, _ in traceback.walk_tb(error.__traceback__)][-1]
+    name = error.name or str(last.f_globals.get('__name__'))
+    package = name.partition('.')[0]
+    if (_ROOT / package).exists() or (_ROOT / f'{package}.py').exists() or package == '__main__':
+        return ''
+    if package == 'cv2' and not isinstance(error, ModuleNotFoundError):
+        return _OPENCV.format(f'does not start ({error})')
+    fault = (f'has a {package} that does not start ({error})'
+             if not isinstance(error, ModuleNotFoundError) else
+             f'lacks the package {package}' if package == name else
+             f'has a version of {package} without {name}')
+    venv = _ROOT / '.venv/bin/python3'
+    return (f'{sys.executable} {fault}. Install it: {sys.executable} -m pip install -r '
+            f'{_ROOT / "requirements.txt"}' + (f', or run {venv}' if venv.exists() else ''))
+
+
+def _has_opencv():
+    """False where only a part of OpenCV is left, as after one of two packages was removed."""
+    return 'cv2' not in sys.modules or hasattr(sys.modules['cv2'], 'imdecode')
 
 
 def run(main: Callable[[], int | None]) -> NoReturn:

@@ -92,21 +92,6 @@ def test_feature_keys():
     }
 
 
-def test_some_images(tmp_path):
-    with tfrecord.Writer(tmp_path / 'records', ('cat',), (), 2) as writer:
-        for number in range(5):
-            gray = np.full([20 + number, 30, 3], 10 * number, np.uint8)
-            data = tf.io.encode_jpeg(gray).numpy()
-            writer.add(tfrecord.example(data, 20 + number, 30, 'x', str(number), _objects(),
-                                        ('cat',)))
-    index = tfrecord.read_index(tmp_path / 'records')
-    found = tfrecord.read_images(index, ['4', '1', 'nowhere'])
-    assert {name: image.shape for name, image in found.items()} == {'1': (21, 30, 3),
-                                                                   '4': (24, 30, 3)}
-    assert found['4'].dtype == np.uint8 and abs(found['4'].mean() - 40) < 1
-    assert tfrecord.read_images(index, []) == {}
-
-
 def test_folder(tmp_path):
     _write(tmp_path / 'records')
     index = tfrecord.read_index(tmp_path / 'records')

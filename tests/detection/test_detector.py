@@ -101,6 +101,15 @@ def test_what_is_no_image(shipped, shape, kind):
         shipped('nowhere.jpg')
 
 
+@pytest.mark.parametrize('limits, message', [
+    ({'score_threshold': 'bset'}, "score_threshold: 'bset' is neither a number nor 'best'"),
+    ({'score_threshold': None}, 'score_threshold: None is not a number'),
+    ({'nms_top_k': 0}, 'nms_top_k: 0 is not a whole number of at least 1')])
+def test_limits_are_checked(limits, message):
+    with pytest.raises(ValueError, match=message):
+        detection.load(**limits)
+
+
 def test_which_detector(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert detection.load().prefix == str(

@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.fuzz_videos import avi
 from detection import sources
-from tests.detection.cameras import Camera, write_video
+from tests.detection.cameras import Camera, retime, write_video
 from utils.errors import DataError
 
 
@@ -63,6 +63,62 @@ def test_video(room):
                                [0, 20, 40, 60, 80], atol=3)
 
 
+def _items(source):
+    return [item for items, _ in sources.batches(source, _first, 2) for item in items]
+
+
+def test_every_third_frame(room):
+    write_video('clip.mp4', 8, rate=12.)
+    source = sources.open_source('clip.mp4', 3)
+    assert str(source) == (
+        'clip.mp4: 8 frames of 64 x 48 pixels, 12 frames/s, one of 3 is looked at')
+    found = _items(source)
+    assert [(item.frame, item.stem, item.seconds) for item in found] == [
+        (0, 'clip_000000', 0), (3, 'clip_000003', .25), (6, 'clip_000006', .5)]
+    np.testing.assert_allclose([_first(item.image) for item in found], [0, 60, 120], atol=4)
+    assert (source.total, source.rate, source.cut()) == (3, 4, '')
+    assert len(_items(sources.open_source('clip.mp4', 100))) == 1
+
+
+def test_frames_of_a_variable_rate_come_when_they_do(room):
+    write_video('clip.mp4', 6, rate=10.)
+    retime('clip.mp4', [.5, .5, .5, .5, 2, 2])
+    assert [item.seconds for item in _items(sources.open_source('clip.mp4'))] == pytest.approx(
+        [0, .05, .1, .15, .2, .4])
+
+
+@pytest.mark.parametrize('stated', [2, 24])
+def test_times_beyond_the_stated_length_are_those_of_the_rate(room, stated):
+    image = cv2.imencode('.jpg', np.zeros((48, 64, 3), np.uint8))[1].tobytes()
+    (room / 'clip.avi').write_bytes(avi([image] * 5, count=stated))
+    assert [item.seconds for item in _items(sources.open_source('clip.avi'))] == pytest.approx(
+        [0, .1, .2, .3, .4])
+
+
+@pytest.mark.parametrize('frames, cut', [(3, True), (21, True), (22, False), (24, False)])
+def test_a_truncated_video_is_told(room, frames, cut):
+    image = cv2.imencode('.jpg', np.zeros((48, 64, 3), np.uint8))[1].tobytes()
+    (room / 'clip.avi').write_bytes(avi([image] * frames, count=24))
+    source = sources.open_source('clip.avi')
+    assert source.total == 24 and source.cut() == ''  # not read yet
+    assert len(_items(source)) == frames
+    assert source.cut() == cut * (f'clip.avi ends after {frames} of 24 frames: it is cut or '
+                                  'damaged; what was found until there is written')
+
+
+def test_the_content_says_whether_it_is_a_video(room, capfd):
+    write_video('clip.mp4', 5)
+    (room / 'clip.mp4').rename('few/video.jpg')
+    (room / 'few/a.png').rename('few/image.mp4')
+    assert str(sources.open_source('few/video.jpg')).startswith('few/video.jpg: 5 frames of 64 x')
+    assert _items(sources.open_source('few/image.mp4'))[0].image.shape == (10, 20, 3)
+    assert sources.open_source('few').total == 6  # the image is one of the folder's
+    damaged = cv2.imencode('.jpg', np.zeros((48, 64, 3), np.uint8))[1].tobytes()
+    (room / 'damaged.jpg').write_bytes(b'xx' + damaged[2:])
+    assert isinstance(sources.open_source('damaged.jpg'), sources.ImageFiles)
+    assert capfd.readouterr() == ('', '')
+
+
 def test_video_of_raw_pixels_is_no_text(room):
     # 64 x 48 pixels of gray 100, the letter d.
     frame = b'FRAME\n' + b'd' * (64 * 48 * 3 // 2)
@@ -103,7 +159,9 @@ def test_camera_one_by_one_at_a_rate_that_is_sensible(monkeypatch):
     ('nowhere.jpg', 'no image at nowhere.jpg, nor a folder or video'),
     ('few/*.jpg', r"pattern 'few/\*.jpg' matches nothing"),
     ('few/notes.txt', 'few/notes.txt is no image and no video that OpenCV reads, or a damaged one'),
-    ('cut.mp4', 'cut.mp4 is no image and no video that OpenCV reads, or a damaged one'),
+    ('cut.mp4', r'cut.mp4 is an MP4 whose index \(moov\) is not whole, which often stands at the '
+     'end: the file is cut, or its recording did not end'),
+    ('box.mp4', 'box.mp4 is no image and no video that OpenCV reads, or a damaged one'),
     ('long.txt', 'long.txt is no image and no video that OpenCV reads, or a damaged one'),
     ('list.mp4', 'list.mp4 is no image and no video that OpenCV reads, or a damaged one'),
     ('empty.mp4', 'empty.mp4 is no image and no video that OpenCV reads, or a damaged one'),
@@ -117,11 +175,20 @@ def test_mistakes(room, name, message, monkeypatch, capfd):
     (room / 'long.txt').write_text('hello\n' * 500)
     (room / 'list.mp4').write_text('ffconcat version 1.0\nfile whole.mp4\n')
     (room / 'empty.mp4').touch()
+    (room / 'box.mp4').write_bytes(b'\0\0\0\x08moov')
     if name == '7':
         monkeypatch.setattr(cv2, 'VideoCapture', Camera)
     with pytest.raises(DataError, match=f'^{message}$'):
         sources.open_source(name)
     assert capfd.readouterr() == ('', '')
+
+
+def test_a_recording_that_did_not_end(room):
+    write_video('clip.mp4', 5)
+    data = (room / 'clip.mp4').read_bytes()
+    (room / 'clip.mp4').write_bytes(data[:data.find(b'moov') - 4])
+    with pytest.raises(DataError, match=r'^clip.mp4 is an MP4 whose index \(moov\) is not whole'):
+        sources.open_source('clip.mp4')
 
 
 def test_frames_beyond_reason_are_refused_unread(room, monkeypatch):

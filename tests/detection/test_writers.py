@@ -10,7 +10,7 @@ import pytest
 from datasets import annotations
 from datasets.readers import voc
 from detection import objects, sources, writers
-from tests.detection.cameras import read_video, write_video
+from tests.detection.cameras import read_video, retime, write_video
 from utils.errors import DataError
 
 CLASSES = ('cat', 'dog')
@@ -157,12 +157,44 @@ def test_video_and_frames(room):
         'clip_detections/detections.jsonl']
     assert sorted(os.listdir('clip_detections'))[:2] == ['clip_000000.jpg', 'clip_000001.jpg']
     lines = _lines('clip_detections/detections.jsonl')
-    assert [line['frame'] for line in lines] == [0, 1, 2, 3, 4] and lines[0]['image'] == 'clip.mp4'
+    assert [(line['frame'], line['seconds']) for line in lines] == [
+        (0, 0), (1, .08), (2, .16), (3, .24), (4, .32)] and lines[0]['image'] == 'clip.mp4'
+
+
+def test_a_variable_rate_is_kept_in_time(room):
+    write_video('clip.mp4', 6, rate=10.)  # gray 0, 20, ..., 100
+    retime('clip.mp4', [.6, .6, .6, .2, 3, 1])  # at 0, .06, .12, .18, .2 and .5 s
+    _write('clip.mp4', make=lambda item: _result(item, (), (), ()))
+    frames, rate = read_video('clip_detections.mp4')
+    assert rate == pytest.approx(10, abs=.01)
+    np.testing.assert_allclose([frame.mean() for frame in frames], [0, 40, 80, 80, 80, 100],
+                               atol=8)  # of two encodings
+
+
+@pytest.mark.parametrize('able, used', [(('avc1', 'mp4v'), 'avc1'), (('mp4v',), 'mp4v')])
+def test_codec_of_a_video(room, monkeypatch, able, used):
+    """H.264 where OpenCV has it; else a line that says how browsers come to play the file."""
+    codes = {cv2.VideoWriter_fourcc(*name): name for name in ('avc1', 'mp4v')}
+    opened, real = [], cv2.VideoWriter
+
+    def writer(path, code, rate, size):
+        opened.append(codes[code])
+        known = codes[code] in able
+        return real(path if known else '', cv2.VideoWriter_fourcc(*'mp4v'), rate, size)
+
+    monkeypatch.setattr(cv2, 'VideoWriter', writer)
+    mp4 = writers._Mp4(lambda *_: 'my clip.mp4', rate=10.)
+    mp4.add(_result(sources.Item(np.zeros((48, 64, 3), np.uint8), 'x', 'x_0', 0, 0.)))
+    mp4.close()
+    assert opened[0] == 'avc1' and opened[-1] == used and mp4.written() == 'my clip.mp4'
+    assert mp4.note == ('' if used == 'avc1' else
+                        'browsers play no MPEG-4, and this OpenCV writes no H.264: ffmpeg -i '
+                        "'my clip.mp4' -c:v libx264 -pix_fmt yuv420p 'my clip_h264.mp4'")
 
 
 def test_odd_sides_of_a_video(room):
     writer = writers._Mp4(lambda *_: 'odd.mp4', rate=10.)
-    writer.add(_result(sources.Item(np.zeros((49, 65, 3), np.uint8), 'odd', 'odd_0', 0)))
+    writer.add(_result(sources.Item(np.zeros((49, 65, 3), np.uint8), 'odd', 'odd_0', 0, 0.)))
     writer.close()
     assert read_video('odd.mp4')[0][0].shape == (48, 64, 3)
 
@@ -171,14 +203,14 @@ def test_video_of_a_pixel(room):
     writer = writers._Mp4(lambda *_: 'pixel.mp4', rate=10.)
     with pytest.raises(DataError,
                        match='pixel.mp4 cannot be written: OpenCV makes no MP4 of 1 x 2 pixels'):
-        writer.add(_result(sources.Item(np.zeros((2, 1, 3), np.uint8), 'x', 'x', 0)))
+        writer.add(_result(sources.Item(np.zeros((2, 1, 3), np.uint8), 'x', 'x', 0, 0.)))
     writer.close()
     assert os.listdir('.') == ['few']
 
 
 def test_slow_motion_rates_that_mpeg4_cannot_have(room):
     writer = writers._Mp4(lambda *_: 'slow.mp4', rate=119.973)
-    writer.add(_result(sources.Item(np.zeros((48, 64, 3), np.uint8), 'slow', 'slow_0', 0)))
+    writer.add(_result(sources.Item(np.zeros((48, 64, 3), np.uint8), 'slow', 'slow_0', 0, 0.)))
     writer.close()
     frames, rate = read_video('slow.mp4')
     assert (len(frames), rate) == (1, 120)
@@ -192,13 +224,14 @@ def test_a_cameras_frames_last_as_long_as_they_did(room, monkeypatch):
         writer.add(_result(sources.Item(image, 'camera 0', 'x', 0, seconds), (), (), ()))
     writer.close()
     frames, _ = read_video('camera.mp4')
-    np.testing.assert_allclose([frame.mean() for frame in frames], [0, 80, 80, 80, 240, 240],
+    np.testing.assert_allclose([frame.mean() for frame in frames], [0, 0, 0, 160, 160, 240],
                                atol=4)
 
 
 def test_a_video_that_is_not_whole_is_noticed(room):
     writer = writers._Mp4(lambda *_: 'short.mp4', rate=10.)
-    writer.add(_result(sources.Item(np.zeros((48, 64, 3), np.uint8), 'x', 'x', 0)))
+    writer.add(_result(sources.Item(np.zeros((48, 64, 3), np.uint8), 'x', 'x', 0, 0.)))
+    writer._write(1)
     writer._frames += 1
     with pytest.raises(DataError, match='short.mp4 is not whole; is the disk full?'):
         writer.close()

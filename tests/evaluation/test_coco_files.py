@@ -14,6 +14,11 @@ PYCOCOTOOLS = {
     'AP_medium': 0.277991, 'AP_large': 0.27417, 'AR1': 0.079167, 'AR10': 0.381944,
     'AR100': 0.388426, 'AR_small': 0.360644, 'AR_medium': 0.391973, 'AR_large': 0.4025}
 
+# Of the same without 'area' in its annotations, by pycocotools with areas of the boxes.
+BOX_AREAS = PYCOCOTOOLS | {
+    'AP_small': 0.268432, 'AP_medium': 0.278414, 'AP_large': 0.309172, 'AR_small': 0.327778,
+    'AR_medium': 0.394104, 'AR_large': 0.390142}
+
 
 def scene(seed):
     """(annotations, results): areas of masks are a part of their boxes; every tenth is a crowd."""
@@ -51,6 +56,58 @@ def test_pycocotools_numbers(tmp_path):
     assert found == pytest.approx(PYCOCOTOOLS, abs=1e-6)
 
 
+@pytest.mark.parametrize('area', [{}, {'area': None}, {'area': '12'}])
+def test_annotations_without_area_have_that_of_their_box(tmp_path, area):
+    truth, results = scene(7)
+    for row in truth['annotations']:
+        del row['area']
+        row |= area
+    found = coco_files.evaluate(*_write(tmp_path, truth, results))
+    assert found == pytest.approx(BOX_AREAS, abs=1e-6)
+
+
+def test_ids_as_tables_of_numbers_write_them(tmp_path):
+    truth, results = scene(7)
+    for row in truth['annotations'][::2] + results[1::2]:
+        row |= {'image_id': float(row['image_id']), 'category_id': float(row['category_id'])}
+    for row in truth['images'] + truth['categories']:
+        row['id'] = float(row['id'])
+    found = coco_files.evaluate(*_write(tmp_path, truth, results))
+    assert found == pytest.approx(PYCOCOTOOLS, abs=1e-6)
+
+
+def test_a_part_of_the_images(tmp_path):
+    """Annotations of images that the file does not list are none of this part."""
+    truth = scene(7)[0]
+    truth['images'] = truth['images'][:1]
+    here = [row for row in truth['annotations'] if row['image_id'] == 100 and not row['iscrowd']]
+    results = [row | {'score': .9} for row in here]
+    assert coco_files.evaluate(*_write(tmp_path, truth, results))['AP'] == 1
+
+
+def test_fractions_of_the_image_are_refused(tmp_path):
+    truth, results = scene(7)
+    for row in results:
+        row['bbox'] = [side / 400 for side in row['bbox']]
+    with pytest.raises(DataError, match='r.json: no box reaches beyond .* pixels; boxes have to be '
+                       'in pixels, not in fractions'):
+        coco_files.evaluate(*_write(tmp_path, truth, results))
+    for row in truth['annotations']:
+        row['bbox'] = [side / 400 for side in row['bbox']]
+    with pytest.raises(DataError, match='a.json: no box reaches beyond .* pixels'):
+        coco_files.evaluate(*_write(tmp_path, truth, [GOOD]))
+
+
+def test_malformed_annotations(tmp_path):
+    truth = scene(7)[0]
+    for changed, message in (({'bbox': [1, 2, 3]}, 'its bbox is not four finite numbers'),
+                             ({'bbox': None}, 'its bbox is not four'), (3, 'it lacks one of')):
+        row = truth['annotations'][0]
+        rows = [row, row | changed if isinstance(changed, dict) else changed]
+        with pytest.raises(DataError, match=f'a.json, annotation 2: {message}'):
+            coco_files.evaluate(*_write(tmp_path, truth | {'annotations': rows}, [GOOD]))
+
+
 def test_ids_of_the_annotations(tmp_path):
     _, path = _write(tmp_path, scene(7)[0], [])
     found = {'val/103': Detection(np.array([[10., 20, 40, 80.004]]), np.array([2]),
@@ -59,6 +116,8 @@ def test_ids_of_the_annotations(tmp_path):
     coco_files.write_results(tmp_path / 'new/out.json', ('person', 'car', 'dog'), found, str(path))
     assert json.loads((tmp_path / 'new/out.json').read_text()) == [
         {'image_id': 103, 'category_id': 3, 'bbox': [20, 10, 60, 30], 'score': .25}]
+    coco_files.write_results(tmp_path / 'same.json', ('Person', 'CAR', 'dog'), found, str(path))
+    assert (tmp_path / 'same.json').read_text() == (tmp_path / 'new/out.json').read_text()
     for classes, name, message in ((('person', 'cat'), 'val/103', 'has no category cat'),
                                    (('person', 'car'), 'val/9', 'has no image 9')):
         with pytest.raises(DataError, match=message):
@@ -78,7 +137,8 @@ GOOD = {'image_id': 103, 'category_id': 3, 'bbox': [1, 2, 3, 4], 'score': .5}
 
 @pytest.mark.parametrize('changed, message', [
     ({'bbox': []}, 'its bbox is not four finite'), ({'bbox': None}, 'its bbox is not four finite'),
-    ({'score': '.5'}, 'its score none'), ({'score': float('nan')}, 'its score none'),
+    ({'score': '.5'}, 'its score is no finite'), ({'score': float('nan')}, 'its score is no'),
+    ({'bbox': [1, 2, 3, 10**400]}, 'its bbox is not four finite'),
     ({'image_id': 1}, 'image 1 is not in'), ({'category_id': 2}, 'category 2 is not in')])
 def test_bad_results(tmp_path, changed, message):
     with pytest.raises(DataError, match=f'r.json, result 2: .*{message}'):
@@ -103,6 +163,11 @@ def test_an_id_as_text_is_the_same_image(tmp_path):
 
 def test_no_results(tmp_path):
     assert set(coco_files.evaluate(*_write(tmp_path, scene(7)[0], [])).values()) == {0}
+    medium = scene(7)[0]
+    medium['annotations'] = [row | {'area': 2000.} for row in medium['annotations']]
+    found = coco_files.evaluate(*_write(tmp_path, medium, []))
+    assert found['AP'] == found['AP_medium'] == found['AR_medium'] == 0
+    assert np.isnan([found['AP_small'], found['AP_large'], found['AR_large']]).all()
     (tmp_path / 'r.json').write_text('{')
     with pytest.raises(DataError, match='malformed JSON'):
         coco_files.evaluate(tmp_path / 'r.json', tmp_path / 'a.json')

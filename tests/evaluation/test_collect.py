@@ -57,6 +57,39 @@ def test_boxes_become_pixels_of_the_image_and_padding_goes():
     assert truth.crowd.tolist() == [True, False]
 
 
+@pytest.mark.parametrize('side', [32, 96])
+def test_whole_pixels_are_whole_again(side):
+    """As float32 a side of 32 pixels is often 32.00001, which COCO does not count as small."""
+    corners = np.random.default_rng(0).integers(0, 200, [200, 2])
+    edges = np.concatenate([corners, corners + side], axis=1)
+    scale = np.array([333., 500, 333, 500])
+    boxes = (edges / scale).astype(np.float32)
+    assert ((boxes * scale)[:, 2:] - (boxes * scale)[:, :2]).prod(axis=1).max() > side * side
+    batch = {'images': tf.zeros([1, 4, 4, 3], tf.uint8), 'ids': tf.constant(['a']),
+             'heights': tf.constant([333]), 'widths': tf.constant([500]),
+             'boxes': tf.constant(boxes[None]), 'labels': tf.ones([1, 200], tf.int32),
+             'difficult': tf.fill([1, 200], False), 'crowd': tf.fill([1, 200], False)}
+    truth = collect.detect_all(_detect, [batch]).ground_truths['a']
+    assert truth.boxes.tolist() == edges.tolist()
+
+
+def test_classes_go_by_their_names():
+    boxes = np.arange(12.).reshape(3, 4)
+    found = collect.Found(
+        {'i': Detection(boxes, np.array([3, 1, 2]), np.array([.9, .8, .7]))},
+        {'i': GroundTruth(boxes, np.array([2, 1, 2]), np.array([False, False, True]))}, 5.)
+    # The detector knows dog, person and cat, the records know flag and cat.
+    same = found.of_classes(('cat',), ('dog', 'person', 'cat'), ('flag', 'cat'))
+    detection, truth = same.detections['i'], same.ground_truths['i']
+    assert (detection.labels.tolist(), detection.scores.tolist()) == ([1], [.9])
+    assert detection.boxes.tolist() == [[0, 1, 2, 3]] and detection.ranks is None
+    assert (truth.labels.tolist(), truth.difficult.tolist()) == ([1, 1], [False, True])
+    assert truth.boxes.tolist() == [[0, 1, 2, 3], [8, 9, 10, 11]] and truth.crowd is None
+    assert same.images_per_second == 5
+    nothing = found.of_classes((), ('dog', 'person', 'cat'), ('flag', 'cat'))
+    assert nothing.detections['i'].boxes.shape == (0, 4)
+
+
 def test_speed_is_that_of_all_batches_but_the_first():
     assert collect.detect_all(_detect, [_batch('a'), _batch('b')]).images_per_second > 0
     assert collect.detect_all(_detect, []) == collect.Found({}, {}, None)

@@ -62,12 +62,16 @@ def test_better_and_equal():
 def test_files(tmp_path):
     hits = compare.hits_of(_random(5, .5), CLASSES)
     compare.save(tmp_path, hits)
+    (tmp_path / 'evaluation.json').write_text('{}')
     for path in (tmp_path, tmp_path / compare.FILE, tmp_path / 'evaluation.json'):
         loaded = compare.load(path)
         assert all(np.array_equal(value, getattr(loaded, name))
                    for name, value in vars(hits).items())
+    with pytest.raises(DataError, match='/missing does not exist; name a folder of ssd_test.py'):
+        compare.load(tmp_path / 'missing')
+    (tmp_path / 'empty').mkdir()
     (tmp_path / compare.FILE).write_text('no zip')
-    for path in (tmp_path, tmp_path / 'nothing/evaluation.json'):
+    for path in (tmp_path, tmp_path / 'empty'):
         with pytest.raises(DataError, match='is no evaluation that ssd_test.py wrote'):
             compare.load(path)
 

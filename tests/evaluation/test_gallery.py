@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evaluation import errors as error_kinds
-from evaluation import gallery
+from evaluation.report import gallery
 from evaluation.voc import Detection, GroundTruth
 
 CLASSES = ('cat', 'dog')

@@ -11,7 +11,7 @@ from evaluation.voc import Detection, GroundTruth
 from tests.evaluation.rows import drawn_files
 from utils.errors import DataError
 
-CLASSES = ('cat', '<i>dog</i>', 'cow')
+CLASSES = ('cat', '<i>dog</i>', 'cow', r'$\frac$ a_b {{ 7*7 }}')
 CAT, DOG = [10., 10, 110, 110], [200., 200, 300, 300]
 NAME = '"><script>alert(1)</script>'
 TRUTHS = {NAME: GroundTruth(np.array([CAT, DOG]), np.array([1, 2]), np.array([False, False])),
@@ -50,7 +50,7 @@ def test_numbers(written):
         'mean_ap_07_frequent': None,
         'mean_ap_area_frequent': None,
     }
-    cat, dog, cow = numbers['classes'].values()
+    cat, dog, cow, _ = numbers['classes'].values()
     assert (cat['ap_07'], cat['ap_area'], cat['coco']['AP'], cat['objects'], cat['detections']) == (
         1, 1, 1, 1, 2
     )
@@ -58,6 +58,7 @@ def test_numbers(written):
     assert dog['best_f1'] == {'threshold': None, 'precision': 0, 'recall': 0, 'f1': 0}
     assert dog['errors']['wrong class'] == {'count': 0, 'ap_lost': 1}
     assert numbers['errors']['kinds']['wrong class'] == {'count': 2, 'ap_lost': .5}
+    assert numbers['false_alarms']['images'] == 0
     assert numbers['coco']['AP'] == .5 and numbers['coco']['AP_small'] is None
     assert (
         numbers['about']['checkpoint'] == '<x>'
@@ -86,8 +87,10 @@ def test_a_class_without_objects_is_absent_everywhere(written):
 
 def test_page_is_one_file_and_escaped(written):
     page, _, asked = written
+    assert 'False alarms' not in page  # every image has objects
     assert asked == [NAME]
     assert '<script' not in page and '<i>dog' not in page and '<x>' not in page
+    assert r'$\frac$ a_b {{ 7*7 }}' in page
     assert '&lt;script&gt;' in page and '&lt;i&gt;dog&lt;/i&gt;' in page
     sources = re.findall(r'(?:src|href)="([^"]{0,15})', page)
     assert sources == ['data:image/png;'] * 3 + ['data:image/jpeg'] * 2
@@ -102,6 +105,19 @@ def test_nothing_at_all(tmp_path):
     page, numbers = report.write(tmp_path, report.evaluate({}, {}, ('cat',)), {}, lambda ids: {})
     with open(numbers, encoding='utf-8') as file:
         assert json.load(file)['voc']['mean_ap_07'] is None
+
+
+def test_images_without_objects_have_false_alarms(tmp_path):
+    nothing = GroundTruth(np.zeros([0, 4]), np.zeros(0, int), np.zeros(0, bool))
+    evaluation = report.evaluate({NAME: FOUND[NAME]}, {NAME: nothing, 'b': nothing}, CLASSES,
+                                 scores={'cat': .6})
+    assert not evaluation.has_objects
+    page, numbers = report.write(tmp_path, evaluation, {}, lambda ids: {})
+    with open(page, encoding='utf-8') as file, open(numbers, encoding='utf-8') as other:
+        page, found = file.read(), json.load(other)['false_alarms']
+    assert (found['images'], found['count'], found['by_image']) == (2, 1, {NAME: 1})
+    assert found['classes']['cat'] == {'threshold': .6, 'count': 1, 'images': 1}
+    assert 'False alarms' in page and '1 in 1 of 2 images without' in page and '<script' not in page
 
 
 def test_folder_that_cannot_be_written(tmp_path):

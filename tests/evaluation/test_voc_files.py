@@ -76,6 +76,16 @@ def test_bad_line_names_file_and_line(tmp_path, line):
         voc_files.read_detections(tmp_path, 'test', ('cat',))
 
 
+@pytest.mark.parametrize('lines', ['i .5 .1 .2 .6 .9', 'i .5 0 0 1 1', 'i .5 0.1 .2 1.01 1.2'])
+def test_fractions_of_the_image_are_refused(tmp_path, lines):
+    (tmp_path / 'comp4_det_test_cat.txt').write_text(lines + '\n')
+    with pytest.raises(DataError, match='comp4_det_test_<class>.txt: no box reaches beyond .* '
+                       'pixels; boxes have to be in pixels, not in fractions'):
+        voc_files.read_detections(tmp_path, 'test', ('cat',))
+    (tmp_path / 'comp4_det_test_dog.txt').write_text('i .5 1 1 2 300\n')
+    assert len(voc_files.read_detections(tmp_path, 'test', ('cat', 'dog'))[0]['i'].labels) == 2
+
+
 def test_detections_that_are_no_text(tmp_path):
     (tmp_path / 'comp4_det_test_cat.txt').write_bytes(b'\xff\xfei')
     with pytest.raises(DataError, match='cat.txt is no text in UTF-8'):
@@ -102,6 +112,16 @@ def test_objects_of_no_finite_box_are_refused(tmp_path, side):
     ):
         voc_files.read_ground_truths(tmp_path, 'test', ('cat',))
     assert voc_files.read_ground_truths(tmp_path, 'test', ('dog',))['a'].boxes.shape == (0, 4)
+
+
+def test_objects_in_fractions_of_the_image_are_refused(tmp_path):
+    for part in ('Annotations', 'ImageSets/Main'):
+        (tmp_path / part).mkdir(parents=True)
+    (tmp_path / 'ImageSets/Main/test.txt').write_text('a\n')
+    (tmp_path / 'Annotations/a.xml').write_text(
+        voc_xml.annotation('a.jpg', 50, 100, [('cat', (.1, .2, .9, 1.), False)]))
+    with pytest.raises(DataError, match=f'{tmp_path}: no box reaches beyond 1 pixels; boxes have'):
+        voc_files.read_ground_truths(tmp_path, 'test', ('cat',))
 
 
 def test_command_line(tmp_path):

@@ -1,4 +1,4 @@
-"""Evaluation against the devkit's rule, written as plain loops, on extreme scenes."""
+"""Evaluation against its rule, written as plain loops, on extreme scenes."""
 
 import numpy as np
 import pytest
@@ -9,7 +9,7 @@ from evaluation.voc import Detection, GroundTruth
 
 
 def _plain(detections, truths, label, threshold=.5):
-    """VOCevaldet.m, on VOC pixels: -> (precision, recall)."""
+    """As py-faster-rcnn's voc_eval.py, on VOC pixels: -> (precision, recall)."""
     rows = [
         (score, image, box)
         for image, found in detections.items()

@@ -60,6 +60,15 @@ def test_no_objects():
     assert not classes.numpy().any() and not offsets.numpy().any()
 
 
+def test_a_threshold_of_0_matches_what_overlaps_at_all():
+    for match in (matching.match, targets.match):
+        classes, offsets = match(OBJECTS, np.array([1, 2]), DEFAULTS, 0.)[-2:]
+        assert np.array(classes).tolist() == [1, 1, 1, 2, 2, 0]  # the last one overlaps nothing
+        assert np.isfinite(offsets).all()
+        classes, offsets = match(np.zeros([0, 4], np.float32), np.zeros(0, int), DEFAULTS, 0.)[-2:]
+        assert not np.any(classes) and not np.any(offsets)
+
+
 def test_threshold_is_inclusive():
     default = boxes.corners_to_centers(np.array([[0, 0, 1, 1], [0, 0, .5, 1]], np.float32))
     found = matching.match(np.array([[0., 0, 1, 1]]), np.array([1]), default)

@@ -26,6 +26,18 @@ def test_suppression_equals_caffe():
     np.testing.assert_allclose(found.boxes[0, :3], np.array(corners)[[0, 3, 2]], atol=1e-6)
 
 
+@pytest.mark.parametrize('limits, message', [
+    ({'score_threshold': 1.1}, 'score_threshold: 1.1 is not a number from 0 to 1'),
+    ({'score_threshold': 'bset'}, "score_threshold: 'bset' is not a number"),
+    ({'nms_threshold': float('nan')}, 'nms_threshold: nan is not a number'),
+    ({'nms_top_k': 0}, 'nms_top_k: 0 is not a whole number of at least 1'),
+    ({'keep_top_k': 2.5}, 'keep_top_k: 2.5 is not a whole number')])
+def test_limits_out_of_range(limits, message):
+    with pytest.raises(ValueError, match=message):
+        postprocess.Limits(**limits)
+    postprocess.Limits(np.float32(0), 1, np.int64(1), 1)
+
+
 def test_top_k_counts_candidates_before_suppression():
     # As above with nms_top_k 2: only boxes 0 and 1 enter, and 0 drops 1.
     corners = [[.1, .1, .3, .3], [.1, .2, .3, .4], [0, .2, .2, .4], [.2, .1, .4, .4]]

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from datasets import tfrecord
-from preprocessing import pipeline
+from datasets import annotations, tfrecord
+from preprocessing import encoded_image, pipeline
 from tests.preprocessing.records import write
 
 KEYS = ('images', 'ids', 'boxes', 'labels')
@@ -186,6 +186,24 @@ def test_decoded_images_have_the_pixels_of_opencv(ending, channels):
         cv2.imdecode(np.frombuffer(encoded, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB
     )
     np.testing.assert_array_equal(pipeline.decode_image(encoded), expected)
+
+
+def test_records_are_decoded_as_the_demo_decodes_files(tmp_path):
+    """Saturated noise, of which TensorFlow's default transform makes other pixels."""
+    noise = np.random.default_rng(0).choice([0, 255], [40, 40, 3]).astype(np.uint8)
+    encoded = cv2.imencode('.jpg', noise, [cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes()
+    expected = encoded_image.decode(encoded, 'noise.jpg')
+    assert np.abs(tf.io.decode_jpeg(encoded).numpy().astype(int) - expected).max() > 20
+    nothing = annotations.usable([], 40, 40, ('cat',), '')
+    with tfrecord.Writer(tmp_path / 'records', ('cat',), (), 1) as writer:
+        for name in 'ab':
+            writer.add(tfrecord.example(encoded, 40, 40, 'x', name, nothing, ('cat',)))
+    index = tfrecord.read_index(tmp_path / 'records')
+    batch, = take(pipeline.evaluation_batches(index, 40, 2), 1)
+    np.testing.assert_array_equal(batch['images'], [expected] * 2)
+    found = pipeline.read_images(index, ['b', 'nowhere'])
+    assert list(found) == ['b'] and pipeline.read_images(index, []) == {}
+    np.testing.assert_array_equal(found['b'], expected)
 
 
 @pytest.mark.parametrize('encoded', [b'', b'hello', b'\xff\xd8\xff and no more'])

@@ -60,6 +60,32 @@ def test_a_missing_package_is_one_line_with_the_way_out():
     assert code == 1 and error.startswith('Traceback')  # a fault of this code
 
 
+@pytest.mark.parametrize('content, message', [
+    ('raise ImportError("libGL.so.1: cannot open shared object file")',
+     'error: OpenCV does not start (libGL.so.1: cannot open shared object file): '),
+    ('', 'error: OpenCV is not whole: ')])
+@pytest.mark.parametrize('use', ['import cv2', 'import cv2\n    cv2.FONT_HERSHEY_SIMPLEX'])
+def test_a_broken_opencv_is_one_line(tmp_path, content, message, use):
+    (tmp_path / 'cv2').mkdir()
+    (tmp_path / 'cv2/__init__.py').write_text(content)
+    code, out, error = _call(f'sys.path.insert(0, {str(tmp_path)!r})\nwith imports():\n'
+                             f'    os.write(2, b"banner")\n    {use}')
+    assert (code, out) == (2, '') and error.startswith(message) and error.count('\n') == 1
+    assert f'{sys.executable} -m pip install opencv-python-headless' in error
+
+
+def test_a_broken_package_is_one_line(tmp_path):
+    (tmp_path / 'broken.py').write_text('raise ImportError("GLIBC_2.99 not found")')
+    use = f'sys.path.insert(0, {str(tmp_path)!r})\nwith imports():\n    '
+    code, _, error = _call(f'{use}import broken')
+    assert code == 2 and error.count('\n') == 1
+    assert ' has a broken that does not start (GLIBC_2.99 not found). Install it: ' in error
+    code, _, error = _call(f'{use}from utils import nothing')
+    assert code == 1 and error.startswith('Traceback')  # a fault of this code
+    code, _, error = _call(f'{use}sys.nothing')
+    assert code == 1 and error.startswith('Traceback')
+
+
 @pytest.mark.parametrize('script', sorted(path.name for path in ROOT.glob('ssd_*.py')))
 def test_scripts_without_their_packages(script):
     call = [sys.executable, '-S', script]  # without site-packages

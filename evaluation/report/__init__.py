@@ -21,11 +21,13 @@ import numpy as np
 
 from datasets.readers import voc
 from evaluation import coco as coco_eval
-from evaluation import compare, gallery, voc_files
+from evaluation import compare, false_alarms, voc_files
 from evaluation import confusion as confusions
 from evaluation import errors as error_kinds
 from evaluation import voc as voc_eval
 from evaluation.collect import without_nan
+from evaluation.report import gallery
+from utils import plots
 from utils.errors import DataError
 
 PAGE, NUMBERS = 'evaluation.html', 'evaluation.json'
@@ -43,6 +45,7 @@ class Evaluation:
         coco: with IoU thresholds of its own.
         errors: kinds of errors.
         confusion: of the same detections as the numbers of errors.
+        false_alarms: on images without objects.
     """
     classes: tuple[str, ...]
     threshold: float
@@ -50,17 +53,27 @@ class Evaluation:
     coco: coco_eval.CocoResult
     errors: error_kinds.Errors
     confusion: confusions.Confusion
+    false_alarms: false_alarms.FalseAlarms
+
+    @property
+    def has_objects(self) -> bool:
+        """Whether there are objects that count; without any there is no average precision."""
+        return any(entry.ground_truths for entry in self.voc.classes)
 
 
 def evaluate(detections: Mapping[str, voc_eval.Detection],
              ground_truths: Mapping[str, voc_eval.GroundTruth], classes: Sequence[str],
-             threshold: float = 0.5) -> Evaluation:
-    """Arguments and errors are those of evaluation.voc.evaluate."""
+             threshold: float = 0.5, scores: Mapping[str, float] | None = None) -> Evaluation:
+    """Other arguments, and errors, are those of evaluation.voc.evaluate.
+
+    scores: that detections of each class have to exceed to be false alarms, see false_alarms.count.
+    """
     data = detections, ground_truths, classes
     errors = error_kinds.analyse(*data, '07', threshold)
     return Evaluation(tuple(classes), threshold, voc_eval.evaluate(*data, '07', threshold),
                       coco_eval.evaluate(*data), errors, confusions.confusion(
-                          errors.wrong.rows, classes, threshold, errors.score))
+                          errors.wrong.rows, classes, threshold, errors.score),
+                      false_alarms.count(errors.wrong.rows, classes, scores or {}))
 
 
 def numbers(evaluation: Evaluation, about: dict[str, object]) -> dict[str, object]:
@@ -84,6 +97,7 @@ def numbers(evaluation: Evaluation, about: dict[str, object]) -> dict[str, objec
         'confusion': {'score': evaluation.confusion.score, 'rows': evaluation.confusion.rows,
                       'columns': evaluation.confusion.columns,
                       'table': evaluation.confusion.table.tolist()},
+        'false_alarms': evaluation.false_alarms.numbers(),
         'classes': {entry.name: _of_class(evaluation, entry, other)
                     for entry, other in zip(points.classes, area.classes, strict=True)}})
 
@@ -137,10 +151,11 @@ def _template():
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined,
                                      trim_blocks=True, lstrip_blocks=True)
     environment.filters['number'] = lambda value: '-' if value is None else f'{value:.3f}'
-    text = pathlib.Path(__file__).with_name('report.html').read_text(encoding='utf-8')
+    text = pathlib.Path(__file__).with_name('page.html').read_text(encoding='utf-8')
     return environment.from_string(text)
 
 
+@plots.literal
 def plot_precision_recall(entry: voc_eval.ClassResult) -> bytes:
     """Precision over recall of a class with objects, its best F1 marked, as a PNG file."""
     from matplotlib.figure import Figure  # takes a second, which only a report needs
@@ -212,9 +227,3 @@ def main(argv: Sequence[str] | None = None) -> None:
     both = evaluation.voc, evaluation.voc.by('area')
     print(voc_eval.ap_table(*both), *map(voc_eval.means, both), line(evaluation),
           f'report: {", ".join(paths)}', sep='\n')
-
-
-if __name__ == '__main__':
-    from utils.script import run
-
-    run(main)
