@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import models
 from detection.detector import Detector
-from nets import anchors, backbones, postprocess, ssd, targets
+from nets import anchors, backbones, postprocess, slim_compat, ssd, targets
 from nets.slim_compat import tf
 from training.schedule import Schedule
 from training.trainer import Trainer
@@ -78,7 +78,8 @@ def with_cuda():
 @pytest.mark.parametrize(('name', 'precision', 'options'), [
     ('mobilenet_v1', 'float16', {}),
     ('vgg_300', 'bfloat16', {'average': .9, 'clip': 1., 'accumulate': 2})])
-def test_a_training_step_stays_on_the_gpu(name, precision, options):
+def test_a_training_step_stays_on_the_gpu(name, precision, options, monkeypatch):
+    monkeypatch.setattr(slim_compat, 'has_gpu', lambda: True)  # for gradients of biases
     spec = backbones.get(name)
     trainer = Trainer(ssd.SSD(spec, 21, precision=precision).build(), Schedule(1e-3, 10), **options)
     batch = models.random_batch(spec, 4)
@@ -87,6 +88,8 @@ def test_a_training_step_stays_on_the_gpu(name, precision, options):
     graph = trainer._step.get_concrete_function(batch, tf.constant(0.)).graph
     assert not graph.as_graph_def().library.function  # whose operations would be looked at too
     assert {op.type for op in graph.get_operations() if _leaves_the_gpu(op)} == set()
+    operations = {op.type for op in graph.get_operations()}
+    assert ('BiasAddGrad' in operations) == (precision != 'bfloat16')
 
 
 @pytest.fixture
