@@ -64,7 +64,7 @@ def suppress(boxes: tf.Tensor, scores: tf.Tensor, top_k: int, keep_top_k: int,
 def _in_slices(function, boxes, candidates):
     """function((boxes [R, N, 4], candidates [R, N])) -> [R, N], for up to PAIRS at a time."""
     count, size = tf.shape(candidates)[0], candidates.shape[-1]
-    slices = tf.maximum(-(-count // (PAIRS // size ** 2)), 1)
+    slices = tf.maximum(-(-count // max(PAIRS // size ** 2, 1)), 1)
     rows = -(-count // slices)
     more = [[0, slices * rows - count], [0, 0]]
     parts = (tf.reshape(tf.pad(boxes, [*more, [0, 0]]), [slices, rows, size, 4]),
