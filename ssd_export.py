@@ -36,7 +36,8 @@ def main() -> None:
                                       config.default_box_set)
     names = list(dict.fromkeys(words(config.formats)))
     output = config.output or f'exported/{config.backbone_network}'
-    _refuse_mixed_precision(names, config.precision)
+    settings = detection_settings(config)
+    _refuse_mixed_precision(names, settings['precision'])
     folder.check_free(output, config.overwrite)
     if 'onnx' in names:
         onnx.check_installed()
@@ -44,8 +45,7 @@ def main() -> None:
 
     # 1 SSD model: fixed weights, batch norm folded into the convolutions
     detector = detection.load(config.checkpoint, spec,
-                              classes=class_lists.names(config.classes_file),
-                              **detection_settings(config))
+                              classes=class_lists.names(config.classes_file), **settings)
     print(f'ssd_{spec.name} of {detector.prefix}')
 
     # 2 preprocessing: the demo's, of a photograph and of the images that int8 is calibrated with

@@ -28,7 +28,7 @@ with imports():
     from nets.slim_compat import has_gpu, prepare_devices, tf
     from nets.spec import BackboneSpec
     from preprocessing import damage, normalize, pipeline
-    from training import checks, distribution, starting_point
+    from training import checks, distribution, precision, starting_point
     from training.bookkeeping import Bookkeeping
     from training.held_out import HeldOut, read_held_out
     from training.schedule import Schedule, parse_drops
@@ -92,7 +92,7 @@ def train(config: Config, spec: BackboneSpec, folder: str, strategy: tf.distribu
     held_out = evaluated and HeldOut(evaluated, config.batch_size, config.eval_images, matched,
                                      config.use_difficult)
     books = _bookkeeping(config, start, folder, trainer, held_out)
-    books.begin(_settings(config), report, index.classes)
+    books.begin(_settings(config, model), report, index.classes)
     with StopRequest('stopping after this step') as request, damage.named(index), \
             distribution.loss_named(strategy):
         for step, batch in zip(range(start.step + 1, schedule.max_steps + 1), batches,
@@ -124,7 +124,8 @@ def _model(config, spec, num_classes, strategy):
     """The network; step 1 freezes its whole backbone."""
     frozen = ('*',) if config.training_mode == STEP1 else tuple(words(config.frozen_layers))
     with strategy.scope():
-        model = ssd.SSD(spec, num_classes, precision=config.precision, frozen=frozen,
+        model = ssd.SSD(spec, num_classes, frozen=frozen,
+                        precision=precision.choose(config.precision, spec, strategy),
                         freeze_batch_norm=config.freeze_batch_norm,
                         batch_norm_decay=config.batch_norm_decay or None,
                         synchronized=config.sync_batch_norm).build()
@@ -143,13 +144,15 @@ def _bookkeeping(config, start, folder, trainer, held_out):
     return Bookkeeping(trainer, start, folder, every=every, keep=config.keep_checkpoints,
                        held_out=held_out, patience=config.patience,
                        detect=distribution.shared(detect, trainer.strategy, trainer.model),
-                       settings=detection_settings(config) | {'iou': 0.5},
+                       settings=detection_settings(config) | {
+                           'iou': 0.5, 'precision': trainer.model.dtype.name},
                        batch_size=config.batch_size)
 
 
-def _settings(config):
+def _settings(config, model):
     """The keys of a training, without the order to start again; and how it was called."""
-    keys = {key: value for key, value in vars(config).items() if key != 'restart'}
+    keys = vars(config) | {'precision': model.dtype.name}
+    del keys['restart']
     return keys, {'version': version(), 'command': shlex.join(sys.argv)}
 
 

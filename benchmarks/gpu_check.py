@@ -10,6 +10,7 @@ compare their results with it.
 
     numbers      one training step of each backbone in each precision: loss and gradients
     detections   the shipped detector on a photograph
+    suppression  suppression in operations of the GPU finds what TensorFlow's on the CPU finds
     resume       a training that was saved and restored continues equally to the last bit
     xla          a training step that XLA compiled
     mirrored     a training step over all GPUs
@@ -35,7 +36,7 @@ with imports():
     import matplotlib
     import numpy as np
 
-    from benchmarks import commands, models, overfit
+    from benchmarks import commands, measures, models, overfit
     from checkpoints import io as checkpoint
     from detection import loading
     from nets import backbones, ssd
@@ -376,7 +377,28 @@ def _compare_detections(name, found, expected):
                 count and same and pixels <= 1 and score <= 0.01)
 
 
-# Checks without a reference: resume, heart
+# Checks without a reference: suppression, resume, heart
+
+def _suppression(options, _):
+    """Both ways of suppression on the same outputs, in this process."""
+    prepare_devices()
+    spec, batch = backbones.get('mobilenet_v1'), 64 if options.device == 'gpu' else 2
+    rows, times = [], []
+    for on_gpu in (True, False):
+        detect = measures.postprocessor(spec, batch, on_gpu)
+        boxes, scores, classes, counts = (values.numpy() for values in detect())
+        # Sets, as the order of equal scores may differ.
+        rows.append({(image, classes[image, each], scores[image, each], *boxes[image, each])
+                     for image in range(batch) for each in range(counts[image])})
+        seconds = measures.seconds_per_step(detect, 2, lambda found: found.counts.numpy())
+        times.append(1000 * seconds / batch)
+    limit = len(rows[1]) // 1000  # which of several equal scores comes first is chance
+    different = len(rows[0] ^ rows[1])
+    value = (f"{different} of {len(rows[1])} detections differ; {times[0]:.2f} ms an image, "
+             f"TensorFlow's {times[1]:.2f}; detectors here use the "
+             + measures.suppression_device(spec))
+    return [_row('suppression', value, f'{limit} detections', rows[1] and different <= limit)]
+
 
 def _resume(options, _):
     """Compares a training of four steps with one that was restored after two of them."""
@@ -413,7 +435,8 @@ def _heart(options, _):
 
 # Each is called with the options and a backbone ('' but for a training step).
 _CHECKS = {'numbers': _numbers, 'detections': _detections, 'resume': _resume, 'xla': _xla,
-           'mirrored': _mirrored, 'halves': _halves, 'heart': _heart, 'export': _export}
+           'mirrored': _mirrored, 'halves': _halves, 'heart': _heart, 'export': _export,
+           'suppression': _suppression}
 _REFERENCES = {'step': _train_step, 'detections': lambda *_: _detect_photograph(),
                'exported': _run_exported}
 

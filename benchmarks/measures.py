@@ -151,11 +151,12 @@ def training_as_run(spec: BackboneSpec, setting: Setting) -> dict[str, float]:
     return {'images_per_second': images / (times[-1] - times[3])}
 
 
-def inference(spec: BackboneSpec, setting: Setting) -> dict[str, float]:
+def inference(spec: BackboneSpec, setting: Setting) -> dict[str, float | str]:
     """From uint8 images of the network's size to the boxes after non-maximum suppression."""
     detector = Detector(_model(spec, setting), folded=True)
     images = models.random_images(spec, setting.batch_size)
-    return _rate(lambda: detector.detect(images), setting, lambda found: found.counts.numpy())
+    found = _rate(lambda: detector.detect(images), setting, lambda found: found.counts.numpy())
+    return found | {'suppression': suppression_device(spec)}
 
 
 def network(spec: BackboneSpec, setting: Setting) -> dict[str, float]:
@@ -166,10 +167,10 @@ def network(spec: BackboneSpec, setting: Setting) -> dict[str, float]:
     return _rate(lambda: compiled(images), setting, lambda outputs: outputs[0][0, 0, 0].numpy())
 
 
-def latency(spec: BackboneSpec, setting: Setting) -> dict[str, float]:
+def latency(spec: BackboneSpec, setting: Setting) -> dict[str, float | str]:
     """Milliseconds from one image to its boxes."""
     one = inference(spec, dataclasses.replace(setting, batch_size=1))
-    return {'milliseconds': 1000 / one['images_per_second']}
+    return {'milliseconds': 1000 / one.pop('images_per_second')} | one
 
 
 def jpeg_to_boxes(spec: BackboneSpec, setting: Setting) -> dict[str, float]:
@@ -181,22 +182,40 @@ def jpeg_to_boxes(spec: BackboneSpec, setting: Setting) -> dict[str, float]:
     return _rate(lambda: detector.detect(next(batches)['images'])[0].numpy(), setting)
 
 
-def postprocessing(spec: BackboneSpec, setting: Setting) -> dict[str, float]:
-    """Decoding and suppression alone, score threshold 0.01.
+def postprocessing(spec: BackboneSpec, setting: Setting) -> dict[str, float | str]:
+    """Decoding and suppression alone, score threshold 0.01."""
+    seconds = seconds_per_step(postprocessor(spec, setting.batch_size), setting.seconds,
+                               lambda found: found.boxes.numpy())
+    return {'milliseconds': 1000 * seconds / setting.batch_size,
+            'suppression': suppression_device(spec)}
 
-    The outputs are like a well trained detector's: about 640 scores per image pass, most of them of
-    one class. (Of the shipped detector 4,900 pass on photographs of VOC.)
+
+def postprocessor(spec: BackboneSpec, batch_size: int,
+                  on_gpu: bool | None = None) -> Callable[[], postprocess.Detections]:
+    """Decodes and suppresses outputs that are like a well trained detector's, when it is called.
+
+    About 640 scores per image pass, most of them of one class. (Of the shipped detector 4,900 pass
+    on photographs of VOC.)
+
+    Args:
+        on_gpu: see nets.postprocess.detect.
     """
     random = np.random.default_rng(0)
-    shape = [setting.batch_size, spec.num_default_boxes]
+    shape = [batch_size, spec.num_default_boxes]
     logits = random.normal(0, 1.5, [*shape, models.CLASSES]).astype(np.float32)
     logits[..., 0] += 11
     logits[..., voc.CLASSES.index('person') + 1] += 3
     offsets = random.normal(0, 1, [*shape, 4]).astype(np.float32)
     defaults, outputs = anchors.default_boxes(spec), (tf.constant(logits), tf.constant(offsets))
-    detect = tf.function(lambda *outputs: postprocess.detect(*outputs, defaults), autograph=False)
-    seconds = seconds_per_step(lambda: detect(*outputs)[0].numpy(), setting.seconds)
-    return {'milliseconds': 1000 * seconds / setting.batch_size}
+    detect = tf.function(lambda *outputs: postprocess.detect(*outputs, defaults, on_gpu),
+                         autograph=False)
+    return functools.partial(detect, *outputs)
+
+
+def suppression_device(spec: BackboneSpec) -> str:
+    """Where a detector of this backbone suppresses overlaps here: 'GPU' or 'CPU'."""
+    on_gpu = postprocess.suppresses_on_gpu(postprocess.Limits(), spec.num_default_boxes)
+    return 'GPU' if on_gpu else 'CPU'
 
 
 def evaluation(_: BackboneSpec, setting: Setting) -> dict[str, float]:

@@ -10,7 +10,8 @@ training (as run, on a GPU only) and the network alone; the other figures are th
 Each figure comes from a process of its own. `peak` is the largest memory of the GPU, or without one
 of that whole process. `limit` compares with a matrix multiplication in the same precision: the
 model's multiply-adds per second, as a share of those of the matrix multiplication. Those of a
-training step count three times (forward, gradients of inputs, gradients of kernels).
+training step count three times (forward, gradients of inputs, gradients of kernels). `suppression`
+names the device of non-maximum suppression (nets/suppression.py).
 """
 import argparse
 import itertools
@@ -37,13 +38,13 @@ _OF_BACKBONE = {
     'input_pipeline': (measures.input_pipeline, 'input pipeline images/s a core'),
     'training': (measures.training, 'training images/s | limit | peak GiB'),
     'training_as_run': (measures.training_as_run, 'as run images/s'),
-    'inference': (measures.inference, 'inference images/s | limit | peak GiB'),
+    'inference': (measures.inference, 'inference images/s | limit | peak GiB | suppression'),
     'network': (measures.network, 'network alone images/s | limit | peak GiB'),
-    'latency': (measures.latency, 'batch 1 ms'),
+    'latency': (measures.latency, 'batch 1 ms | suppression'),
     'input_pipeline_all_cores': (measures.input_pipeline_all_cores,
                                  'input pipeline images/s, all cores'),
     'jpeg_to_boxes': (measures.jpeg_to_boxes, 'JPEG to boxes images/s'),
-    'postprocessing': (measures.postprocessing, 'postprocessing ms/image'),
+    'postprocessing': (measures.postprocessing, 'postprocessing ms/image | suppression'),
 }
 _NEED_RECORDS = {'input_pipeline', 'input_pipeline_all_cores', 'training_as_run', 'jpeg_to_boxes'}
 _USUAL = ('matmul', 'evaluation', 'facts', 'input_pipeline', 'training', 'training_as_run',
@@ -131,11 +132,12 @@ def _cells(name, found, facts, limit):
         return (f'{found.parameters / 1e6:.1f} M | {found.multiply_adds / 1e9:.2f} G '
                 f'| {found.boxes:,}')
     if name in ('postprocessing', 'latency'):
-        return f'{found.milliseconds:.1f}'
+        return f'{found.milliseconds:.1f} | {found.suppression}'
     if name in ('training', 'inference', 'network'):
         work = facts.multiply_adds * (3 if name == 'training' else 1)
         share = f'{100 * found.images_per_second * work / limit:.0f} %' if limit else '-'
-        return f'{found.images_per_second:.1f} | {share} | {found.peak:.1f}'
+        cells = f'{found.images_per_second:.1f} | {share} | {found.peak:.1f}'
+        return f'{cells} | {found.suppression}' if name == 'inference' else cells
     return f'{found.images_per_second:.1f}'
 
 

@@ -124,9 +124,13 @@ def _with(module: tuple[str, dict[str, Key]], changed: dict[str, Value]):
 
 
 def detection_settings(config: Config) -> dict[str, Value]:
-    """Returns the values that affect detections, for reports and logs of evaluations."""
-    return {name: getattr(config, name) for name in (
+    """Returns the values that affect detections, for reports and logs of evaluations.
+
+    The precision 'auto' is float32: detections and AP are then the same on every device.
+    """
+    found = {name: getattr(config, name) for name in (
         'precision', 'score_threshold', 'nms_threshold', 'nms_top_k', 'keep_top_k')}
+    return found | ({'precision': 'float32'} if config.precision == 'auto' else {})
 
 
 def comparable_settings(config: Config, script: str) -> dict[str, Value]:

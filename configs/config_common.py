@@ -5,9 +5,10 @@
 # training the one that the training mode starts from. [path]
 checkpoint = ''
 
-# Number format of the network's activations. Variables are always float32.
-# [float32 | bfloat16 | float16]
-precision = 'float32'
+# Number format of the network's activations. Variables are always float32. auto: a training takes
+# bfloat16 where the processor or GPU has it, and float16 for VGG on a GPU; detections are computed
+# in float32, equally everywhere. [auto | float32 | bfloat16 | float16]
+precision = 'auto'
 
 # Only boxes with a higher score than this are detections. [number 0..1]
 score_threshold = 0.01

@@ -1,4 +1,5 @@
 """A trained SSD as one object, which scripts, notebooks, evaluation and export share."""
+import functools
 import os
 import typing
 from collections.abc import Collection, Sequence
@@ -30,6 +31,7 @@ class Detector:
         network: images [B, S, S, 3] 0..255, uint8 or float32 -> (logits, offsets), for use inside
             a tf.function.
         resize: uint8 [H, W, 3] -> uint8 [S, S, 3], as the network takes it.
+        portable: as `detect`, with TensorFlow's own suppression on GPUs too; for exports.
         defaults: float32 [K, 4], the default boxes.
     """
 
@@ -43,8 +45,10 @@ class Detector:
         size = model.spec.image_size
         batch = tf.TensorSpec([None, size, size, 3], tf.uint8, name='images')
         self.network = self._folded(size) if folded else self._network
-        self._detect = tf.function(self._detections, input_signature=[batch], autograph=False)
         self._best = tf.function(self._best_scores, input_signature=[batch], autograph=False)
+        self._detect, self.portable = (
+            tf.function(functools.partial(self._detections, on_gpu=on_gpu),
+                        input_signature=[batch], autograph=False) for on_gpu in (None, False))
         self.resize = tf.function(lambda image: pipeline.resize_image(image, size),
                                   input_signature=[_IMAGE], autograph=False)
 
@@ -121,5 +125,5 @@ class Detector:
         scores = tf.nn.softmax(tf.cast(self.network(images)[0], tf.float32))  # [B, K, C]
         return tf.reduce_max(scores, axis=[0, 1])
 
-    def _detections(self, images):
-        return postprocess.detect(*self.network(images), self.defaults, **vars(self.limits))
+    def _detections(self, images, on_gpu):
+        return postprocess.detect(*self.network(images), self.defaults, on_gpu, **vars(self.limits))

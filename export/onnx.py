@@ -37,8 +37,8 @@ def write(path: str, detector: Detector) -> None:
     import tf2onnx
     size = detector.model.spec.image_size
     images = tf.TensorSpec([None, size, size, 3], tf.uint8, 'images')
-    traced = tf.function(lambda images: detector.detect(images)._asdict(), input_signature=[images],
-                         autograph=False).get_concrete_function()
+    traced = tf.function(lambda images: detector.portable(images)._asdict(),
+                         input_signature=[images], autograph=False).get_concrete_function()
     outputs = postprocess.Detections._fields
     graph = _with_constants(traced, images, outputs)
     tensors = [f'{name}:0' for name in ('images', *outputs)]

@@ -82,11 +82,11 @@ def signatures(detector: Detector) -> dict[str, tf.types.experimental.Polymorphi
 
     def of_one(prepare):
         return lambda image: {name: values[0] for name, values
-                              in detector.detect(prepare(image)[None])._asdict().items()}
+                              in detector.portable(prepare(image)[None])._asdict().items()}
 
     def of_batch(prepare):
         prepared = tf.TensorSpec([size, size, 3], tf.uint8)
-        return lambda images: detector.detect(
+        return lambda images: detector.portable(
             tf.map_fn(prepare, images, fn_output_signature=prepared))._asdict()
 
     def signature(function, *inputs):

@@ -10,12 +10,12 @@ TensorLike: typing.TypeAlias = tf.types.experimental.TensorLike
 
 
 def iou(first: TensorLike, second: TensorLike) -> tf.Tensor:
-    """As nets.boxes.iou: first [M, 4], second [N, 4], corners -> [M, N].
+    """As nets.boxes.iou: first [..., M, 4], second [..., N, 4], corners -> [..., M, N].
 
     Coordinate by coordinate: for large N, TensorFlow is several times as fast as with pairs.
     """
-    top, left, bottom, right = (first[:, side, None] for side in range(4))
-    tops, lefts, bottoms, rights = (second[None, :, side] for side in range(4))
+    top, left, bottom, right = (first[..., side, None] for side in range(4))
+    tops, lefts, bottoms, rights = (second[..., None, :, side] for side in range(4))
     height = tf.maximum(tf.minimum(bottom, bottoms) - tf.maximum(top, tops), 0)
     width = tf.maximum(tf.minimum(right, rights) - tf.maximum(left, lefts), 0)
     intersection = height * width

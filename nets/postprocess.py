@@ -8,9 +8,9 @@ import numbers
 import typing
 
 import numpy as np
-import tensorflow as tf
 
-from nets import boxes_tf
+from nets import boxes_tf, suppression
+from nets.slim_compat import has_gpu, tf
 
 # Times keep_top_k: boxes that are tried first where there are many. With the shipped detector and
 # threshold 0.01, the 200 detections of all of 400 photographs were among the 2,000 best boxes.
@@ -62,23 +62,30 @@ class Detections(typing.NamedTuple):
 
 
 def detect(logits: tf.types.experimental.TensorLike, offsets: tf.types.experimental.TensorLike,
-           defaults: np.ndarray, **limits: typing.Any) -> Detections:
+           defaults: np.ndarray, on_gpu: bool | None = None, **limits: typing.Any) -> Detections:
     """Decodes, drops background and weak scores, suppresses overlaps per class, keeps the best.
 
     Args:
         logits: float32 [B, K, C].
         offsets: float32 [B, K, 4].
         defaults: float32 [K, 4] centers.
+        on_gpu: suppress as nets.suppression does; None: where `suppresses_on_gpu` says so.
         limits: fields of `Limits`; those not given have its defaults.
     """
     limit = Limits(**limits)
     scores = tf.nn.softmax(tf.cast(logits, tf.float32))[..., 1:]
+    scores = tf.where(scores > limit.score_threshold, scores, 0.)  # NaN is no score either
     outputs = scores, tf.cast(offsets, tf.float32), tf.constant(defaults), limit
-    if len(defaults) <= limit.nms_top_k:
-        return _suppress(*outputs)
-    candidates = tf.reduce_sum(tf.cast(scores > limit.score_threshold, tf.float32), axis=1)
-    return tf.cond(tf.reduce_max(candidates) > limit.nms_top_k,
-                   lambda: _suppress_many(*outputs), lambda: _suppress(*outputs))
+    on_gpu = suppresses_on_gpu(limit, len(defaults)) if on_gpu is None else on_gpu
+    if on_gpu or len(defaults) <= limit.nms_top_k:
+        return _suppress(*outputs, on_gpu)
+    many = tf.reduce_max(tf.math.count_nonzero(scores, 1, dtype=tf.float32)) > limit.nms_top_k
+    return tf.cond(many, lambda: _suppress_many(*outputs), lambda: _suppress(*outputs))
+
+
+def suppresses_on_gpu(limit: Limits, boxes: int) -> bool:
+    """Whether `detect` suppresses on the GPU: if there is one with the memory for the pairs."""
+    return has_gpu() and suppression.fits(min(limit.nms_top_k, boxes))
 
 
 def _suppress_many(scores, offsets, defaults, limit):
@@ -86,8 +93,9 @@ def _suppress_many(scores, offsets, defaults, limit):
 
     Suppression goes from strong to weak: once keep_top_k are found, weaker boxes change nothing.
     """
-    def among(scores, offsets, defaults):
-        return _suppress(_strongest(scores, limit.nms_top_k), offsets, defaults, limit)
+    def among(scores, *boxes):
+        last = tf.math.top_k(tf.transpose(scores, [0, 2, 1]), limit.nms_top_k).values[..., -1]
+        return _suppress(tf.where(scores >= last[:, None], scores, 0.), *boxes, limit)
 
     tried = max(_TRIED * limit.keep_top_k, limit.nms_top_k)
     if defaults.shape[0] <= tried:
@@ -97,22 +105,14 @@ def _suppress_many(scores, offsets, defaults, limit):
     # Up to the bound, boxes that are not tried have scores too.
     found = among(tf.where(theirs > bound[..., None], theirs, 0.),
                   tf.gather(offsets, best.indices, batch_dims=1), tf.gather(defaults, best.indices))
-    complete = (found.counts == limit.keep_top_k) | (bound[:, 0] <= limit.score_threshold)
-    return tf.cond(tf.reduce_all(complete), lambda: found,
-                   lambda: among(scores, offsets, defaults))
+    complete = tf.reduce_all((found.counts == limit.keep_top_k) | (bound[:, 0] == 0))
+    return tf.cond(complete, lambda: found, lambda: among(scores, offsets, defaults))
 
 
-def _suppress(scores, offsets, defaults, limit):
+def _suppress(scores, offsets, defaults, limit, on_gpu=False):
     """Of N boxes: scores [B, N, C - 1], offsets [B, N, 4], defaults [N, 4] or [B, N, 4]."""
-    boxes, scores, classes, counts = tf.image.combined_non_max_suppression(
-        boxes_tf.decode(offsets, defaults)[:, :, None], scores,
-        max_output_size_per_class=limit.nms_top_k, max_total_size=limit.keep_top_k,
-        iou_threshold=limit.nms_threshold, score_threshold=limit.score_threshold, clip_boxes=True)
-    valid = tf.sequence_mask(counts, limit.keep_top_k)
-    return Detections(boxes, scores, tf.where(valid, tf.cast(classes, tf.int32) + 1, 0), counts)
-
-
-def _strongest(scores, top_k):
-    """Sets all but the top_k scores of each image and class to 0. scores: [B, N, C - 1]."""
-    bound = tf.math.top_k(tf.transpose(scores, [0, 2, 1]), top_k).values[..., -1]
-    return tf.where(scores >= bound[:, None], scores, 0.)
+    suppress = suppression.suppress if on_gpu else tf.image.combined_non_max_suppression
+    boxes, scores, labels, counts = suppress(
+        boxes_tf.decode(offsets, defaults)[:, :, None], scores, limit.nms_top_k, limit.keep_top_k,
+        limit.nms_threshold, limit.score_threshold)
+    return Detections(boxes, scores, tf.cast(tf.where(scores > 0, labels + 1, 0), tf.int32), counts)

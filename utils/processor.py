@@ -9,13 +9,22 @@ _FLAGS = {'bfloat16': {'avx512_bf16', 'amx_bf16', 'bf16'}, 'float16': {'avx512_f
 
 def lacks(precision: str) -> bool:
     """Whether the processor has to imitate this precision; False where nothing tells."""
+    flags = _flags()
+    return bool(flags) and not flags & _FLAGS.get(precision, flags)
+
+
+def has_bfloat16() -> bool:
+    """Whether it is an x86 processor with bfloat16; TensorFlow's kernels of others are untried."""
+    return bool(_flags() & {'avx512_bf16', 'amx_bf16'})
+
+
+def _flags():
     try:
         lines = _CPUINFO.read_text(encoding='utf-8', errors='replace').splitlines()
     except OSError:
-        return False
-    flags = {flag for line in lines if line.lower().startswith(('flags', 'features'))
-             for flag in line.split()}
-    return bool(flags) and not flags & _FLAGS.get(precision, flags)
+        return set()
+    return {flag for line in lines if line.lower().startswith(('flags', 'features'))
+            for flag in line.split()}
 
 
 def use_onednn(fixed_weights: bool = False) -> None:

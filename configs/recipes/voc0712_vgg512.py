@@ -17,6 +17,7 @@ default_box_set = 'voc'
 training_mode = 'finetune_existing_ssd'
 checkpoint = 'checkpoints/vgg_300/vgg_16.ckpt'
 
+precision = 'auto'  # on a GPU float16
 batch_size = _BATCH
 learning_rate = 0.001 * 32 / _BATCH  # 0.001 for 24 images; the key is the rate for 32
 schedule = 'steps'

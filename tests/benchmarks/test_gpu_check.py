@@ -24,13 +24,15 @@ def _passed(*arguments, output):
 
 
 @pytest.mark.timeout(3600)  # minutes on a busy machine; only a hang takes an hour
-def test_two_checks_on_the_cpu(tmp_path):
-    machine, rows = _passed('--checks=detections,xla', '--minutes=50', output=tmp_path / 'report')
+def test_three_checks_on_the_cpu(tmp_path):
+    machine, rows = _passed('--checks=detections,suppression,xla', '--minutes=50',
+                            output=tmp_path / 'report')
     assert machine['TensorFlow'].startswith('2.')
-    assert rows == [('detections', True), ('XLA, mobilenet_v1: loss', True),
+    assert rows == [('detections', True), ('suppression', True), ('XLA, mobilenet_v1: loss', True),
                     ('XLA, mobilenet_v1: gradients', True)]
     page = (tmp_path / 'report/gpu_check.md').read_text()
     assert page.startswith('* device: ') and '\n| detections | ' in page
+    assert "; detectors here use the CPU |" in page and '| suppression | 0 of ' in page
 
 
 @pytest.mark.slow
@@ -39,7 +41,7 @@ def test_every_check_on_the_cpu(tmp_path):
     assert [name for name, passed in rows if not passed] == []
     assert {name.split(',')[0] for name, _ in rows} == {
         'XLA', 'by heart', 'detections', 'export', 'mirrored', 'mobilenet_v1', 'resume',
-        'two halves'}
+        'suppression', 'two halves'}
 
 
 def test_a_check_without_time_fails(tmp_path):

@@ -57,7 +57,7 @@ def test_a_key_has_the_same_rule_in_all_modules():
             'training_mode',
             (choices.STEP1, choices.STEP2, choices.EXISTING, choices.SCRATCH),
         ),
-        ('config_common', 'precision', PRECISIONS),
+        ('config_common', 'precision', ('auto', *PRECISIONS)),
         ('config_train', 'distribution', choices.DISTRIBUTIONS),
     ],
 )
@@ -128,6 +128,14 @@ def test_version(capsys):
     with pytest.raises(SystemExit) as end:
         configs.load('ssd_train', ['--version'])
     assert end.value.code == 0 and ' tensorflow 2.' in ' '.join(capsys.readouterr().out.split())
+
+
+def test_detections_are_in_float32_unless_another_precision_is_named():
+    for given, expected in (((), 'float32'), (('--precision=auto',), 'float32'),
+                            (('--precision=bfloat16',), 'bfloat16')):
+        settings = configs.detection_settings(configs.load('ssd_test', given))
+        assert settings == {'precision': expected, 'score_threshold': .01, 'nms_threshold': .45,
+                            'nms_top_k': 400, 'keep_top_k': 200}
 
 
 def test_settings_that_runs_are_compared_by():

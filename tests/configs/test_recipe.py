@@ -33,7 +33,7 @@ def test_the_command_line_wins():
 def test_other_scripts_use_what_the_training_writes():
     config = configs.load('ssd_test', ['--recipe=voc0712_vgg300'])
     assert (config.backbone_network, config.checkpoint, config.precision) == (
-        'ssd_vgg_300', '', 'float32')
+        'ssd_vgg_300', '', 'auto')
     config = configs.load('ssd_demo', ['--recipe=shapes'])
     assert (config.checkpoint, config.batch_size, config.output) == ('quickstart/ssd', 1, '')
 
@@ -51,7 +51,7 @@ def test_the_settings_of_a_training(tmp_path):
     config = configs.load('ssd_train', [f'--recipe={tmp_path}/settings.json'])
     assert (config.learning_rate, config.output, config.precision) == (.25, 'there', 'bfloat16')
     config = configs.load('ssd_test', [f'--recipe={tmp_path}/settings.json'])
-    assert (config.checkpoint, config.output, config.precision) == ('there', '', 'float32')
+    assert (config.checkpoint, config.output, config.precision) == ('there', '', 'auto')
 
 
 @pytest.mark.parametrize('text, message', [

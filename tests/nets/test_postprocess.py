@@ -1,11 +1,16 @@
 """Detections: Caffe's and tensorflow/models' suppression cases, a twin in numpy, limits, and empty
-results.
+results; each with TensorFlow's suppression and with that for GPUs.
 """
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from nets import boxes, postprocess
+
+
+@pytest.fixture(params=[False, True], ids=['on the CPU', 'on the GPU'], autouse=True)
+def on_gpu(request, monkeypatch):
+    monkeypatch.setattr(postprocess, 'suppresses_on_gpu', lambda *_: request.param)
 
 
 def _inputs(corners, scores):

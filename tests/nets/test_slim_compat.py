@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 
+from nets import slim_compat
 from nets.slim_compat import slim, tf
 
 ONE_LAYER = """
@@ -123,3 +124,54 @@ def test_autograph_leaves_slim_alone():
     from tensorflow.python.autograph.impl import conversion
     assert conversion.is_allowlisted(slim.conv2d)
     assert conversion.is_allowlisted(slim.batch_norm)
+
+
+def _bias_gradient(upstream, data_format='NHWC'):
+    """Gradient of a bias [D] to which `upstream` comes back, and the operations that compute it."""
+    biases = tf.zeros([upstream.shape[1 if data_format == 'NCHW' else -1]], upstream.dtype)
+
+    def function(biases, upstream):
+        with tf.GradientTape() as tape:
+            tape.watch(biases)
+            net = tf.nn.bias_add(tf.zeros_like(upstream), biases, data_format)
+        return tape.gradient(net, biases, upstream)
+
+    traced = tf.function(function, autograph=False).get_concrete_function(
+        tf.TensorSpec.from_tensor(biases), tf.TensorSpec([None, *upstream.shape[1:]],
+                                                         upstream.dtype))
+    return traced(biases, upstream), {op.type for op in traced.graph.get_operations()}
+
+
+@pytest.fixture
+def with_gpu(monkeypatch):
+    monkeypatch.setattr(slim_compat, 'has_gpu', lambda: True)
+
+
+def test_bias_gradients_in_bfloat16_are_added_up_in_float32(with_gpu):
+    # 2 x 40 x 50 times 1 are 4,000; in bfloat16 256 + 1 is 256. A quarter of the last is -1. The
+    # thirds, the sum of each row and the result are rounded, to 8 bits.
+    upstream = np.ones([2, 40, 50, 3])
+    upstream[:, :, :, 1] = 1 / 3
+    upstream[:, ::4, :, 2] = -1
+    found, operations = _bias_gradient(tf.constant(upstream, tf.bfloat16))
+    np.testing.assert_allclose(tf.cast(found, tf.float32), [4000, 4000 / 3, 2000], rtol=1e-2)
+    assert found.dtype == tf.bfloat16 and 'BiasAddGrad' not in operations
+
+
+@pytest.mark.parametrize('shape', [[0, 3, 4, 2], [5, 2], [3, 5, 2], [2, 3, 1, 5], [2, 1, 3, 4]])
+def test_bias_gradients_are_those_of_tensorflow(with_gpu, shape):
+    # Quarters of small whole numbers: every sum is exact.
+    upstream = np.random.default_rng(0).integers(-3, 4, shape) / 4
+    for dtype in (tf.bfloat16, tf.float32):
+        found, operations = _bias_gradient(tf.constant(upstream, dtype))
+        np.testing.assert_array_equal(tf.cast(found, tf.float32),
+                                      upstream.reshape(-1, shape[-1]).sum(axis=0))
+        assert ('BiasAddGrad' in operations) == (dtype == tf.float32)
+    if len(shape) == 4:
+        _, operations = _bias_gradient(tf.constant(upstream, tf.bfloat16), 'NCHW')
+        assert 'BiasAddGrad' in operations
+
+
+def test_bias_gradients_on_a_cpu_are_left_to_onednn():
+    _, operations = _bias_gradient(tf.ones([2, 3, 4, 5], tf.bfloat16))
+    assert 'BiasAddGrad' in operations

@@ -78,10 +78,11 @@ def test_loss_and_gradients_are_finite_in_a_batch_of_one(scene, classes, outputs
 
 @pytest.mark.parametrize('classes', [2, 21, 201])
 @pytest.mark.parametrize('scale', [0., 1., 1e6])
-def test_detections_are_finite(classes, scale):
+@pytest.mark.parametrize('on_gpu', [False, True])
+def test_detections_are_finite(classes, scale, on_gpu):
     logits = tf.random.stateless_normal([1, len(_defaults()), classes], [1, 2]) * scale
     offsets = tf.random.stateless_normal([1, len(_defaults()), 4], [3, 4]) * scale
-    found = postprocess.detect(logits, offsets, _defaults())
+    found = postprocess.detect(logits, offsets, _defaults(), on_gpu)
     count = int(found.counts[0])
     assert np.isfinite(found.boxes).all() and np.isfinite(found.scores).all()
     assert (found.boxes.numpy() >= 0).all() and (found.boxes.numpy() <= 1).all()

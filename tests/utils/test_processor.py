@@ -12,6 +12,13 @@ XEON = 'flags\t\t: fpu avx512_bf16 avx512_fp16 amx_bf16\nvmx flags\t: ept\n'
 ARM = 'BogoMIPS\t: 243.75\nFeatures\t: fp asimd bf16\n'
 
 
+@pytest.mark.parametrize(('text', 'has'), [(AMD, False), (XEON, True), (ARM, False), ('', False)])
+def test_bfloat16_where_it_was_tried(tmp_path, monkeypatch, text, has):
+    (tmp_path / 'cpuinfo').write_text(text)
+    monkeypatch.setattr(processor, '_CPUINFO', tmp_path / 'cpuinfo')
+    assert processor.has_bfloat16() is has
+
+
 @pytest.mark.parametrize(('text', 'precision', 'lacks'), [
     (AMD, 'bfloat16', True), (AMD, 'float16', True), (AMD, 'float32', False),
     (XEON, 'bfloat16', False), (XEON, 'float16', False), (ARM, 'bfloat16', False),
@@ -24,7 +31,7 @@ def test_flags_tell(tmp_path, monkeypatch, text, precision, lacks):
 
 def test_nothing_is_said_where_there_is_no_such_file(tmp_path, monkeypatch):
     monkeypatch.setattr(processor, '_CPUINFO', tmp_path / 'absent')
-    assert not processor.lacks('bfloat16')
+    assert not processor.lacks('bfloat16') and not processor.has_bfloat16()
 
 
 @pytest.mark.parametrize(('fixed_weights', 'before', 'after'), [
