@@ -80,8 +80,9 @@ def train(config: Config, spec: BackboneSpec, folder: str, strategy: tf.distribu
     # 3 SSD model, and the trainer with the weights to start from
     model = _model(config, spec, len(index.classes) + 1, strategy)
     trainer = Trainer(model, schedule, momentum=config.momentum, weight_decay=config.weight_decay,
-                      bias_rate=config.bias_rate, clip=config.clip_gradients,
-                      accumulate=config.accumulate, average=config.weight_average,
+                      bias_rate=config.bias_rate, backbone_rate=config.backbone_rate,
+                      clip=config.clip_gradients, accumulate=config.accumulate,
+                      average=config.weight_average,
                       negative_ratio=config.negative_ratio, min_negatives=config.min_negatives,
                       strategy=strategy, xla=config.xla and has_gpu())
     start, said, report = starting_point.begin(start, folder, trainer)

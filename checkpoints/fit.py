@@ -14,6 +14,8 @@ from nets.ssd import SCOPE
 from preprocessing import normalize
 from utils.errors import CheckpointError
 
+# Overrides that a backbone needs, whatever is built on it.
+_OF_BACKBONE = ('normalization',)
 # How much of a checkpoint a network can use.
 SAME = 'same'  # all of it
 HEADS = 'heads'  # all of it, but its heads learned other classes or other default boxes
@@ -64,18 +66,19 @@ class Fit:
 
 
 def compare(prefix: str, configured: BackboneSpec | None = None,
-            classes: Sequence[str] | None = None) -> Fit:
+            classes: Sequence[str] | None = None, new: bool = False) -> Fit:
     """Compares a checkpoint with a network.
 
     Args:
         prefix: as checkpoints.io.find returns it.
         configured: the network's spec; None: what the description says.
         classes: names of the network's labels 1, 2, ...; None: they do not matter.
+        new: see `spec_of`.
 
     Raises:
         CheckpointError: see `spec_of`.
     """
-    facts, spec = checkpoint.read_description(prefix), spec_of(prefix, configured)
+    facts, spec = checkpoint.read_description(prefix), spec_of(prefix, configured, new)
     shapes = checkpoint.layers(checkpoint.read(prefix).get_variable_to_shape_map())
     for kind, found in ((NONE, _of_backbone(facts, spec, shapes)),
                         (BACKBONE, _of_heads(spec, shapes)),
@@ -163,13 +166,15 @@ def short(value: object) -> str:
     return text if len(text) < 60 else text[:57] + '...'
 
 
-def spec_of(prefix: str, configured: BackboneSpec | None = None) -> BackboneSpec:
+def spec_of(prefix: str, configured: BackboneSpec | None = None,
+            new: bool = False) -> BackboneSpec:
     """The spec of a checkpoint's network.
 
     Args:
         prefix: as checkpoints.io.find returns it.
         configured: the configured spec; where the checkpoint is of that backbone, its overrides
             (see nets.overrides) are applied. None: all is as its description says.
+        new: the network gets heads of its own; only what the checkpoint's backbone needs counts.
 
     Raises:
         CheckpointError: the checkpoint or its description is not readable, or describes no network
@@ -189,10 +194,12 @@ def spec_of(prefix: str, configured: BackboneSpec | None = None) -> BackboneSpec
         configured = next((spec for spec in specs if spec.imagenet.scope == scope), specs[0])
         if box_set in configured.box_sets:
             configured = configured.with_box_set(box_set)
-    if name != configured.name or not facts.get('overrides'):
+    needed = {key: value for key, value in facts.get('overrides', {}).items()
+              if not new or key in _OF_BACKBONE}
+    if name != configured.name or not needed:
         return configured
     try:
-        spec = overrides.apply(configured, facts['overrides'])
+        spec = overrides.apply(configured, needed)
     except ValueError as error:
         raise CheckpointError(f'{checkpoint.DESCRIPTION} beside {prefix}: {error}') from None
     if spec.normalization not in normalize.NORMALIZATIONS:

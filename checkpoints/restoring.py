@@ -54,8 +54,7 @@ def _grouped(found):
 
 def restore(variables: Iterable[tf.Variable], prefix: Path,
             derive: Mapping[str, tuple[str, Callable]] | None = None,
-            scope: str = '', averages: bool = False,
-            merge: Mapping[str, Callable] | None = None) -> Restored:
+            averages: bool = False, merge: Mapping[str, Callable] | None = None) -> Restored:
     """Assigns from a checkpoint every variable whose name and shape fit; the others stay.
 
     Args:
@@ -63,7 +62,6 @@ def restore(variables: Iterable[tf.Variable], prefix: Path,
         prefix: as checkpoints.io.find returns it.
         derive: variable name -> (name in the checkpoint, function of its array), for variables
             without a namesake.
-        scope: only variables whose names start with it.
         averages: take a variable's moving average where the checkpoint holds one; where it holds
             nothing else, that is taken in any case.
         merge: variable name -> function of (array of the checkpoint, the variable's present array),
@@ -77,8 +75,6 @@ def restore(variables: Iterable[tf.Variable], prefix: Path,
     result, used = Restored(str(prefix)), set()
     for variable in variables:
         name = variable_name(variable)
-        if not name.startswith(scope):
-            continue
         source, transform = _source(name, shapes, derive or {}, averages)
         if source not in shapes:
             result.fresh.append(name)

@@ -75,6 +75,10 @@ weight_decay = 0.0005
 # Factor on the learning rate of biases (ssd_pascal.py: 2). [number >= 0]
 bias_rate = 2.0
 
+# Factor on the learning rate of the backbone; 0.1 keeps what a detector knows while its heads
+# learn new classes. [number >= 0]
+backbone_rate = 1.0
+
 # Gradients are scaled down to this global norm. 0: no clipping. [number >= 0]
 clip_gradients = 10.0
 

@@ -20,7 +20,6 @@ def _formats(values: Values) -> list[str]:
 # Script -> [(keys, values -> whether they have an effect, what they need for it)].
 _RULES: dict[str, Rules] = {
     'ssd_image_to_tf': [
-        (('coco_images',), lambda v: v['coco'], '--coco=FILE'),
         (('split_seed',), lambda v: v['split'], '--split=FRACTION'),
         (('voc',), lambda v: not (v['data'] or v['coco']), 'neither --data nor --coco'),
         (('coco',), lambda v: not v['data'], 'no --data'),

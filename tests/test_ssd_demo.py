@@ -14,7 +14,7 @@ import pytest
 import ssd_demo
 from benchmarks.fuzz_videos import avi
 from datasets.readers import voc
-from detection import detector, sources, writers
+from detection import detector, loading, sources, writers
 from nets import postprocess
 from nets.slim_compat import tf
 from preprocessing import pipeline
@@ -47,7 +47,7 @@ def person(monkeypatch):
         'thresholds': (.5,) * len(voc.CLASSES),
         '__init__': lambda self: None, 'classes': voc.CLASSES, 'prefix': 'fake', 'detect': detect,
         'strongest': lambda self, images, labels: (float(images[0, 0, 0, 0]) / 255, max(labels))})
-    monkeypatch.setattr(detector, 'load', lambda *_: fake())
+    monkeypatch.setattr(loading, 'load', lambda *_: fake())
 
 
 @pytest.fixture

@@ -9,12 +9,16 @@ import os
 import shutil
 from collections.abc import Sequence
 
+import numpy as np
+
 from checkpoints import fit, identity, restoring
 from checkpoints import io as checkpoint
 from checkpoints.fit import short
+from datasets.class_names import renamed
 from evaluation import collect, compare, report
 from nets import backbones
 from nets.spec import BackboneSpec
+from nets.ssd import SCOPE
 from training import distribution, keeper, log, state
 from training.trainer import Trainer
 from utils.choices import EXISTING, SCRATCH, STEP1
@@ -120,7 +124,7 @@ def _new(mode, spec, folder, given, classes, leaving):
         prefix = given or (imagenet_checkpoint(spec) if mode == STEP1
                            else _trained_before(mode, spec, folder, leaving))
         origin = os.path.abspath(prefix)
-        fitting = fit.compare(prefix, spec, classes)
+        fitting = fit.compare(prefix, spec, classes, new=mode == STEP1)
         fitting.require(fit.SAME, fit.HEADS, fit.BACKBONE)
         spec, used = fitting.spec, fitting.used()
     facts = checkpoint.describe(spec, mode, classes) | {
@@ -238,18 +242,29 @@ def restore(start: Start, trainer: Trainer) -> tuple[str, str]:
         state.resume(trainer, start.prefix)
         return (f'resumed {start.prefix} at step {trainer.step} '
                 f'(it started from {start.origin or "nothing"})'), ''
-    imagenet = start.spec.imagenet
-    ours = start.facts.get('classes')
+    ours, variables = start.facts.get('classes'), trainer.model.variables
     theirs = checkpoint.read_description(start.prefix).get('classes')
-    merge = {checkpoint.variable_name(v): _rows(ours, theirs) for v in trainer.model.variables
+    theirs = theirs and renamed(theirs, ours)
+    merge = {checkpoint.variable_name(v): _rows(ours, theirs) for v in variables
              if '/logits/' in v.name} if theirs not in (None, ours) else {}
-    result = restoring.restore(
-        trainer.model.variables, start.prefix, imagenet.derive,
-        scope=imagenet.scope + '/' if start.imagenet else '', averages=True, merge=merge)
+    if start.imagenet:
+        variables = _of_new_ssd(variables, start)
+    result = restoring.restore(variables, start.prefix, start.spec.imagenet.derive, averages=True,
+                               merge=merge)
     trainer.average.start()
     _check_backbone(result, start)
     lines = [result.summary(), f'  {start.used}', *_about_classes(ours, theirs, start.imagenet)]
     return '\n'.join(lines), result.report()
+
+
+def _of_new_ssd(variables, start):
+    """The backbone, and of an SSD's extra layers those whose kernels fit."""
+    shapes = checkpoint.read(start.prefix).get_variable_to_shape_map()
+    fitting = tuple(v.name.removesuffix('weights:0') for v in variables
+                    if v.name.startswith(f'{SCOPE}/extra_') and v.name.endswith('/weights:0')
+                    and shapes.get(checkpoint.variable_name(v)) == v.shape.as_list())
+    return [v for v in variables
+            if v.name.startswith((start.spec.imagenet.scope + '/', *fitting))]
 
 
 def _check_backbone(result, start):
@@ -272,7 +287,7 @@ def _about_classes(ours, theirs, imagenet):
         return ['  the checkpoint does not name its classes: heads of the same shape are taken as '
                 'they are']
     kinds = {'known from the checkpoint': [name for name in ours if name in theirs],
-             'start fresh': [name for name in ours if name not in theirs],
+             'start from the mean of its classes': [name for name in ours if name not in theirs],
              'of the checkpoint, left out': [name for name in theirs if name not in ours]}
     return [f'  {len(names)} classes {what}: {short(names)}' for what, names in kinds.items()
             if names]
@@ -281,24 +296,22 @@ def _about_classes(ours, theirs, imagenet):
 def _rows(ours, theirs):
     """A function for checkpoints.restoring.restore: class scores go by the names of the classes.
 
-    The kernels and biases of a head end in [boxes of a cell * (background and classes)].
+    The kernels and biases of a head end in [boxes of a cell * (background and classes)]. A class
+    that the checkpoint does not know begins with the mean of those that it knows: a score of
+    whether there is an object.
 
     Args:
         ours: names of labels 1, 2, ... of the training.
         theirs: those of the checkpoint.
     """
-    pairs = [(label, theirs.index(name) + 1) for label, name in enumerate(ours, 1)
-             if name in theirs]
-
     def merged(value, fresh):
         boxes = fresh.shape[-1] // (len(ours) + 1)
         if value.shape != (*fresh.shape[:-1], boxes * (len(theirs) + 1)):
             return value  # of another network
-        if not pairs:
-            return None if value.shape == fresh.shape else value
-        to, source = zip((0, 0), *pairs, strict=True)
-        rows = fresh.reshape(*fresh.shape[:-1], boxes, -1).copy()
-        rows[..., to] = value.reshape(*fresh.shape[:-1], boxes, -1)[..., source]
-        return rows.reshape(fresh.shape)
+        rows = value.reshape(*fresh.shape[:-1], boxes, -1).astype(np.float32)
+        unknown = rows[..., 1:].mean(axis=-1)
+        return np.stack([rows[..., 0], *(
+            rows[..., theirs.index(name) + 1] if name in theirs else unknown for name in ours)],
+            axis=-1).reshape(fresh.shape)
 
     return merged

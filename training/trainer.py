@@ -19,7 +19,7 @@ Scalars = dict[str, tf.Tensor | dict[str, tf.Tensor]]
 
 class Network(typing.Protocol):
     """What is trained: nets.ssd.SSD, or a model like it."""
-    spec: BackboneSpec  # of which the trainer reads `normalization`
+    spec: BackboneSpec  # of which the trainer reads `normalization` and `imagenet.scope`
     dtype: tf.DType
     variables: Sequence[tf.Variable]
     learned_variables: Sequence[tf.Variable]
@@ -37,7 +37,8 @@ class Trainer:
         momentum: of SGD, 0..1.
         weight_decay: factor of the L2 penalty on kernels, depth-wise ones excepted (as in slim's
             mobilenet_v1_arg_scope).
-        bias_rate: multiple of the learning rate for biases.
+        bias_rate, backbone_rate: multiples of the learning rate for biases, and for all of the
+            backbone.
         clip: largest global norm of the gradients; 0: no clipping.
         accumulate: number of gradient accumulation steps per batch. Each replica computes its share
             of a batch in so many parts, to save memory. The update is the same, but batch norm
@@ -52,13 +53,15 @@ class Trainer:
     """
 
     def __init__(self, model: Network, schedule: Schedule, *, momentum: float = 0.9,
-                 weight_decay: float = 5e-4, bias_rate: float = 2.0, clip: float = 0.0,
+                 weight_decay: float = 5e-4, bias_rate: float = 2.0, backbone_rate: float = 1.,
+                 clip: float = 0.0,
                  accumulate: int = 1, average: float = 0.0, negative_ratio: float = 3.0,
                  min_negatives: int = 0,
                  strategy: tf.distribute.Strategy | None = None, xla: bool = False):
         processor.use_onednn()  # its weights change; TensorFlow asks at the first convolution
         self.model, self.schedule = model, schedule
         self.weight_decay, self.bias_rate, self.clip = weight_decay, bias_rate, clip
+        self.backbone_rate = backbone_rate
         self.accumulate = accumulate
         self.negative_ratio, self.min_negatives = negative_ratio, min_negatives
         self.strategy = strategy or tf.distribute.get_strategy()
@@ -173,11 +176,19 @@ class Trainer:
                      for gradient, v in zip(gradients, self.variables, strict=True)]
         if self.clip:
             gradients, _ = tf.clip_by_global_norm(gradients, self.clip)
-        gradients = [gradient * self.bias_rate if v.name.endswith('/biases:0') else gradient
+        gradients = [gradient * self._rate(v)
                      for gradient, v in zip(gradients, self.variables, strict=True)]
         self.optimizer.apply_gradients(zip(gradients, self.variables, strict=True),
                                        experimental_aggregate_gradients=False)
         self.average.update()
+
+    def _rate(self, variable):
+        """Multiple of the learning rate."""
+        rate = self.bias_rate if variable.name.endswith('/biases:0') else 1.
+        if self.backbone_rate != 1 and variable.name.startswith(
+                self.model.spec.imagenet.scope + '/'):
+            rate *= self.backbone_rate
+        return rate
 
 
 def _used(batch):

@@ -101,11 +101,6 @@ def test_restore_derives(saved):
     assert result.restored == ['small/weights'] and variables[0].numpy()[0, 0] == 5
 
 
-def test_restore_within_a_scope(saved):
-    variables = _variables(net__weights=(2, 3), head__weights=(4,))
-    assert restoring.restore(variables, saved, scope='net/').restored == ['net/weights']
-
-
 @pytest.mark.parametrize('names', [
     ['a/w/Momentum'], ['a/w/ExponentialMovingAverage', 'gone/w/ExponentialMovingAverage'],
     ['a/w/RMSProp', 'a/w/RMSProp_1'], ['a/w/Adam', 'a/w/Adam_1', 'beta1_power', 'beta2_power'],

@@ -24,7 +24,6 @@ from utils.errors import UserError
     ('ssd_test', ['--coco_annotations=a.json'], '--write_detections=FILE.json'),
     ('ssd_export', ['--calibration_records=a'], '--formats=tflite_int8'),
     ('ssd_image_to_tf', ['--split_seed=3'], 'split_seed has no effect here: it needs --split='),
-    ('ssd_image_to_tf', ['--coco_images=a'], 'it needs --coco=FILE'),
     ('ssd_image_to_tf', ['--voc=a', '--data=b'], 'voc has no effect here'),
     ('ssd_image_to_tf', ['--split=0.8', '--image_set=train'], 'image_set has no effect here')])
 def test_what_has_no_effect_is_refused(script, words, message):

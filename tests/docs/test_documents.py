@@ -56,18 +56,24 @@ def test_commands_name_files_and_keys_that_exist(path):
                      and not word.endswith('/settings.json')]  # of a training
             configs.load(script, given, positional=POSITIONAL.get(script, ''))
         elif name not in ('pytest', 'pip', 'venv', 'ruff'):
-            text = _source(name if name.endswith('.py') else name.replace('.', '/') + '.py')
+            text = _source(name.removesuffix('.py').replace('.', '/'))
             for key in (word.split('=')[0] for word in arguments if word.startswith('--')):
                 assert f"'{key}'" in text, f'{key} of {name}'
 
 
 def _source(name):
     """Text of a file and of the modules of evaluation that it imports: they share arguments."""
-    text = (ROOT / name).read_text()
+    text = _module(name).read_text()
     shared = re.findall(r'from evaluation\.(\w+) import', text)
     for names in re.findall(r'from evaluation import ([\w, ]+)', text):
         shared += [word.split()[0] for word in names.split(', ')]
-    return text + ''.join((ROOT / f'evaluation/{word}.py').read_text() for word in shared)
+    return text + ''.join(_module(f'evaluation/{word}').read_text() for word in shared)
+
+
+def _module(name):
+    """A file, or that of a package."""
+    path = ROOT / f'{name}.py'
+    return path if path.exists() else ROOT / name / '__init__.py'
 
 
 @pytest.mark.parametrize('path', DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from checkpoints import io as checkpoint
-from nets import backbones
+from nets import backbones, overrides, ssd
 from nets.slim_compat import tf
 from tests.checkpoints import few
 from training import log, starting_point
@@ -244,17 +244,50 @@ def test_class_rows_go_by_name():
     theirs = np.arange(16.).reshape(2, 8)  # two boxes of a cell: background, apple, plum, pear
     fresh = -np.ones([2, 6])
     assert merged(theirs, fresh).tolist() == [[0, 3, 1, 4, 7, 5], [8, 11, 9, 12, 15, 13]]
-    merged = starting_point._rows(['pear', 'cherry'], ['pear'])
-    assert merged(np.arange(4.), -np.ones([6])).tolist() == [0, 1, -1, 2, 3, -1]
     # Another number of boxes is another network: the shapes tell it.
     assert merged(np.arange(6.), -np.ones([6])).tolist() == [0, 1, 2, 3, 4, 5]
 
 
-def test_heads_without_a_common_class_start_fresh():
+def test_unknown_classes_start_from_the_mean_of_the_known_ones():
+    merged = starting_point._rows(['pear', 'cherry'], ['apple', 'pear'])
+    theirs = np.array([0, 2, 4, 10, 30, 50], np.float16)  # two boxes: background, apple, pear
+    assert merged(theirs, np.zeros([6])).tolist() == [0, 4, 3, 10, 50, 40]
     merged = starting_point._rows(['cherry', 'plum'], ['pear', 'apple'])
-    assert merged(np.arange(6.), np.zeros([6])) is None
+    assert merged(theirs, np.zeros([6])).tolist() == [0, 3, 3, 10, 40, 40]
+
+
+def test_what_is_said_of_the_classes():
     assert starting_point._about_classes(['b', 'c'], ['a', 'b'], False) == [
-        '  1 classes known from the checkpoint: b', '  1 classes start fresh: c',
+        '  1 classes known from the checkpoint: b',
+        '  1 classes start from the mean of its classes: c',
         '  1 classes of the checkpoint, left out: a']
     assert starting_point._about_classes(['b'], ['b'], False) == []
     assert 'does not name its classes' in starting_point._about_classes(['b'], None, False)[0]
+
+
+def test_a_new_ssd_on_the_body_of_another(tmp_path):
+    """Body, and extra layers whose kernels fit; its own heads, default boxes and layers."""
+    base = backbones.get('mobilenet_v1')
+    theirs = overrides.apply(base, {
+        'last': 'Conv2d_13_pointwise', 'extra_from': 'Conv2d_13_pointwise',
+        'feature_layers': ['Conv2d_11_pointwise', 'Conv2d_13_pointwise'],
+        'grids': [19, 10, 5, 3, 2, 1], 'box_set': 'other', 'box_shapes': [[[30, 30]]] * 6,
+        'extra_layers': [{'squeeze': s, 'depth': d} for s, d in ((256, 512), (128, 256)) * 2]})
+    variables = {checkpoint.variable_name(v): np.full(v.shape, .5, np.float32)
+                 for v in ssd.SSD(theirs, 3).build().variables}
+    prefix = checkpoint.save(tmp_path / 'converted', 0, variables)
+    checkpoint.write_description(tmp_path / 'converted',
+                                 **checkpoint.describe(theirs, '', ['cat', 'dog']))
+    start = starting_point.choose(STEP1, base, str(tmp_path / 'out'), prefix, False, ['cat'])
+    assert start.spec == base and start.spec.num_default_boxes == 8732
+    model = ssd.SSD(base, 2).build()
+    trainer = types.SimpleNamespace(model=model,
+                                    average=types.SimpleNamespace(start=lambda: None))
+    starting_point.restore(start, trainer)
+    taken = {'/'.join(v.name.split('/')[:3]) for v in model.variables
+             if v.name.startswith('ssd/') and (v.numpy() == .5).all()}
+    # conv1x1 of extra_1 follows another layer there, extra_3 has other depths.
+    assert taken == {'ssd/extra_1/conv3x3', 'ssd/extra_2/conv1x1', 'ssd/extra_2/conv3x3',
+                     'ssd/extra_4/conv3x3'}
+    assert all((v.numpy() == .5).all() for v in model.variables
+               if v.name.startswith('MobilenetV1/'))

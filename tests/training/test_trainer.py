@@ -7,8 +7,9 @@ import pytest
 
 from checkpoints import io as checkpoint
 from checkpoints import restoring
-from nets import loss
+from nets import loss, ssd
 from nets.slim_compat import tf
+from tests.training import tiny
 from training import state
 from training.finite import NotFinite, check_finite
 from training.schedule import Schedule
@@ -71,6 +72,23 @@ def test_clipping():
         sum(((v.numpy() - b) ** 2).sum() for v, b in zip(trainer.variables, before, strict=True))
     )
     assert moved == pytest.approx(.1 * .001, rel=1e-3)
+
+
+def test_the_backbone_has_a_rate_of_its_own():
+    moved = []
+    for rate in (1., .1):
+        tf.keras.utils.set_random_seed(1)
+        model = ssd.SSD(tiny.SPEC, 3).build()
+        trainer = Trainer(model, Schedule(.1, 10, 'steps'), weight_decay=0., backbone_rate=rate)
+        before = {v.name: v.numpy() for v in trainer.variables}
+        images = np.random.default_rng(1).integers(0, 256, (2, 32, 32, 3), np.uint8)
+        trainer.train_step({'images': images, 'classes': np.ones([2, 80], np.int64),
+                            'offsets': np.ones([2, 80, 4], np.float32)})
+        moved.append({v.name: v.numpy() - before[v.name] for v in trainer.variables})
+    for name, first in moved[0].items():
+        assert np.abs(first).max() > 0, name
+        factor = .1 if name.startswith('Tiny/') else 1.
+        np.testing.assert_allclose(moved[1][name], first * factor, rtol=1e-3, atol=1e-7)
 
 
 def test_images_without_objects():
