@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from faster_coco_eval import COCO, COCOeval_faster
 
-from datasets.annotations import fractions_problem
+from datasets.annotations import fractions_problem, identifier
 from datasets.class_names import renamed
 from evaluation.voc import Detection, number
 from utils import command_line, files
@@ -70,17 +70,11 @@ def _ids(path):
 def _ids_of(content, path):
     try:
         content['annotations'][:0]
-        return ({_text(row['id']): row['id'] for row in content['images']},
+        return ({identifier(row['id']): row['id'] for row in content['images']},
                 {str(row['name']).strip(): row['id'] for row in content['categories']})
     except (TypeError, KeyError):
         raise DataError(f"{path} is no file of annotations: it lacks one of the tables 'images', "
                         "'categories' (both with ids) and 'annotations'") from None
-
-
-def _text(identity):
-    """An id as text; 1.0, as tables of numbers write it, is 1."""
-    whole = isinstance(identity, float) and identity.is_integer()
-    return str(int(identity) if whole else identity)
 
 
 def _known(table, key, what, path):
@@ -107,7 +101,7 @@ def evaluate(results: str | os.PathLike, annotations: str | os.PathLike) -> dict
     names, categories = _ids_of(content, annotations)
     # Of equal scores, pycocotools ranks those of the lowest image id first.
     images = {name: number for number, name in enumerate(sorted(names, key=_order))}
-    labels = {_text(identity): number for number, identity in enumerate(categories.values())}
+    labels = {identifier(identity): number for number, identity in enumerate(categories.values())}
     if not isinstance(rows, list):
         raise DataError(f'{results} is no list of results')
     found = [_row(row, images, labels, f'{results}, result {place}', ('score',))
@@ -158,7 +152,7 @@ def _row(row, images, labels, where, more=()):
         'area': row['area'] if _is_finite(row.get('area')) and not more else box[2] * box[3],
         'iscrowd': int(row.get('iscrowd') == 1 and not more)}
     for key, known in (('image_id', images), ('category_id', labels)):
-        name = _text(row[key])
+        name = identifier(row[key])
         if name not in known:
             if not more:
                 return None
