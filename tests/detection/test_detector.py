@@ -1,4 +1,5 @@
 """The three-line interface, and that the shipped detector finds what it has always found."""
+import io
 import os
 import pathlib
 import shutil
@@ -7,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import detection
 from checkpoints import fit
@@ -14,6 +16,7 @@ from checkpoints import io as checkpoint
 from detection import sources
 from detection.objects import Box
 from nets import backbones
+from nets.slim_compat import tf
 from utils.errors import CheckpointError, DataError
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -91,14 +94,63 @@ def test_paths_arrays_and_lists(shipped, photograph):
     assert isinstance(one[0].box, Box) and 0 <= one[0].box.xmin < one[0].box.xmax <= 512
 
 
-@pytest.mark.parametrize('shape, kind',
-                         [((3, 3), np.uint8), ((1, 3, 3, 3), np.uint8), ((3, 3, 3), float)])
-def test_what_is_no_image(shipped, shape, kind):
-    with pytest.raises(ValueError,
-                       match=r'an image is uint8 RGB \[H, W, 3\], or a path; this one is'):
-        shipped(np.zeros(shape, kind))
-    with pytest.raises(DataError, match='nowhere.jpg: image cannot be read'):
-        shipped('nowhere.jpg')
+def test_bytes_and_images_of_pillow_are_seen_as_files_are(shipped, photograph, tmp_path):
+    data, expected = pathlib.Path(photograph).read_bytes(), shipped(photograph)
+    assert shipped(data) == shipped(bytearray(data)) == shipped(memoryview(data)) == expected
+    assert shipped(Image.open(photograph)) == expected
+    sideways, file = Image.Exif(), io.BytesIO()
+    sideways[0x0112] = 6  # to be turned by 90 degrees clockwise
+    image = Image.open(photograph).rotate(90, expand=True)
+    image.save(file, 'png', exif=sideways)
+    assert shipped(file.getvalue()) == shipped(Image.open(file)) == expected
+
+
+@pytest.mark.parametrize('image, message', [
+    (np.zeros((3, 3), np.uint8), r'this one is uint8 \[3, 3\]'),
+    (np.zeros((1, 3, 3, 3), np.uint8), r'this one is uint8 \[1, 3, 3, 3\]'),
+    (np.zeros((3, 3, 3)), r'this one is float64 \[3, 3, 3\]'),
+    (None, 'an image is uint8 RGB .* this one is NoneType'),
+    (np.zeros((9, 9, 3), np.uint8)[5:5], r'at least one pixel; this one is \[0, 9, 3\]'),
+])
+def test_what_is_no_image(shipped, image, message):
+    with pytest.raises(ValueError, match=message):
+        shipped(image)
+
+
+@pytest.mark.parametrize('image', ['nowhere.jpg', b'', b'text', b'\xff\xd8\xff'])
+def test_files_that_are_no_image(shipped, image):
+    with pytest.raises(DataError, match='nowhere.jpg: image cannot be read|^image of bytes'):
+        shipped(image)
+
+
+def test_a_fork_says_that_it_cannot_detect(shipped):
+    def message(use):
+        with pytest.raises(RuntimeError, match='load the detector in each process') as error:
+            use()
+        return str(error.value)
+
+    image = np.zeros([1, 300, 300, 3], np.uint8)
+    reader, writer = os.pipe()
+    if not (child := os.fork()):
+        try:
+            said = {message(use) for use in (lambda: shipped(image[0]), lambda: shipped([]),
+                                             lambda: shipped.detect(image), detection.load)}
+            os.write(writer, '; '.join(said).encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writer)
+    with open(reader) as file:
+        assert file.read() == (
+            f'TensorFlow runs in process {os.getpid()}, of which this one is a fork, and cannot '
+            "run here: load the detector in each process, started by multiprocessing.get_context("
+            "'spawn'); or share it among threads")
+
+
+def test_candidates_are_all_default_boxes(shipped):
+    found = tf.function(shipped.candidates, autograph=False)(tf.zeros([2, 300, 300, 3], tf.uint8))
+    assert found.boxes.shape == (2, 8732, 4) and found.scores.shape == (2, 8732, 21)
+    np.testing.assert_allclose(np.sum(found.scores, axis=-1), 1, atol=1e-5)
 
 
 @pytest.mark.parametrize('limits, message', [
