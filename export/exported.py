@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from detection.detector import Detector
 from nets import boxes as box_ops
-from nets import boxes_tf
+from nets import postprocess
 from nets.postprocess import Detections, Limits
 from nets.slim_compat import tf
 from utils.errors import UserError
@@ -38,6 +38,51 @@ class Exported:
     detect: Callable[[npt.ArrayLike], Detections]
     classes: tuple[str, ...]
     image_size: int
+
+
+def detecting(compute: Callable[[np.ndarray], dict[str, np.ndarray]], limits: Limits | None
+              ) -> Callable[[npt.ArrayLike], Detections]:
+    """The `detect` of a file; where suppression is not in it, it is done here.
+
+    Args:
+        compute: uint8 images [B, S, S, 3] -> Detections or detection.detector.Candidates, by name.
+        limits: of the detections of a file without suppression; None: those of Limits.
+    """
+    def detect(images):
+        found = compute(np.asarray(images))
+        if 'counts' in found:
+            return Detections(**found)
+        rows = [_chosen(boxes, scores, limits or Limits())
+                for boxes, scores in zip(found['boxes'], found['scores'], strict=True)]
+        return Detections(*map(np.stack, zip(*rows, strict=True)))
+
+    return detect
+
+
+def _chosen(boxes, scores, limits):
+    """Detections in one image, by the rule of the detector itself: boxes [K, 4], scores [K, C].
+
+    They are decoded already: each is taken for a default box, from which nothing is off.
+    """
+    logits = np.log(np.maximum(scores, np.finfo(np.float32).tiny))[None]
+    found = postprocess.detect(logits, np.zeros_like(boxes)[None],
+                               box_ops.corners_to_centers(boxes), **vars(limits))
+    return [values.numpy()[0] for values in found]
+
+
+def in_batches(compute: Callable[[np.ndarray], dict[str, np.ndarray]], size: int
+               ) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+    """Lets a function of exactly `size` images take any number; what is missing are zeros."""
+    def computed(images):
+        found = []
+        for start in range(0, len(images), size):
+            part = images[start:start + size]
+            missing = [(0, size - len(part))] + [(0, 0)] * (part.ndim - 1)
+            found.append({name: values[:len(part)] for name, values
+                          in compute(np.pad(part, missing)).items()})
+        return {name: np.concatenate([each[name] for each in found]) for name in found[0]}
+
+    return computed
 
 
 def size(path: str) -> int:
@@ -86,9 +131,8 @@ def candidates(detector: Detector, images: npt.ArrayLike) -> np.ndarray:
 
     Those that score too little to be compared are left out.
     """
-    logits, offsets = tf.function(detector.network, autograph=False)(tf.constant(images))
-    boxes = np.clip(boxes_tf.decode(tf.cast(offsets, tf.float32), detector.defaults)[0], 0, 1)
-    scores = tf.nn.softmax(tf.cast(logits, tf.float32))[0, :, 1:].numpy()
+    found = tf.function(detector.candidates, autograph=False)(tf.constant(images))
+    boxes, scores = np.clip(found.boxes[0], 0, 1), found.scores[0, :, 1:].numpy()
     number, label = np.nonzero(scores >= _SURE / 2)
     return np.column_stack([label + 1, scores[number, label], boxes[number]])
 
