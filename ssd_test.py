@@ -46,7 +46,9 @@ def main() -> None:
             voc_files.check_names(tfrecord.image_ids(index))
 
     # 2 preprocessing: resized batches, nothing random
-    exported = formats.load(config.model) if config.model else None
+    settings = detection_settings(config)
+    limits = Limits(**{name: value for name, value in settings.items() if name != 'precision'})
+    exported = formats.load(config.model, limits=limits) if config.model else None
     batches = pipeline.evaluation_batches(index, (exported or spec).image_size, config.batch_size,
                                           max_images=config.max_images)
 
@@ -54,7 +56,6 @@ def main() -> None:
     if exported:
         detector, origin, folder = exported, {'model': config.model}, _beside(config.model)
     else:
-        settings = detection_settings(config)
         detector = detection.load(config.checkpoint, spec, classes=index.classes, **settings)
         origin = {'checkpoint': detector.prefix, **identity.of_checkpoint(detector.prefix),
                   **settings}
@@ -159,7 +160,7 @@ def _note(folder, result, facts):
 
 def _pace(images_per_second):
     if images_per_second is None:
-        return 'images/s unknown: there is one batch, which the start-up is part of'
+        return 'images/s unknown: too few images behind the first batch, which holds the start-up'
     return f'{images_per_second:.1f} images/s'
 
 
