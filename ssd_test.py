@@ -46,9 +46,7 @@ def main() -> None:
             voc_files.check_names(tfrecord.image_ids(index))
 
     # 2 preprocessing: resized batches, nothing random
-    settings = detection_settings(config)
-    limits = Limits(**{name: value for name, value in settings.items() if name != 'precision'})
-    exported = formats.load(config.model, limits=limits) if config.model else None
+    exported = formats.load(config.model) if config.model else None
     batches = pipeline.evaluation_batches(index, (exported or spec).image_size, config.batch_size,
                                           max_images=config.max_images)
 
@@ -56,6 +54,7 @@ def main() -> None:
     if exported:
         detector, origin, folder = exported, {'model': config.model}, _beside(config.model)
     else:
+        settings = detection_settings(config)
         detector = detection.load(config.checkpoint, spec, classes=index.classes, **settings)
         origin = {'checkpoint': detector.prefix, **identity.of_checkpoint(detector.prefix),
                   **settings}
