@@ -6,23 +6,12 @@ from collections.abc import Collection, Sequence
 import numpy as np
 
 from detection import folding, images, objects
-from nets import anchors, boxes_tf, postprocess, ssd
+from nets import anchors, postprocess, ssd
 from nets.slim_compat import tf
 from preprocessing import normalize, pipeline
 from utils import process
 
 _IMAGE = tf.TensorSpec([None, None, 3], tf.uint8, name='image')
-
-
-class Candidates(typing.NamedTuple):
-    """All default boxes of B images, before suppression.
-
-    Attributes:
-        boxes: float32 [B, K, 4] corners, not clipped to [0, 1].
-        scores: float32 [B, K, C] in [0, 1], the background first.
-    """
-    boxes: tf.Tensor
-    scores: tf.Tensor
 
 
 class Detector:
@@ -104,11 +93,6 @@ class Detector:
         best = self._best(images).numpy()
         label = max(labels, key=lambda label: best[label])
         return float(best[label]), label
-
-    def candidates(self, images: tf.types.experimental.TensorLike) -> Candidates:
-        """What suppression chooses from, for use inside a tf.function."""
-        logits, offsets = (tf.cast(each, tf.float32) for each in self.network(images))
-        return Candidates(boxes_tf.decode(offsets, self.defaults), tf.nn.softmax(logits))
 
     def named(self, detections: postprocess.Detections,
               sizes: Sequence[tuple[int, ...]]) -> list[list[objects.DetectedObject]]:

@@ -1,7 +1,9 @@
 """A detector in a file of an export, and the comparison of its results."""
 import dataclasses
+import functools
 import os
 import time
+import typing
 from collections.abc import Callable
 
 import numpy as np
@@ -9,7 +11,7 @@ import numpy.typing as npt
 
 from detection.detector import Detector
 from nets import boxes as box_ops
-from nets import postprocess
+from nets import boxes_tf, postprocess
 from nets.postprocess import Detections, Limits
 from nets.slim_compat import tf
 from utils.errors import UserError
@@ -40,12 +42,29 @@ class Exported:
     image_size: int
 
 
+class Candidates(typing.NamedTuple):
+    """All default boxes of B images, before suppression.
+
+    Attributes:
+        boxes: float32 [B, K, 4] corners, not clipped to [0, 1].
+        scores: float32 [B, K, C] in [0, 1], the background first.
+    """
+    boxes: tf.Tensor
+    scores: tf.Tensor
+
+
+def before_suppression(detector: Detector, images: tf.Tensor) -> Candidates:
+    """What suppression chooses from in uint8 images [B, S, S, 3]; for use inside a tf.function."""
+    logits, offsets = (tf.cast(each, tf.float32) for each in detector.network(images))
+    return Candidates(boxes_tf.decode(offsets, detector.defaults), tf.nn.softmax(logits))
+
+
 def detecting(compute: Callable[[np.ndarray], dict[str, np.ndarray]], limits: Limits | None
               ) -> Callable[[npt.ArrayLike], Detections]:
     """The `detect` of a file; where suppression is not in it, it is done here.
 
     Args:
-        compute: uint8 images [B, S, S, 3] -> Detections or detection.detector.Candidates, by name.
+        compute: uint8 images [B, S, S, 3] -> Detections or Candidates, by name.
         limits: of the detections of a file without suppression; None: those of Limits.
     """
     def detect(images):
@@ -131,7 +150,8 @@ def candidates(detector: Detector, images: npt.ArrayLike) -> np.ndarray:
 
     Those that score too little to be compared are left out.
     """
-    found = tf.function(detector.candidates, autograph=False)(tf.constant(images))
+    compute = tf.function(functools.partial(before_suppression, detector), autograph=False)
+    found = compute(tf.constant(images))
     boxes, scores = np.clip(found.boxes[0], 0, 1), found.scores[0, :, 1:].numpy()
     number, label = np.nonzero(scores >= _SURE / 2)
     return np.column_stack([label + 1, scores[number, label], boxes[number]])

@@ -41,7 +41,7 @@ def write(form: str, path: str, detector: Detector, calibration: Iterable = (), 
         path: of the file or folder.
         detector: folded.
         calibration: uint8 images [S, S, 3] for tflite_int8.
-        suppression: False: the outputs are those of `detector.candidates`.
+        suppression: False: the outputs are those of exported.before_suppression.
         batch_size: B of TFLite and ONNX. 0: free; TFLite takes one image.
 
     Raises:

@@ -1,13 +1,21 @@
 """A detector as an ONNX file: uint8 `images` [B, S, S, 3] -> boxes, scores, classes, counts.
 
 The outputs are those of nets.postprocess.Detections; or without suppression, which not every
-program can run, those of detection.detector.Candidates.
+program can run, those of export.exported.Candidates.
 """
+import functools
 import importlib.util
 import os
 
-from detection.detector import Candidates, Detector
-from export.exported import Exported, ExportError, detecting, in_batches
+from detection.detector import Detector
+from export.exported import (
+    Candidates,
+    Exported,
+    ExportError,
+    before_suppression,
+    detecting,
+    in_batches,
+)
 from nets.postprocess import Detections, Limits
 from nets.slim_compat import tf
 
@@ -38,7 +46,8 @@ def write(path: str, detector: Detector, suppression: bool = True, batch_size: i
     import tf2onnx
     size = detector.model.spec.image_size
     images = tf.TensorSpec([batch_size or None, size, size, 3], tf.uint8, 'images')
-    compute = detector.portable if suppression else detector.candidates
+    compute = (detector.portable if suppression
+               else functools.partial(before_suppression, detector))
     traced = tf.function(lambda images: compute(images)._asdict(), input_signature=[images],
                          autograph=False).get_concrete_function()
     outputs = (Detections if suppression else Candidates)._fields

@@ -1,15 +1,16 @@
 """A detector as TensorFlow's SavedModel.
 
 Outputs are named as in nets.postprocess.Detections: boxes, scores, classes, counts; or without
-suppression as in detection.detector.Candidates: boxes, scores.
+suppression as in export.exported.Candidates: boxes, scores.
 """
+import functools
 import os
 import tempfile
 
 from checkpoints import io as checkpoint
 from detection.detector import Detector
 from export import folder
-from export.exported import Exported, ExportError, detecting
+from export.exported import Exported, ExportError, before_suppression, detecting
 from nets.postprocess import Limits
 from nets.slim_compat import tf
 from preprocessing import pipeline
@@ -81,7 +82,8 @@ def signatures(detector: Detector, suppression: bool = True
         names as 'labels' and S as 'image_size'.
     """
     size = detector.model.spec.image_size
-    compute = detector.portable if suppression else detector.candidates
+    compute = (detector.portable if suppression
+               else functools.partial(before_suppression, detector))
 
     def resize(image):
         return pipeline.resize_image(image, size)

@@ -6,7 +6,7 @@ suppression are that operation, which is part of every TFLite interpreter; all b
 enter suppression, not the best nms_top_k.
 
 Without suppression, all operations are TFLite's own: uint8 [B, S, S, 3] -> boxes [B, K, 4] and
-scores [B, K, C], see detection.detector.Candidates.
+scores [B, K, C], see export.exported.Candidates.
 """
 import os
 import tempfile
@@ -17,9 +17,16 @@ import numpy as np
 from flatbuffers import flexbuffers
 from tensorflow.lite.tools import flatbuffer_utils
 
-from detection.detector import Candidates, Detector
+from detection.detector import Detector
 from export import tflite_metadata
-from export.exported import Exported, ExportError, detecting, in_batches
+from export.exported import (
+    Candidates,
+    Exported,
+    ExportError,
+    before_suppression,
+    detecting,
+    in_batches,
+)
 from nets import boxes as box_ops
 from nets.postprocess import Limits
 from nets.slim_compat import tf
@@ -133,7 +140,7 @@ def _images(detector, of_floats, batch_size):
 def _candidates(detector, of_floats, batch_size):
     """The function to convert, without suppression."""
     images = _images(detector, of_floats, batch_size)
-    return tf.function(lambda images: detector.candidates(images)._asdict(),
+    return tf.function(lambda images: before_suppression(detector, images)._asdict(),
                        input_signature=[images], autograph=False).get_concrete_function()
 
 

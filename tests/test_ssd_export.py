@@ -248,7 +248,6 @@ def test_what_computes_something_else_is_refused_unless_rounded():
     defaults = np.array([[.5, .5, 1, 1], [.5, .4, 1, .8]], np.float32)
     network = types.SimpleNamespace(network=lambda _: (logits, np.zeros([1, 2, 4], np.float32)),
                                     defaults=defaults, limits=postprocess.Limits())
-    network.candidates = lambda images: detector.Detector.candidates(network, images)
     none = postprocess.Detections(*map(np.zeros, ([1, 2, 4], [1, 2], [1, 2], [1])))
     one = postprocess.Detections(np.array([[[0, 0, 1, 1], [0, 0, 0, 0]]]), np.array([[.9, 0]]),
                                  np.array([[1, 0]]), np.array([1]))

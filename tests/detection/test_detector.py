@@ -17,7 +17,6 @@ from checkpoints import io as checkpoint
 from detection import sources
 from detection.objects import Box
 from nets import backbones
-from nets.slim_compat import tf
 from utils.errors import CheckpointError, DataError
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -149,12 +148,6 @@ def test_a_fork_says_that_it_cannot_detect(shipped):
             "'spawn'); or share it among threads")
 
 
-def test_candidates_are_all_default_boxes(shipped):
-    found = tf.function(shipped.candidates, autograph=False)(tf.zeros([2, 300, 300, 3], tf.uint8))
-    assert found.boxes.shape == (2, 8732, 4) and found.scores.shape == (2, 8732, 21)
-    np.testing.assert_allclose(np.sum(found.scores, axis=-1), 1, atol=1e-5)
-
-
 @pytest.mark.parametrize('limits, message', [
     ({'score_threshold': 'bset'}, "score_threshold: 'bset' is neither a number nor 'best'"),
     ({'score_threshold': None}, 'score_threshold: None is not a number'),
@@ -192,7 +185,6 @@ from utils import processor
 processor.use_onednn(fixed_weights={fixed})
 from detection.detector import Detector
 from nets import backbones, ssd
-from nets.slim_compat import tf
 tf.random.set_seed(0)
 spec = backbones.get('mobilenet_v1')
 detectors = [Detector(ssd.SSD(spec, 3).build(), folded=True) for _ in range(2)]

@@ -4,7 +4,6 @@ import types
 import numpy as np
 import pytest
 
-from detection.detector import Detector
 from export import exported
 from nets.postprocess import Detections, Limits
 from nets.slim_compat import tf
@@ -77,7 +76,6 @@ def test_candidates_are_those_before_suppression():
     offsets = np.zeros([1, 3, 4], np.float32)
     defaults = np.array([[.5, .5, .2, .4], [.5, .5, 1, 1], [.9, .5, .4, .4]], np.float32)
     network = types.SimpleNamespace(network=lambda _: (logits, offsets), defaults=defaults)
-    network.candidates = lambda images: Detector.candidates(network, images)
     np.testing.assert_allclose(exported.candidates(network, tf.zeros([1, 3, 3, 3])), [
         (1, .3, .4, .3, .6, .7), (2, .2, .4, .3, .6, .7),
         (1, .1, .7, .3, 1, .7), (2, .8, .7, .3, 1, .7)], rtol=1e-5)
