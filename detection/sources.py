@@ -66,11 +66,13 @@ def _in_folder(folder):
         names = sorted(name for name in os.listdir(folder) if not name.startswith('.'))
     except OSError as error:
         raise DataError(f'{folder} cannot be read: {error.strerror}') from None
-    found = _images([os.path.join(folder, name) for name in names], f'folder {folder} holds')
-    videos = [name for name in names if str(mimetypes.guess_type(name)[0]).startswith('video/')]
+    paths = [os.path.join(folder, name) for name in names]
+    found = _images(paths, f'folder {folder} holds')
+    videos = [path for path in paths if str(mimetypes.guess_type(path)[0]).startswith('video/')
+              and path not in found]
     if videos:
-        print(f'{folder}: {counted(len(videos), "video")} left out, first {videos[0]}; name a '
-              'video by itself')
+        print(f'{counted(len(videos), "video")} left out, first {videos[0]}; name a video by '
+              'itself')
     return found
 
 

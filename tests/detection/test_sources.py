@@ -43,7 +43,7 @@ def test_videos_among_images_are_named(tmp_path, capsys):
         (tmp_path / name).touch()
     assert sources.open_source(str(tmp_path)).total == 1
     assert capsys.readouterr().out == (
-        f'{tmp_path}: 2 videos left out, first b.mp4; name a video by itself\n')
+        f'2 videos left out, first {tmp_path}/b.mp4; name a video by itself\n')
 
 
 def test_one_image_a_pattern_and_the_sample(room):
