@@ -20,7 +20,7 @@ quickstart: $(VENV)/ready   ## draw shapes, convert, train, evaluate, detect, in
 	$(RUN) ssd_image_to_tf.py --recipe=shapes --image_set=test --output=$(FOLDER)/tfrecords_test
 	$(RUN) ssd_train.py --recipe=shapes
 	$(RUN) ssd_test.py --recipe=shapes
-	$(RUN) ssd_demo.py $(FOLDER)/shapes/JPEGImages/000203.jpg --recipe=shapes --output=$(FOLDER)/detections.png --score_threshold=0.4
+	$(RUN) ssd_demo.py $(FOLDER)/shapes/JPEGImages/000210.jpg --recipe=shapes --output=$(FOLDER)/detections.png
 
 test: $(VENV)/ready   ## run all tests except the slow ones (6 to 8 minutes on two cores)
 	$(RUN) -m pytest -n auto --maxprocesses=4 --dist worksteal -m "not slow"

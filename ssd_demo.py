@@ -23,7 +23,6 @@ with imports():
     from datasets import class_lists
     from detection import sources, writers
     from detection.detector import Detector
-    from detection.sources import counted
     from detection.window import Unavailable, Window, has_display
     from nets import backbones
     from nets.slim_compat import prepare_devices, tf
@@ -32,6 +31,7 @@ with imports():
     from utils.errors import DataError
     from utils.progress import Progress
     from utils.signals import StopRequest
+    from utils.text import counted
 
 # Lines about images that are left out, at most.
 _REFUSED_SHOWN = 20

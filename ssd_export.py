@@ -3,6 +3,7 @@
     python3 ssd_export.py               # the shipped detector, to exported/ssd_mobilenet_v1/
     python3 ssd_export.py --checkpoint=shapes_ssd --output=shapes_detector --score_threshold=0.3
     python3 ssd_export.py --formats=tflite_int8 --calibration_records=tfrecords_train
+    python3 ssd_export.py --formats=onnx --suppression=False   # for OpenCV's dnn and others
 
 Reads configs/config_general.py, config_common.py and config_export.py.
 """
@@ -24,6 +25,7 @@ with imports():
     from nets import backbones
     from nets.slim_compat import prepare_devices
     from preprocessing import damage, pipeline
+    from utils.progress import Progress
 
 # From so many images the ranges of int8 are taken.
 CALIBRATION_IMAGES = 200
@@ -38,10 +40,12 @@ def main() -> None:
     output = config.output or f'exported/{config.backbone_network}'
     settings = detection_settings(config)
     _refuse_mixed_precision(names, settings['precision'])
+    _refuse_batches_with_suppression(names, config)
     folder.check_free(output, config.overwrite)
     if 'onnx' in names:
         onnx.check_installed()
     index = _calibration_index(names, config.calibration_records)
+    options = {'suppression': config.suppression, 'batch_size': config.fixed_batch}
 
     # 1 SSD model: fixed weights, batch norm folded into the convolutions
     detector = detection.load(config.checkpoint, spec,
@@ -62,23 +66,30 @@ def main() -> None:
         for form in names:
             # 3 files: one, or a folder, per format
             path = os.path.join(stage, formats.FORMATS[form].file)
-            with quiet():
-                formats.write(form, path, detector, calibration)
+            with quiet() as shown:
+                formats.write(form, path, detector, _shown(calibration, shown), **options)
 
                 # 4 check: what was written is loaded, run on the photograph, and timed
-                written = formats.load(path)
+                written = formats.load(path, limits=detector.limits)
                 found = written.detect(images)
                 milliseconds = 1e3 * statistics.median(exported.times(written, images))
             print(f'{formats.FORMATS[form].file}: {exported.size(path) / 1e6:.1f} MB, '
                   f'{milliseconds:.0f} ms per image on this machine, '
                   f'{_compared(form, found, expected, detector, images)}', flush=True)
-    print(f'written: {output}\n{_usage(names, output, spec.image_size)}')
+    print(f'written: {output}\n{_usage(names, output, spec.image_size, config.fixed_batch)}')
 
 
 def _refuse_mixed_precision(names, precision):
     if precision != 'float32' and set(names) != {'saved_model'}:
         raise UserError(f'precision {precision} is for the SavedModel alone; give '
                         '--formats=saved_model, or export the others with --precision=float32')
+
+
+def _refuse_batches_with_suppression(names, config):
+    if config.suppression and config.fixed_batch > 1 and any(
+            name.startswith('tflite') for name in names):
+        raise UserError(f'fixed_batch {config.fixed_batch}: TFLite suppresses in one image at a '
+                        'time; give --formats=onnx, --suppression=False or --fixed_batch=1')
 
 
 def _calibration_index(names, records):
@@ -89,6 +100,14 @@ def _calibration_index(names, records):
         raise UserError('tflite_int8 needs images that are like those it will see: give '
                         '--calibration_records=FOLDER, such as your training records')
     return tfrecord.read_index(records)
+
+
+def _shown(images, file):
+    """Yields the images that int8 is calibrated with, and shows the progress."""
+    with Progress(len(images), 'images', file, desc='ranges of int8') as progress:
+        for image in images:
+            yield image
+            progress.update()
 
 
 def _compared(form, found, expected, detector, images):
@@ -109,7 +128,7 @@ def _compared(form, found, expected, detector, images):
     return f'largest difference from the detector {largest:.1g}, in {count} detections'
 
 
-def _usage(names, output, image_size):
+def _usage(names, output, image_size, batch_size):
     """How to use what was written, in Python."""
     lines = []
     for form in names:
@@ -119,10 +138,12 @@ def _usage(names, output, image_size):
                          "(tf.io.read_file('image.jpg'))")
         elif form == 'onnx':
             lines.append(f"  found = onnxruntime.InferenceSession('{path}').run(None, "
-                         f"{{'images': images}})  # uint8 [B, {image_size}, {image_size}, 3]")
+                         f"{{'images': images}})  # uint8 [{batch_size or 'B'}, {image_size}, "
+                         f'{image_size}, 3]')
         else:
             lines.append(f"  found = tf.lite.Interpreter('{path}').get_signature_runner()"
-                         f'(images=images)  # uint8 [1, {image_size}, {image_size}, 3]')
+                         f'(images=images)  # uint8 [{batch_size or 1}, {image_size}, '
+                         f'{image_size}, 3]')
     return '\n'.join(['In Python, after import tensorflow as tf:', *lines])
 
 

@@ -31,7 +31,7 @@ with imports():
     from utils import threads
     from utils.errors import DataError
     from utils.progress import Progress
-    from utils.text import plain
+    from utils.text import counted, plain
 
 _SHOWN = 20  # lines of a kind, or names, that are shown at most
 FOUND = 'found'  # the value of classes_file that takes the names of the annotations
@@ -177,7 +177,7 @@ def class_list(classes_file: str, subsets: Sequence[sources.Subset], found: judg
                             f'object{reason}')
         names = sorted(filter(None, found.counts))
         names = class_lists.check(names, 'the set of annotations')
-        print(f'{len(names)} classes in the annotations: {_counted(found.counts)}')
+        print(f'{counted(len(names), "class")} in the annotations: {_counted(found.counts)}')
         return class_lists.ClassList(names)
     if classes_file:
         return class_lists.read(classes_file)

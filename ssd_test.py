@@ -159,7 +159,7 @@ def _note(folder, result, facts):
 
 def _pace(images_per_second):
     if images_per_second is None:
-        return 'images/s unknown: there is one batch, which the start-up is part of'
+        return 'images/s unknown: too few images behind the first batch, which holds the start-up'
     return f'{images_per_second:.1f} images/s'
 
 

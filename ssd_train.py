@@ -18,6 +18,7 @@ from utils.command_line import words
 from utils.report import version
 from utils.script import imports, run
 from utils.signals import StopRequest
+from utils.text import counted
 
 processor.use_onednn()
 with imports():
@@ -59,7 +60,8 @@ def train(config: Config, spec: BackboneSpec, folder: str, strategy: tf.distribu
         tfrecord.check_objects(index)
     evaluated = read_held_out(config.eval_records, index.classes) if config.eval_records else None
     schedule = _schedule(config, index.images)
-    distribution.say(strategy, f'{index.images} training images, {len(index.classes)} classes, '
+    distribution.say(strategy, f'{index.images} training images, '
+                               f'{counted(len(index.classes), "class")}, '
                                f'from {config.train_records}')
     start = starting_point.choose(config.training_mode, spec, folder, config.checkpoint,
                                   config.restart, index.classes)

@@ -23,6 +23,7 @@ with imports():
     from nets import ssd as network
     from utils import command_line
     from utils.errors import CheckpointError, DataError
+    from utils.text import counted
 
 
 def convert(source: str | os.PathLike[str], folder: str | os.PathLike[str],
@@ -107,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     prefix = convert(options.file, options.output, class_lists.labels(options.classes_file)
                      if options.classes_file else None)
     facts = checkpoint.read_description(prefix)
-    print(f'{prefix}: {len(facts["classes"])} classes; use it with '
+    print(f'{prefix}: {counted(len(facts["classes"]), "class")}; use it with '
           f'--backbone_network={facts["backbone_network"]} --checkpoint={options.output}')
 
 

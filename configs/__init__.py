@@ -8,6 +8,7 @@ import types
 from argparse import SUPPRESS
 from collections.abc import Sequence
 
+import rooms  # noqa: F401
 from configs import idle, recipe
 from configs.aliases import ALIASES
 from configs.keys import Key, Value, read

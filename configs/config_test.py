@@ -7,7 +7,8 @@
 test_records = 'tfrecords_test'
 
 # Exported detector to evaluate instead of a checkpoint: the folder of a SavedModel, a .tflite or an
-# .onnx file. Its thresholds are those it was exported with. Empty: none. [path]
+# .onnx file. Its thresholds are those it was exported with; without suppression, the defaults of
+# this script. Empty: none. [path]
 model = ''
 
 # Images per step of the network. [integer 1..65536]

@@ -49,6 +49,10 @@ _RULES: dict[str, Rules] = {
     'ssd_export': [
         (('calibration_records',), lambda v: 'tflite_int8' in _formats(v),
          '--formats=tflite_int8'),
+        (('fixed_batch',), lambda v: set(_formats(v)) != {'saved_model'},
+         '--formats=onnx or one of TFLite'),
+        (('score_threshold', 'nms_threshold', 'nms_top_k', 'keep_top_k'),
+         lambda v: v['suppression'], '--suppression=True'),
     ],
 }
 # Of every script that has these keys.

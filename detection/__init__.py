@@ -11,7 +11,7 @@ import os
 import typing
 from collections.abc import Sequence
 
-import datasets  # noqa: F401 - before OpenCV, which takes the limits that it sets
+import rooms  # noqa: F401
 
 if typing.TYPE_CHECKING:
     from detection.detector import Detector

@@ -1,17 +1,16 @@
 """A trained SSD as one object, which scripts, notebooks, evaluation and export share."""
 import functools
-import os
 import typing
 from collections.abc import Collection, Sequence
 
 import numpy as np
 
-from detection import folding, objects
+from detection import folding, images, objects
 from nets import anchors, postprocess, ssd
 from nets.slim_compat import tf
 from preprocessing import normalize, pipeline
+from utils import process
 
-Image = np.ndarray | str | os.PathLike[str]
 _IMAGE = tf.TensorSpec([None, None, 3], tf.uint8, name='image')
 
 
@@ -27,6 +26,9 @@ class Detector:
         prefix: of the checkpoint that the weights are from.
         thresholds: of label 1, 2, ...: objects have a higher score. (): that of `limits` for all.
 
+    Raises:
+        RuntimeError: this process is a fork of one that has a detector; also where it detects.
+
     Attributes:
         network: images [B, S, S, 3] 0..255, uint8 or float32 -> (logits, offsets), for use inside
             a tf.function.
@@ -38,6 +40,7 @@ class Detector:
     def __init__(self, model: ssd.SSD, classes: Sequence[str] = (),
                  limits: postprocess.Limits | None = None, folded: bool = False, prefix: str = '',
                  thresholds: Sequence[float] = ()):
+        process.check()
         self.model, self.classes, self.prefix = model, tuple(classes), prefix
         self.thresholds = tuple(thresholds)
         self.limits = limits or postprocess.Limits()
@@ -52,37 +55,33 @@ class Detector:
         self.resize = tf.function(lambda image: pipeline.resize_image(image, size),
                                   input_signature=[_IMAGE], autograph=False)
 
-    def __call__(self, image: Image | Sequence[Image]) -> list[typing.Any]:
+    def __call__(self, image: images.Image | Sequence[images.Image]) -> list[typing.Any]:
         """Detects the objects of an image, best first.
 
         Args:
-            image: uint8 RGB [H, W, 3] of any size, the path of an image file, or a list of these.
+            image: uint8 RGB [H, W, 3] of any size; the path of an image file, its bytes, or an
+                image of Pillow; or a list of these.
 
         Returns:
             DetectedObject of each, with boxes in pixels of the image; for a list of images, a list
             of such lists.
 
         Raises:
-            DataError: a file is no image.
-            ValueError: an array is not uint8 [H, W, 3].
+            DataError: a file, or its bytes, is no image.
+            ValueError: an array is not uint8 [H, W, 3], or empty.
         """
+        process.check()
         if isinstance(image, list | tuple):
             return [self._objects(each) for each in image]
         return self._objects(image)
 
     def _objects(self, image):
-        if isinstance(image, str | os.PathLike):
-            from detection import sources  # of files and cameras, which a training does not need
-            pixels = sources.read(image)
-        else:
-            pixels = np.asarray(image)
-        if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
-            raise ValueError('an image is uint8 RGB [H, W, 3], or a path; '
-                             f'this one is {pixels.dtype} {list(pixels.shape)}')
+        pixels = images.pixels(image)
         return self.named(self.detect(self.resize(pixels)[None]), [pixels.shape[:2]])[0]
 
     def detect(self, images: tf.types.experimental.TensorLike) -> postprocess.Detections:
         """The detections in uint8 images [B, S, S, 3]; traced once for every B."""
+        process.check()
         return self._detect(images)
 
     def strongest(self, images: tf.types.experimental.TensorLike, labels: Collection[int]

@@ -8,6 +8,7 @@ from checkpoints import io as checkpoint
 from detection.detector import Detector
 from nets import backbones, postprocess, ssd
 from nets.spec import BackboneSpec
+from utils import process
 from utils.errors import CheckpointError
 
 
@@ -22,6 +23,7 @@ def load(given: str | os.PathLike[str] = '', backbone: BackboneSpec | str | None
         CheckpointError: there is no such checkpoint, it is of another network, lacks some variable,
             or has no classes.
     """
+    process.check()
     if isinstance(backbone, str) or (backbone is None and not given):
         backbone = backbones.get((backbone or 'mobilenet_v1').removeprefix('ssd_'))
     prefix = checkpoint.find(given) if given else _default(backbone)

@@ -7,6 +7,7 @@ import contextlib
 import dataclasses
 import glob
 import itertools
+import mimetypes
 import os
 import struct
 import time
@@ -21,7 +22,7 @@ from datasets import shapes
 from preprocessing import encoded_image
 from utils import MOST_PIXELS, threads
 from utils.errors import DataError
-from utils.text import is_plain
+from utils.text import counted, is_plain
 
 # Frames per second where the source states none, or an impossible one: webcams say 90000, and MP4
 # has none below 0.005.
@@ -65,7 +66,14 @@ def _in_folder(folder):
         names = sorted(name for name in os.listdir(folder) if not name.startswith('.'))
     except OSError as error:
         raise DataError(f'{folder} cannot be read: {error.strerror}') from None
-    return _images([os.path.join(folder, name) for name in names], f'folder {folder} holds')
+    paths = [os.path.join(folder, name) for name in names]
+    found = _images(paths, f'folder {folder} holds')
+    videos = [path for path in paths if str(mimetypes.guess_type(path)[0]).startswith('video/')
+              and path not in found]
+    if videos:
+        print(f'{counted(len(videos), "video")} left out, first {videos[0]}; name a video by '
+              'itself')
+    return found
 
 
 def _images(paths, subject):
@@ -344,11 +352,6 @@ def _readable(loaded, refused):
             refused.append(str(found))
         else:
             yield found
-
-
-def counted(number: int, noun: str) -> str:
-    """'1 image', '2 images'."""
-    return f'{number} {noun}' + 's' * (number != 1)
 
 
 def _stem(path):

@@ -24,7 +24,7 @@ from detection.objects import DetectedObject
 from utils import files
 from utils.command_line import words
 from utils.errors import DataError
-from utils.text import is_plain, plain
+from utils.text import counted, is_plain, plain
 
 # Endings of an output file. Others that OpenCV writes are images.
 _FORMAT_OF = {'.mp4': 'video', '.json': 'json', '.jsonl': 'json', '.xml': 'xml'}
@@ -47,7 +47,7 @@ class DetectedImage:
 
     def text(self) -> str:
         """The number of objects, and one line per object."""
-        lines = [sources.counted(len(self.objects), 'object')]
+        lines = [counted(len(self.objects), 'object')]
         if self.objects:
             lines.append(f'{"class":<16} score  xmin  ymin  xmax  ymax')
         for found in self.objects:
@@ -84,8 +84,8 @@ class Tally:
     def summary(self, noun: str) -> str:
         """E.g. '100 frames, 130 detections: 100 person, 30 dog; 20.1 frames/s'; noun: 'frame'."""
         found = ', '.join(f'{count} {name}' for name, count in self._classes.most_common())
-        text = (f'{sources.counted(self.results, noun)}, '
-                f'{sources.counted(self.detections, "detection")}')
+        text = (f'{counted(self.results, noun)}, '
+                f'{counted(self.detections, "detection")}')
         text += f': {found}' if found else ''
         timed = self.results - self._warm_up
         return f'{text}; {timed / (self._end - self._start):.1f} {noun}s/s' if timed > 0 else text
@@ -233,7 +233,7 @@ class _Files:
     def written(self):
         if self._count < 2:
             return self._last
-        return f'{sources.counted(self._count, self._noun)} in {os.path.dirname(self._last)}/'
+        return f'{counted(self._count, self._noun)} in {os.path.dirname(self._last)}/'
 
 
 def _save_image(path, result):

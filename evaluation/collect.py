@@ -25,8 +25,8 @@ class Found:
     Attributes:
         detections: by image id.
         ground_truths: by image id.
-        images_per_second: without the first batch, which includes tracing; None if it is the only
-            one.
+        images_per_second: without the first batch, which includes tracing; None if fewer images
+            than it has follow it.
     """
     detections: dict[str, Detection]
     ground_truths: dict[str, GroundTruth]
@@ -70,7 +70,7 @@ def detect_all(detect: Callable[..., Iterable], batches: Iterable[Mapping],
         batches: see preprocessing.pipeline.evaluation_batches.
         progress: of images; is closed at the end.
     """
-    detections, truths, images, start = {}, {}, 0, None
+    detections, truths, first, images, start = {}, {}, 0, 0, None
     for batch in batches:
         found = [np.asarray(values) for values in detect(batch['images'])]
         batch = {name: values.numpy() for name, values in batch.items() if name != 'images'}
@@ -88,12 +88,13 @@ def detect_all(detect: Callable[..., Iterable], batches: Iterable[Mapping],
         if progress:
             progress.update(len(batch['ids']))
         if start is None:  # the first batch includes tracing
-            start = time.monotonic()
+            start, first = time.monotonic(), len(batch['ids'])
         else:
             images += len(batch['ids'])
     if progress:
         progress.close()
-    return Found(detections, truths, images / (time.monotonic() - start) if images else None)
+    pace = images / (time.monotonic() - start) if images and images >= first else None
+    return Found(detections, truths, pace)
 
 
 def append_to_log(folder: str | os.PathLike, result: VocResult, **facts: object) -> None:

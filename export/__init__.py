@@ -1,1 +1,2 @@
 """A detector as files that run without this repository: SavedModel, TFLite and ONNX."""
+import rooms  # noqa: F401

@@ -1,7 +1,9 @@
 """A detector in a file of an export, and the comparison of its results."""
 import dataclasses
+import functools
 import os
 import time
+import typing
 from collections.abc import Callable
 
 import numpy as np
@@ -9,7 +11,7 @@ import numpy.typing as npt
 
 from detection.detector import Detector
 from nets import boxes as box_ops
-from nets import boxes_tf
+from nets import boxes_tf, postprocess
 from nets.postprocess import Detections, Limits
 from nets.slim_compat import tf
 from utils.errors import UserError
@@ -38,6 +40,68 @@ class Exported:
     detect: Callable[[npt.ArrayLike], Detections]
     classes: tuple[str, ...]
     image_size: int
+
+
+class Candidates(typing.NamedTuple):
+    """All default boxes of B images, before suppression.
+
+    Attributes:
+        boxes: float32 [B, K, 4] corners, not clipped to [0, 1].
+        scores: float32 [B, K, C] in [0, 1], the background first.
+    """
+    boxes: tf.Tensor
+    scores: tf.Tensor
+
+
+def before_suppression(detector: Detector, images: tf.Tensor) -> Candidates:
+    """What suppression chooses from in uint8 images [B, S, S, 3]; for use inside a tf.function."""
+    logits, offsets = (tf.cast(each, tf.float32) for each in detector.network(images))
+    return Candidates(boxes_tf.decode(offsets, detector.defaults), tf.nn.softmax(logits))
+
+
+def detecting(compute: Callable[[np.ndarray], dict[str, np.ndarray]], limits: Limits | None
+              ) -> Callable[[npt.ArrayLike], Detections]:
+    """The `detect` of a file; where suppression is not in it, it is done here.
+
+    Args:
+        compute: uint8 images [B, S, S, 3] -> Detections or Candidates, by name.
+        limits: of the detections of a file without suppression; None: those of Limits.
+    """
+    def detect(images):
+        found = compute(np.asarray(images))
+        if 'counts' in found:
+            return Detections(**found)
+        rows = [_chosen(boxes, scores, limits or Limits())
+                for boxes, scores in zip(found['boxes'], found['scores'], strict=True)]
+        return Detections(*map(np.stack, zip(*rows, strict=True)))
+
+    return detect
+
+
+def _chosen(boxes, scores, limits):
+    """Detections in one image, by the rule of the detector itself: boxes [K, 4], scores [K, C].
+
+    They are decoded already: each is taken for a default box, from which nothing is off.
+    """
+    logits = np.log(np.maximum(scores, np.finfo(np.float32).tiny))[None]
+    found = postprocess.detect(logits, np.zeros_like(boxes)[None],
+                               box_ops.corners_to_centers(boxes), **vars(limits))
+    return [values.numpy()[0] for values in found]
+
+
+def in_batches(compute: Callable[[np.ndarray], dict[str, np.ndarray]], size: int
+               ) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+    """Lets a function of exactly `size` images take any number; what is missing are zeros."""
+    def computed(images):
+        found = []
+        for start in range(0, len(images), size):
+            part = images[start:start + size]
+            missing = [(0, size - len(part))] + [(0, 0)] * (part.ndim - 1)
+            found.append({name: values[:len(part)] for name, values
+                          in compute(np.pad(part, missing)).items()})
+        return {name: np.concatenate([each[name] for each in found]) for name in found[0]}
+
+    return computed
 
 
 def size(path: str) -> int:
@@ -86,9 +150,9 @@ def candidates(detector: Detector, images: npt.ArrayLike) -> np.ndarray:
 
     Those that score too little to be compared are left out.
     """
-    logits, offsets = tf.function(detector.network, autograph=False)(tf.constant(images))
-    boxes = np.clip(boxes_tf.decode(tf.cast(offsets, tf.float32), detector.defaults)[0], 0, 1)
-    scores = tf.nn.softmax(tf.cast(logits, tf.float32))[0, :, 1:].numpy()
+    compute = tf.function(functools.partial(before_suppression, detector), autograph=False)
+    found = compute(tf.constant(images))
+    boxes, scores = np.clip(found.boxes[0], 0, 1), found.scores[0, :, 1:].numpy()
     number, label = np.nonzero(scores >= _SURE / 2)
     return np.column_stack([label + 1, scores[number, label], boxes[number]])
 

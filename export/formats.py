@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from detection.detector import Detector
 from export import onnx, saved_model, tflite
 from export.exported import Exported, ExportError
+from nets.postprocess import Limits
 
 
 class Format(typing.NamedTuple):
@@ -31,29 +32,42 @@ FORMATS = {'saved_model': Format('saved_model', 1e-4),
            'onnx': Format('detector.onnx', 1e-3)}
 
 
-def write(form: str, path: str, detector: Detector, calibration: Iterable = ()) -> None:
+def write(form: str, path: str, detector: Detector, calibration: Iterable = (), *,
+          suppression: bool = True, batch_size: int = 0) -> None:
     """Writes a detector in the format of that name; see the `write` of its module.
+
+    Args:
+        form: a key of FORMATS.
+        path: of the file or folder.
+        detector: folded.
+        calibration: uint8 images [S, S, 3] for tflite_int8.
+        suppression: False: the outputs are those of exported.before_suppression.
+        batch_size: B of TFLite and ONNX. 0: free; TFLite takes one image.
 
     Raises:
         ExportError: the disk refuses, or something is not installed.
     """
-    if form.startswith('tflite_'):
-        tflite.write(path, detector, form.removeprefix('tflite_'), calibration)
+    if form == 'saved_model':
+        saved_model.write(path, detector, suppression)
+    elif form == 'onnx':
+        onnx.write(path, detector, suppression, batch_size)
     else:
-        {'saved_model': saved_model, 'onnx': onnx}[form].write(path, detector)
+        tflite.write(path, detector, form.removeprefix('tflite_'), calibration, suppression,
+                     batch_size or 1)
 
 
-def load(path: str, threads: int = 0) -> Exported:
+def load(path: str, threads: int = 0, limits: Limits | None = None) -> Exported:
     """Loads what `write` wrote.
 
     Args:
         path: a folder of a SavedModel, a .tflite or an .onnx file.
         threads: of a file; 0: as many as suit its format.
+        limits: of the detections of a file without suppression; others have theirs inside.
 
     Raises:
         ExportError: it is none of these.
     """
-    return _module(path).load(path, threads)
+    return _module(path).load(path, threads, limits)
 
 
 def _module(path: str) -> types.ModuleType:

@@ -1,31 +1,34 @@
 """A detector as TensorFlow's SavedModel.
 
-All outputs are named as in nets.postprocess.Detections: boxes, scores, classes, counts.
+Outputs are named as in nets.postprocess.Detections: boxes, scores, classes, counts; or without
+suppression as in export.exported.Candidates: boxes, scores.
 """
+import functools
 import os
 import tempfile
 
 from checkpoints import io as checkpoint
 from detection.detector import Detector
 from export import folder
-from export.exported import Exported, ExportError
-from nets import postprocess
+from export.exported import Exported, ExportError, before_suppression, detecting
+from nets.postprocess import Limits
 from nets.slim_compat import tf
 from preprocessing import pipeline
 
 
-def write(path: str, detector: Detector) -> None:
+def write(path: str, detector: Detector, suppression: bool = True) -> None:
     """Writes a SavedModel with the functions of `signatures`.
 
     Args:
         path: of its folder.
         detector: folded; then its weights are constants, and the SavedModel needs no variables.
+        suppression: False: the outputs are those before it.
 
     Raises:
         ExportError: the disk is full or refuses.
     """
     module = tf.Module()
-    functions = signatures(detector)
+    functions = signatures(detector, suppression)
     functions['serving_default'] = functions['bytes_batch']
     try:
         with tempfile.TemporaryDirectory() as assets:
@@ -36,12 +39,13 @@ def write(path: str, detector: Detector) -> None:
                           f'{checkpoint.room(os.path.dirname(path))}') from None
 
 
-def load(path: str, threads: int = 0) -> Exported:
+def load(path: str, threads: int = 0, limits: Limits | None = None) -> Exported:
     """Loads a SavedModel that `write` wrote.
 
     Args:
         path: of its folder.
         threads: must be 0; TensorFlow has one number for all.
+        limits: of the detections of one without suppression.
 
     Raises:
         ExportError: it is no such folder.
@@ -56,15 +60,20 @@ def load(path: str, threads: int = 0) -> Exported:
         raise ExportError(f'{path} is no SavedModel of ssd_export.py of this version: '
                           f'{str(error).splitlines()[0]}') from None
 
-    def detect(images):
+    def compute(images):
         found = functions['pixels_batch'](tf.constant(images))
-        return postprocess.Detections(**{name: each.numpy() for name, each in found.items()})
+        return {name: each.numpy() for name, each in found.items()}
 
-    return Exported(detect, tuple(name.decode() for name in names), size)
+    return Exported(detecting(compute, limits), tuple(name.decode() for name in names), size)
 
 
-def signatures(detector: Detector) -> dict[str, tf.types.experimental.PolymorphicFunction]:
+def signatures(detector: Detector, suppression: bool = True
+               ) -> dict[str, tf.types.experimental.PolymorphicFunction]:
     """Functions from images to a dict of boxes, scores, classes and counts.
+
+    Args:
+        detector: folded or not.
+        suppression: False: a dict of boxes and scores before it.
 
     Returns:
         'pixels' of uint8 [H, W, 3], 'pixels_batch' of [B, H, W, 3], 'bytes' of an encoded image,
@@ -73,6 +82,8 @@ def signatures(detector: Detector) -> dict[str, tf.types.experimental.Polymorphi
         names as 'labels' and S as 'image_size'.
     """
     size = detector.model.spec.image_size
+    compute = (detector.portable if suppression
+               else functools.partial(before_suppression, detector))
 
     def resize(image):
         return pipeline.resize_image(image, size)
@@ -82,11 +93,11 @@ def signatures(detector: Detector) -> dict[str, tf.types.experimental.Polymorphi
 
     def of_one(prepare):
         return lambda image: {name: values[0] for name, values
-                              in detector.portable(prepare(image)[None])._asdict().items()}
+                              in compute(prepare(image)[None])._asdict().items()}
 
     def of_batch(prepare):
         prepared = tf.TensorSpec([size, size, 3], tf.uint8)
-        return lambda images: detector.portable(
+        return lambda images: compute(
             tf.map_fn(prepare, images, fn_output_signature=prepared))._asdict()
 
     def signature(function, *inputs):

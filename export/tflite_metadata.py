@@ -19,18 +19,21 @@ _NAME, _TEXT, _CONTENT, _PROCESSING, _STATISTICS, _FILES = 0, 1, 3, 4, 5, 6
 # Numbers of a union's kinds, and of enumerations.
 _FEATURE, _IMAGE, _BOX = 1, 2, 3
 _NORMALIZATION, _THRESHOLD = 1, 3
-_RGB, _VALUE_LABELS, _BOUNDARIES = 1, 3, 1
+_RGB, _DESCRIPTIONS, _VALUE_LABELS, _BOUNDARIES = 1, 1, 3, 1
 
 
-def attach(model: schema.ModelT, classes: tuple[str, ...], score_threshold: float) -> bytes:
+def attach(model: schema.ModelT, classes: tuple[str, ...], outputs: tuple[str, ...],
+           score_threshold: float) -> bytes:
     """The file of a detector with its metadata, and its class names as a zipped file at its end.
 
     Args:
-        model: of one uint8 image, with outputs boxes, classes from 0, scores, count in this order.
+        model: of uint8 images.
         classes: names.
-        score_threshold: that its scores exceed.
+        outputs: boxes, classes from 0, scores, count in this order; or boxes, scores of all
+            default boxes.
+        score_threshold: that the scores of the former exceed.
     """
-    data = _serialized(_description(score_threshold))
+    data = _serialized(_description(score_threshold) if 'count' in outputs else _of_candidates())
     model.buffers.append(schema.BufferT())
     model.buffers[-1].data = np.frombuffer(data, np.uint8)
     entry = schema.MetadataT()
@@ -52,11 +55,7 @@ def labels(path: str) -> tuple[str, ...]:
 
 
 def _description(score_threshold):
-    """ModelMetadata."""
-    pixels = {_NAME: 'image', _TEXT: 'RGB, 0..255, resized to the size of the input.',
-              _CONTENT: {0: _IMAGE, 1: {0: _RGB}},
-              _PROCESSING: [{0: _NORMALIZATION, 1: {0: [0.], 1: [1.]}}],
-              _STATISTICS: {0: [255.], 1: [0.]}}
+    """ModelMetadata of a detector, as MediaPipe knows it."""
     boxes = {_NAME: 'location', _TEXT: 'ymin, xmin, ymax, xmax in 0..1.',
              # Places of left, top, right, bottom.
              _CONTENT: {0: _BOX, 1: {0: [1, 0, 3, 2], 1: _BOUNDARIES}}}
@@ -67,8 +66,28 @@ def _description(score_threshold):
               _PROCESSING: [{0: _THRESHOLD, 1: {0: float(score_threshold)}}]}
     count = {_NAME: 'number of detections', _TEXT: 'Rows that hold a detection.',
              _CONTENT: {0: _FEATURE, 1: {}}}
-    graph = {2: [pixels], 3: [boxes, categories, scores, count]}
-    return {0: 'SSD', 1: 'Single Shot MultiBox Detector', 3: [graph], 7: '1.0.0'}
+    return _model([boxes, categories, scores, count])
+
+
+def _of_candidates():
+    """ModelMetadata of a detector without suppression."""
+    boxes = {_NAME: 'boxes', _CONTENT: {0: _FEATURE, 1: {}},
+             _TEXT: 'ymin, xmin, ymax, xmax of each default box in units of the image.'}
+    names = {0: LABELS, 1: 'Class names from 1 on; 0 is the background.',
+             2: _DESCRIPTIONS}
+    scores = {_NAME: 'scores', _TEXT: 'Scores of each default box, 0..1, the background first.',
+              _CONTENT: {0: _FEATURE, 1: {}}, _FILES: [names]}
+    return _model([boxes, scores])
+
+
+def _model(outputs):
+    """ModelMetadata with the input of all detectors."""
+    pixels = {_NAME: 'image', _TEXT: 'RGB, 0..255, resized to the size of the input.',
+              _CONTENT: {0: _IMAGE, 1: {0: _RGB}},
+              _PROCESSING: [{0: _NORMALIZATION, 1: {0: [0.], 1: [1.]}}],
+              _STATISTICS: {0: [255.], 1: [0.]}}
+    return {0: 'SSD', 1: 'Single Shot MultiBox Detector', 3: [{2: [pixels], 3: outputs}],
+            7: '1.0.0'}
 
 
 def _serialized(root):

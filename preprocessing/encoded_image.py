@@ -11,7 +11,7 @@ import re
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from utils import MOST_PIXELS
 from utils.errors import DataError
@@ -20,6 +20,7 @@ from utils.errors import DataError
 # along (y, x) where -1.
 ORIENTATIONS = ((False, (1, 1)), (False, (1, -1)), (False, (-1, -1)), (False, (-1, 1)),
                 (True, (1, 1)), (True, (1, -1)), (True, (-1, -1)), (True, (-1, 1)))
+PillowImage = Image.Image
 _QUALITY = 95
 _JPEG = b'\xff\xd8'
 
@@ -83,8 +84,22 @@ def read(path: str | os.PathLike, size: tuple[int, int] | None = None,
 
 def read_upright(path: str | os.PathLike) -> np.ndarray:
     """An image file as people see it, uint8 RGB [H, W, 3]; DataError as for `decode`."""
-    data = _bytes(path)
-    return upright(decode(data, path), _orientation(data))
+    return decode_upright(_bytes(path), path)
+
+
+def decode_upright(data: bytes, name: str | os.PathLike) -> np.ndarray:
+    """The bytes of an image file as `read_upright` reads a file; messages call it `name`."""
+    return upright(decode(data, name), _orientation(data))
+
+
+def of_pillow(image: PillowImage) -> np.ndarray:
+    """An image of Pillow as `read_upright` would read its file."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode.startswith('I'):  # gray, 16 bits, which Pillow may hold in 32
+        return _eight_bits(np.asarray(image).astype(np.uint16))[0]
+    if image.has_transparency_data:
+        return _eight_bits(cv2.cvtColor(np.asarray(image.convert('RGBA')), cv2.COLOR_RGBA2BGRA))[0]
+    return np.asarray(image.convert('RGB'))
 
 
 def orientation(path: str | os.PathLike) -> tuple[bool, tuple[int, int]]:

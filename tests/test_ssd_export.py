@@ -9,6 +9,7 @@ import types
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 import ssd_export
 from datasets.readers import voc
@@ -22,6 +23,7 @@ from utils.errors import UserError
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 SHIPPED = ROOT / 'checkpoints/ssd_mobilenet_v1/shipped'
 FOLDER = 'exported/ssd_mobilenet_v1'
+PAGE = (ROOT / 'docs/export.md').read_text(encoding='utf-8')
 
 
 @pytest.fixture(scope='module')
@@ -190,14 +192,30 @@ def test_tflite_finds_more_than_a_hundred_of_one_class(room):
 
 
 def test_the_readme_loads_it_without_this_repository(room, expected):
-    page = (ROOT / 'docs/export.md').read_text()
-    code = re.search(r'```python\n(import tensorflow.*?)```', page, re.DOTALL)[1]
+    code = re.search(r'```python\n(import tensorflow.*?)```', PAGE, re.DOTALL)[1]
     assert code.count('\n') == 5
     name = re.search(r"read_file\('(.*?)'\)", code)[1]
     (room / name).write_bytes(pathlib.Path('image.jpg').read_bytes())
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True, cwd=room)
     score, box = expected['image.jpg']['scores'][0], expected['image.jpg']['boxes'][0]
     assert done.stdout.splitlines()[:1] == [f'person {score:.2f} {box.round(2)}'], done.stderr
+
+
+@pytest.mark.parametrize('library, size', [
+    ('cv2', (451, 300)), ('cv2', (1000, 700)), ('cv2', (640, 2000)), ('cv2', (100, 80)),
+    ('PIL', (451, 300)), ('PIL', (1000, 700)), ('PIL', (640, 2000)), ('PIL', (100, 80))])
+def test_the_page_resizes_as_the_detector_does(library, size):
+    code, = (found for found in re.findall(r'```python\n(.*?)```', PAGE, re.DOTALL)
+             if 'def resize' in found and library in found)
+    scope = {}
+    exec(code, scope)
+    noise = np.random.default_rng(0).integers(0, 256, (size[1] // 10, size[0] // 10, 3), np.uint8)
+    image = cv2.resize(noise, size, interpolation=cv2.INTER_CUBIC)
+    expected = pipeline.resize_image(image, 300).numpy().astype(int)
+    found = scope['resize'](image if library == 'cv2' else Image.fromarray(image))
+    difference = np.abs(np.asarray(found) - expected)
+    assert difference.shape == (300, 300, 3)
+    assert difference.max() <= 1 and difference.mean() < .1
 
 
 @pytest.mark.parametrize('arguments, message', [
@@ -212,6 +230,8 @@ def test_the_readme_loads_it_without_this_repository(room, expected):
      r'\. holds no earlier export \(no labels.txt\), and is not overwritten'),
     (['--output=new', '--precision=bfloat16'],
      'precision bfloat16 is for the SavedModel alone; give --formats=saved_model'),
+    (['--output=new', '--fixed_batch=2'],
+     'fixed_batch 2: TFLite suppresses in one image at a time; give --formats=onnx, '),
 ])
 def test_mistakes(room, arguments, message):
     with pytest.raises((UserError, ValueError), match=message) as error:

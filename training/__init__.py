@@ -1,1 +1,2 @@
 """Training of a detector: starting point, step, devices, checkpoints and log."""
+import rooms  # noqa: F401

@@ -23,6 +23,7 @@ from training import distribution, keeper, log, state
 from training.trainer import Trainer
 from utils.choices import EXISTING, SCRATCH, STEP1
 from utils.errors import CheckpointError, UserError
+from utils.text import counted
 
 _WAY_OUT = 'choose another --output, or move that training aside with --restart=True'
 # What belongs to a training beside its checkpoints, also what ssd_test.py says of it.
@@ -289,8 +290,8 @@ def _about_classes(ours, theirs, imagenet):
     kinds = {'known from the checkpoint': [name for name in ours if name in theirs],
              'start from the mean of its classes': [name for name in ours if name not in theirs],
              'of the checkpoint, left out': [name for name in theirs if name not in ours]}
-    return [f'  {len(names)} classes {what}: {short(names)}' for what, names in kinds.items()
-            if names]
+    return [f'  {counted(len(names), "class")} {what}: {short(names)}'
+            for what, names in kinds.items() if names]
 
 
 def _rows(ours, theirs):

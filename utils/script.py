@@ -7,7 +7,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 from utils.errors import UserError
 
@@ -20,28 +20,29 @@ _OPENCV = (f'OpenCV {{}}: {sys.executable} -m pip uninstall -y opencv-python '
 
 
 @contextlib.contextmanager
-def quiet() -> Iterator[None]:
+def quiet() -> Iterator[TextIO]:
     """Hides what the block writes to stderr, and shows it if the block fails.
 
     For imports: with TF_CPP_MIN_LOG_LEVEL alone, TensorFlow 2.21 still writes six lines per start.
+
+    Yields:
+        What is shown all the same, such as the progress of long work.
     """
     os.environ.setdefault('TF_CPP_MIN_LOG_LEVEL', '2')
     if sys.stderr is None:  # closed by the caller
         sys.stderr = open(os.devnull, 'w')  # noqa: SIM115 - until the process ends
         os.dup2(sys.stderr.fileno(), 2)
     sys.stderr.flush()
-    stderr = os.dup(2)
-    with tempfile.TemporaryFile() as hidden:
+    with tempfile.TemporaryFile() as hidden, os.fdopen(os.dup(2), 'w') as shown:
         os.dup2(hidden.fileno(), 2)
         try:
-            yield
+            yield shown
         except BaseException:
             hidden.seek(0)
-            os.write(stderr, hidden.read())
+            os.write(shown.fileno(), hidden.read())
             raise
         finally:
-            os.dup2(stderr, 2)
-            os.close(stderr)
+            os.dup2(shown.fileno(), 2)
 
 
 @contextlib.contextmanager

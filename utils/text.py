@@ -12,3 +12,8 @@ def plain(text: object) -> str:
 def is_plain(text: object) -> bool:
     """Whether `plain` leaves a text as it is."""
     return plain(text) == str(text)
+
+
+def counted(number: int, noun: str) -> str:
+    """'1 image', '2 images', '1 class', '2 classes'."""
+    return f'{number} {noun}' + ('es' if noun.endswith('s') else 's') * (number != 1)

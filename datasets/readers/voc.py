@@ -25,6 +25,7 @@ _PARTS = {'JPEGImages': ('jpegimages', 'images', 'image', 'imgs', 'img'),
 _DECLARATION = rb'\s*<\?xml[^>]*?encoding\s*=\s*["\']([\w.:-]+)["\'][^>]*\?>'
 _LISTS = 'ImageSets/Main'
 _MOST_BYTES = 16 << 20  # of one XML file; a thousand objects take 0.3 MiB
+_FETCH = '; python3 -m datasets.fetch voc2007 voc2012 downloads those of VOC'
 _LOOKED_AT = 20  # XML files that are looked into, to know whose they are
 # Root of an XML file -> the program that writes it.
 _OTHERS = {'annotations': 'CVAT', 'dataset': 'dlib'}
@@ -48,7 +49,7 @@ class Folder(annotations.Source):
         self.classes = classes
         self.path = pathlib.Path(folder)
         if not self.path.is_dir():
-            raise DataError(f'no VOC folder at {folder}')
+            raise DataError(f'no VOC folder at {folder}{_FETCH}')
         self.name = self.path.resolve().name
         self._given = images
 
@@ -170,7 +171,7 @@ def image_ids(folder: str | os.PathLike, image_set: str, known: Iterable[str] | 
     """
     path = pathlib.Path(folder, _LISTS, f'{image_set}.txt')
     if not pathlib.Path(folder).is_dir():
-        raise DataError(f'no VOC folder at {folder}')
+        raise DataError(f'no VOC folder at {folder}{_FETCH}')
     if not path.is_file():
         there = [name for name in lists_of(folder) if '_' not in name]
         raise DataError(f'no image list at {path}; lists there: {", ".join(there) or "none"}')

@@ -23,6 +23,8 @@ from utils.errors import UserError
     ('ssd_test', ['--model=x.tflite', '--score_threshold=0.5'], 'score_threshold .* no --model'),
     ('ssd_test', ['--coco_annotations=a.json'], '--write_detections=FILE.json'),
     ('ssd_export', ['--calibration_records=a'], '--formats=tflite_int8'),
+    ('ssd_export', ['--formats=saved_model', '--fixed_batch=1'], '--formats=onnx or one of'),
+    ('ssd_export', ['--suppression=False', '--keep_top_k=9'], 'keep_top_k .*--suppression=True'),
     ('ssd_image_to_tf', ['--split_seed=3'], 'split_seed has no effect here: it needs --split='),
     ('ssd_image_to_tf', ['--voc=a', '--data=b'], 'voc has no effect here'),
     ('ssd_image_to_tf', ['--split=0.8', '--image_set=train'], 'image_set has no effect here')])

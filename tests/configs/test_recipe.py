@@ -27,7 +27,7 @@ def test_the_published_training():
 
 def test_the_command_line_wins():
     config = configs.load('ssd_train', ['--max_steps=7', '--recipe=shapes', '--lr=0.5'])
-    assert (config.max_steps, config.learning_rate, config.warmup_steps) == (7, .5, 50)
+    assert (config.max_steps, config.learning_rate, config.warmup_steps) == (7, .5, 10)
 
 
 def test_other_scripts_use_what_the_training_writes():

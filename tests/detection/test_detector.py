@@ -1,12 +1,15 @@
 """The three-line interface, and that the shipped detector finds what it has always found."""
+import io
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import detection
 from checkpoints import fit
@@ -41,14 +44,15 @@ def shipped():
     return detection.load(ROOT / 'checkpoints/ssd_mobilenet_v1/shipped', score_threshold=.1)
 
 
-def test_three_lines(photograph, tmp_path):
+def test_the_readme_shows_what_its_lines_print(tmp_path):
     # As a notebook in another folder runs them; TensorFlow's messages do not appear.
-    code = ('import detection\ndetector = detection.load()\n'
-            f'for d in detector({photograph!r}): print(d.name, d.score, d.box)\n')
+    readme = (ROOT / 'README.md').read_text(encoding='utf-8')
+    code, output = re.search(r'```python\n(import detection\n.*?)```\n\n```\n(.*?)```', readme,
+                             re.DOTALL).groups()
+    code = code.replace("'docs/", f"'{ROOT}/docs/")
     done = subprocess.run([sys.executable, '-c', code], capture_output=True, text=True,
                           cwd=tmp_path, env={'PYTHONPATH': str(ROOT)})
-    assert done.stderr == '' and done.stdout.startswith('person 0.9965')
-    assert done.stdout.count('\n') == 1 and 'Box(xmin=11.15' in done.stdout
+    assert done.stderr == '' and done.stdout == output
 
 
 def test_importing_it_is_quick():
@@ -91,14 +95,57 @@ def test_paths_arrays_and_lists(shipped, photograph):
     assert isinstance(one[0].box, Box) and 0 <= one[0].box.xmin < one[0].box.xmax <= 512
 
 
-@pytest.mark.parametrize('shape, kind',
-                         [((3, 3), np.uint8), ((1, 3, 3, 3), np.uint8), ((3, 3, 3), float)])
-def test_what_is_no_image(shipped, shape, kind):
-    with pytest.raises(ValueError,
-                       match=r'an image is uint8 RGB \[H, W, 3\], or a path; this one is'):
-        shipped(np.zeros(shape, kind))
-    with pytest.raises(DataError, match='nowhere.jpg: image cannot be read'):
-        shipped('nowhere.jpg')
+def test_bytes_and_images_of_pillow_are_seen_as_files_are(shipped, photograph, tmp_path):
+    data, expected = pathlib.Path(photograph).read_bytes(), shipped(photograph)
+    assert shipped(data) == shipped(bytearray(data)) == shipped(memoryview(data)) == expected
+    assert shipped(Image.open(photograph)) == expected
+    sideways, file = Image.Exif(), io.BytesIO()
+    sideways[0x0112] = 6  # to be turned by 90 degrees clockwise
+    image = Image.open(photograph).rotate(90, expand=True)
+    image.save(file, 'png', exif=sideways)
+    assert shipped(file.getvalue()) == shipped(Image.open(file)) == expected
+
+
+@pytest.mark.parametrize('image, message', [
+    (np.zeros((3, 3), np.uint8), r'this one is uint8 \[3, 3\]'),
+    (np.zeros((1, 3, 3, 3), np.uint8), r'this one is uint8 \[1, 3, 3, 3\]'),
+    (np.zeros((3, 3, 3)), r'this one is float64 \[3, 3, 3\]'),
+    (None, 'an image is uint8 RGB .* this one is NoneType'),
+    (np.zeros((9, 9, 3), np.uint8)[5:5], r'at least one pixel; this one is \[0, 9, 3\]'),
+])
+def test_what_is_no_image(shipped, image, message):
+    with pytest.raises(ValueError, match=message):
+        shipped(image)
+
+
+@pytest.mark.parametrize('image', ['nowhere.jpg', b'', b'text', b'\xff\xd8\xff'])
+def test_files_that_are_no_image(shipped, image):
+    with pytest.raises(DataError, match='nowhere.jpg: image cannot be read|^image of bytes'):
+        shipped(image)
+
+
+def test_a_fork_says_that_it_cannot_detect(shipped):
+    def message(use):
+        with pytest.raises(RuntimeError, match='load the detector in each process') as error:
+            use()
+        return str(error.value)
+
+    image = np.zeros([1, 300, 300, 3], np.uint8)
+    reader, writer = os.pipe()
+    if not (child := os.fork()):
+        try:
+            said = {message(use) for use in (lambda: shipped(image[0]), lambda: shipped([]),
+                                             lambda: shipped.detect(image), detection.load)}
+            os.write(writer, '; '.join(said).encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writer)
+    with open(reader) as file:
+        assert file.read() == (
+            f'TensorFlow runs in process {os.getpid()}, of which this one is a fork, and cannot '
+            "run here: load the detector in each process, started by multiprocessing.get_context("
+            "'spawn'); or share it among threads")
 
 
 @pytest.mark.parametrize('limits, message', [
@@ -138,7 +185,6 @@ from utils import processor
 processor.use_onednn(fixed_weights={fixed})
 from detection.detector import Detector
 from nets import backbones, ssd
-from nets.slim_compat import tf
 tf.random.set_seed(0)
 spec = backbones.get('mobilenet_v1')
 detectors = [Detector(ssd.SSD(spec, 3).build(), folded=True) for _ in range(2)]

@@ -37,6 +37,15 @@ def test_folder_in_batches_without_what_is_no_image(room):
     assert source.refused == ['few/c.png is no image that OpenCV reads, or a damaged one']
 
 
+def test_videos_among_images_are_named(tmp_path, capsys):
+    cv2.imwrite(str(tmp_path / 'a.png'), np.zeros((4, 4, 3), np.uint8))
+    for name in ('a.xml', 'b.mp4', 'c.MOV'):
+        (tmp_path / name).touch()
+    assert sources.open_source(str(tmp_path)).total == 1
+    assert capsys.readouterr().out == (
+        f'2 videos left out, first {tmp_path}/b.mp4; name a video by itself\n')
+
+
 def test_one_image_a_pattern_and_the_sample(room):
     one = sources.open_source('few/a.png')
     assert (str(one), one.stem, one.several) == ('few/a.png', 'a', False)

@@ -92,6 +92,8 @@ def test_classes_go_by_their_names():
 
 def test_speed_is_that_of_all_batches_but_the_first():
     assert collect.detect_all(_detect, [_batch('a'), _batch('b')]).images_per_second > 0
+    few = collect.detect_all(_detect, [_batch('a', 'b'), _batch('c')])
+    assert few.images_per_second is None and len(few.detections) == 3
     assert collect.detect_all(_detect, []) == collect.Found({}, {}, None)
 
 

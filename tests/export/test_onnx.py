@@ -27,6 +27,12 @@ def test_onnx_equals_the_detector(path, small, images):
             np.testing.assert_allclose(one, other, atol=1e-4)
 
 
+def test_the_free_axis_has_a_name(path):
+    session = pytest.importorskip('onnxruntime').InferenceSession(path)
+    assert [each.shape[0] for each in (*session.get_inputs(), *session.get_outputs())] == [
+        'batch'] * 5
+
+
 def test_what_is_not_installed_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, 'tf2onnx', None)
     monkeypatch.setitem(sys.modules, 'onnxruntime', None)

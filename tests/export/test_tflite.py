@@ -48,6 +48,8 @@ def test_inputs_and_outputs_have_the_usual_order_and_types(int8, images):
     interpreter = _interpreter(int8)
     (image,), outputs = interpreter.get_input_details(), interpreter.get_output_details()
     assert (image['dtype'], image['shape'].tolist()) == (np.uint8, [1, 300, 300, 3])
+    assert [each['name'] for each in (image, *outputs)] == [
+        'images', 'boxes', 'classes', 'scores', 'count']
     assert image['quantization'] == (1., 0)
     assert [(each['dtype'], each['shape'].tolist()) for each in outputs] == [
         (np.float32, [1, 5, 4]), (np.float32, [1, 5]), (np.float32, [1, 5]), (np.float32, [1])]

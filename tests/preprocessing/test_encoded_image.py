@@ -164,3 +164,19 @@ def test_bombs_are_refused_undecoded(tmp_path):
 def test_odd_sizes(tmp_path, size):
     found = encoded_image.read(_file(tmp_path, 'RGB', 'JPEG', size))
     assert (found.width, found.height) == size
+
+
+@pytest.mark.parametrize('mode', ['RGB', 'L', 'RGBA', 'LA', 'P', '1', 'I;16', 'CMYK'])
+def test_an_image_of_pillow_is_seen_as_its_file(mode):
+    random = np.random.default_rng(0)
+    if mode == 'I;16':
+        image = Image.fromarray(random.integers(0, 4096, (20, 30), np.uint16))
+    else:
+        image = Image.fromarray(random.integers(0, 256, (20, 30, 4), np.uint8))
+        image = image if mode == 'RGBA' else image.convert('RGB' if mode == 'CMYK' else 'RGBA')
+        image = image.convert(mode)
+    file = io.BytesIO()
+    image.save(file, 'tiff' if mode == 'CMYK' else 'png')
+    found = encoded_image.of_pillow(Image.open(file))
+    assert found.dtype == np.uint8 and found.shape == (20, 30, 3)
+    np.testing.assert_array_equal(found, encoded_image.decode_upright(file.getvalue(), 'a.png'))

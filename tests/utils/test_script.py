@@ -44,6 +44,8 @@ def test_faults_of_the_code_are_not_hidden():
 def test_what_libraries_say_is_held_back_until_they_fail():
     noise = 'import os\nwith quiet():\n    os.write(2, b"banner")\n'
     assert _call(noise + 'print("done")') == (0, 'done\n', '')
+    said = noise.replace('quiet():', 'quiet() as shown:') + '    shown.write("half")\n'
+    assert _call(said + 'print("done")') == (0, 'done\n', 'half')
     code, _, error = _call(noise + '    raise ImportError("broken")')
     assert code == 1 and error.startswith('banner')
 

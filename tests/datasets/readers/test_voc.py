@@ -188,7 +188,7 @@ def test_which_of_several_images(folder):
         DataError, match='no image list at .*ImageSets/Main/val.txt; lists there: train'
     ):
         voc.image_ids(folder, 'val')
-    with pytest.raises(DataError, match='no VOC folder at nowhere'):
+    with pytest.raises(DataError, match='no VOC folder at nowhere; python3 -m datasets.fetch'):
         voc.image_ids('nowhere', 'val')
 
 
