@@ -186,7 +186,7 @@ def layout_of(rows: Sequence[list[str]], path: pathlib.Path) -> Layout:
                         'one row per box: image,xmin,ymin,xmax,ymax,class')
     missing = [] if 'image' in columns else ['image']
     lacking = [[key for key in box if key not in columns] for box in _BOXES[:2]]
-    missing += lacking[0] if all(lacking) else []
+    missing += lacking[0] if all(lacking) or not missing else []
     raise DataError(f'{path}: its first row has no columns for {", ".join(missing)}; it has: '
                     f'{there or "nothing"}. What is read: filename,class,xmin,ymin,xmax,ymax, or '
                     'x,y,width,height')

@@ -89,9 +89,12 @@ def _of_path(path, images):
             found.setdefault(kind, []).extend(sources)
         reasons += problems
         empty += [] if parts or problems else [f'{folder}: no annotations']
-    if found:
-        return found, reasons + empty
-    return _of_folder(path, [path, path.parent], path.resolve().name, images)
+    if not found:
+        return _of_folder(path, [path, path.parent], path.resolve().name, images)
+    others = [f'{folder} has annotations too, but is not called train, valid or test'
+              for folder in folders if folder not in split and not folder.name.startswith('.')
+              and _of_folder(folder, [folder, path], folder.name, images)[0]]
+    return found, reasons + empty + others
 
 
 def _root(path):
@@ -210,7 +213,7 @@ def _listing(folder, source):
         if lists.purpose(path.stem):
             known = known or lists.Known(source.files())
             ids, others = lists.read(path, known)
-            if len(ids) > len(others):
+            if ids and len(ids) >= len(others):
                 found[path.stem] = [path]
     return found
 
