@@ -169,7 +169,6 @@ def _csv(random, facts):
                       'bbox': f'[{xmin}, {ymin}, {xmax - xmin}, {ymax - ymin}]'}
             rows.writerow([values[key] for key in keys])
         _text(facts['root'] / part / f'{part or "boxes"}.csv', file.getvalue())
-    facts['one class'] = 'class' not in keys
 
 
 _WRITERS = {'VOC': _voc, 'COCO': _coco, 'YOLO': _yolo, 'LabelMe': _labelme, 'CSV': _csv}
@@ -182,8 +181,10 @@ def _folder_renamed(random, facts):
     folders = [path for path in facts['root'].rglob('*') if path.is_dir()]
     if folders:
         path = pick(random, sorted(folders))
-        path.rename(path.with_name(pick(random, ('pics', 'annots', 'My Images', 'gt', 'JPEGImages',
-                                                 'data', 'xmls'))))
+        target = path.with_name(pick(random, ('pics', 'annots', 'My Images', 'gt', 'JPEGImages',
+                                              'data', 'xmls')))
+        if not target.exists():
+            path.rename(target)
 
 
 def _files_moved(random, facts):
@@ -288,7 +289,6 @@ def _checked(annotation, names, number, facts):
     told = f'{annotation.where}, image {number}: {facts}'
     for box, label in zip(usable.boxes, usable.labels, strict=True):
         assert np.abs(box - wanted).max() < 0.04, f'another box: {told}'
-        expected = ('object',) if facts.get('one class') else (_NAMES[number % 2],)
-        assert names[label - 1] in (*expected, 'object'), f'another class: {told}'
+        assert names[label - 1] in (_NAMES[number % 2], 'object'), f'another class: {told}'
     assert len(usable.labels) or annotation.refused or usable.refused, f'no object: {told}'
     return number

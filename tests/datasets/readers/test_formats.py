@@ -545,6 +545,14 @@ def test_yolo_s_folders_called_otherwise(tmp_path):
         ('train', 'train'), ('test', 'val')]
 
 
+def test_images_that_no_table_names(tmp_path):
+    for name in ('a', 'b'):
+        _image(tmp_path / f'{name}.jpg')
+    _text(tmp_path / 'boxes.csv', TABLE)
+    assert formats.recognise(tmp_path).notes == [
+        f'{tmp_path}: images without an annotation, which are left out: 1, first b.jpg']
+
+
 def test_a_folder_beside_train_that_is_not_read(tmp_path):
     for part in ('train', 'more'):
         _image(tmp_path / part / 'a.jpg')
