@@ -69,7 +69,7 @@ def test_crowds_alone():
 def test_boxes_in_fractions():
     source = _Source()
     said = judgement.in_fractions(_survey(source, ('cat', (.1, .1, .5, .9), False)), source)
-    assert said == ('the largest box of set has 0.8 pixels; boxes have to be in pixels, not in '
+    assert said == ('set: no box reaches beyond 0.9 pixels; boxes have to be in pixels, not in '
                     'fractions of the image (corners)')
     assert judgement.in_fractions(_survey(source, ('cat', (1, 1, 3, 3), False)), source) == ''
     assert judgement.in_fractions(_survey(source), source) == ''
