@@ -71,7 +71,8 @@ def test_yolo_counts_in_the_upright_image(tmp_path):
 
 @pytest.mark.parametrize('order', ['{}/images', 'images/{}'])
 def test_yolo_in_three_folders(tmp_path, order):
-    _text(tmp_path / 'data.yaml', 'names: [cat]\n')
+    _text(tmp_path / 'data.yaml', 'train: ../train/images\nval: ../valid/images\n'
+                                  'test: ../test/images\nnc: 1\nnames: [cat]\n')  # Roboflow's
     for part in ('train', 'valid', 'test'):
         _image(tmp_path / order.format(part) / 'a.jpg')
         _text(tmp_path / order.replace('images', 'labels').format(part) / 'a.txt', '0 .5 .5 .1 .1')
@@ -443,6 +444,15 @@ def test_lists_of_a_data_yaml(tmp_path):
         _text(tmp_path / 'obj.data', 'classes = 1\ntrain = train.txt\nvalid = val.txt\n'
                                      'names = data/obj.names\n')
         expected[1] = ('valid', ['5'])
+
+
+def test_lists_that_name_nothing(tmp_path):
+    _image(tmp_path / 'a.jpg')
+    _text(tmp_path / 'a.txt', '0 .5 .5 .1 .1')
+    _text(tmp_path / 'data.yaml', 'train: train.txt\nnames: [cat]\n')
+    _text(tmp_path / 'train.txt', 'b.jpg\n')
+    with pytest.raises(DataError, match='no list names an annotated image; --split=0.8 divides'):
+        sources.by_name(formats.recognise(tmp_path)[1])
 
 
 def test_folders_of_a_data_yaml(tmp_path):
