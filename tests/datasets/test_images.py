@@ -51,8 +51,8 @@ def test_a_missing_image_names_the_places(room, tmp_path):
     images = Images(root, (), ['a', 'b'])
     with pytest.raises(DataError) as error:
         images.find(['b', '../b.jpg'], 'b.xml')
-    assert str(error.value) == (f"b.xml: image is missing: 'b or ../b.jpg'; searched: {root}, with "
-                                'subfolders; there is b.psd')
+    assert str(error.value) == ("b.xml: image is missing: 'b' or '../b.jpg'; searched: "
+                                f'{root}, with subfolders; there is b.psd')
     (tmp_path / 'secret.jpg').write_bytes(b'')
     for name in ('../secret.jpg', str(tmp_path / 'secret.jpg')):
         with pytest.raises(DataError, match='image is missing'):

@@ -146,7 +146,7 @@ def test_labelme(tmp_path):
         'shape 4: a point of 1 points is no area', 'shape 5: it has no label']
     assert len(found.refused) == 3 and found.size == (50, 100)
     _text(tmp_path / 'b.json', json.dumps({'shapes': [], 'imagePath': '../a.png'}))
-    with pytest.raises(DataError, match="b.json: image is missing: '../a.png or b'; searched: "):
+    with pytest.raises(DataError, match="b.json: image is missing: '../a.png' or 'b'; searched: "):
         labelme.Shapes(tmp_path, 'x').read('b')
 
 
