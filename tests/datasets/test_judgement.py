@@ -88,7 +88,7 @@ def test_boxes_beyond_the_images(edges, size, images, refused):
 
 
 @pytest.mark.parametrize('listed, merged, said', [
-    (('cat,kitten', 'dog'), {}, "no object is called 'cat,kitten', as a line of the class list is, "
+    (('cat,kitten', 'dog'), {}, "no object is called 'cat,kitten', as a line of --classes_file is, "
      "but cat, kitten: write one name per line, or 'cat = kitten' to make them one class"),
     (('cat: kitten', 'dog'), {}, "no object is called 'cat: kitten'"),
     (('cat', 'dog'), {'kitten': 'cat'}, ''), (('a,b', 'cat'), {}, ''), ((), {}, '')])
@@ -102,7 +102,7 @@ def test_several_names_in_a_line(listed, merged, said):
 def test_a_list_that_begins_with_the_background(first):
     found = _survey(_Source(), ('cat', BOX, False))
     assert judgement.background_first(found, (first, 'cat')) == (
-        f"the class list begins with '{first}', which no object is: the background needs no line; "
+        f"--classes_file begins with '{first}', which no object is: the background needs no line; "
         'leave it out')
     assert judgement.background_first(found, ('cat', first)) == ''
     assert judgement.background_first(_survey(_Source(), (first, BOX, False)), (first,)) == ''
