@@ -196,7 +196,7 @@ def class_list(classes_file: str, subsets: Sequence[sources.Subset], found: judg
 def judge(found: judgement.Survey, subsets: Sequence[sources.Subset],
           classes: class_lists.ClassList) -> None:
     """Prints what is odd about the annotations as a whole; DataError if they would be misread."""
-    origins = dict.fromkeys(one.source for one in subsets)
+    origins = list(dict.fromkeys(one.source for one in subsets))
     judgement.refuse(found, origins, *classes)
     for line in judgement.notes(found, *classes):
         print(plain(f'note: {line}'))

@@ -21,6 +21,7 @@ from PIL import Image
 import configs
 import ssd_image_to_tf
 from benchmarks.faults import Case, Random, mutated, pick, with_size
+from benchmarks.fuzz_strangers import strangers
 from benchmarks.fuzz_videos import videos
 from checkpoints import io as checkpoint
 from checkpoints import restoring
@@ -415,5 +416,5 @@ def _restore():
 
 KINDS = {'xml': xml, 'coco': coco, 'formats': formats, 'images': images, 'pictures': pictures,
          'records': records, 'classes': class_list, 'configs': config, 'checkpoints': checkpoints,
-         'videos': videos}
+         'strangers': strangers, 'videos': videos}
 os.environ.setdefault('OPENCV_LOG_LEVEL', 'ERROR')

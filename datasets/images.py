@@ -133,7 +133,7 @@ class Images:
         places = ', '.join(map(str, self.searched[:_SHOWN]))
         there = [found for name in names for found in self._others.get(
             (parts(name) or ('',))[-1], [])]
-        raise DataError(f'{where}: image is missing: {" or ".join(dict.fromkeys(names))!r}; '
+        raise DataError(f'{where}: image is missing: {" or ".join(map(repr, names or [""]))}; '
                         f'searched: {places}, with subfolders'
                         + (f'; there is {", ".join(sorted({*there})[:_SHOWN])}' if there else ''))
 

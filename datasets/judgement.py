@@ -82,7 +82,7 @@ def survey(subsets: Sequence) -> Survey:
     return found
 
 
-def refuse(found: Survey, sources: Iterable[annotations.Source], listed: Sequence[str],
+def refuse(found: Survey, sources: Sequence[annotations.Source], listed: Sequence[str],
            merged: Mapping[str, str]) -> None:
     """DataError with the first judgement by which a set would become wrong records.
 
@@ -97,8 +97,9 @@ def refuse(found: Survey, sources: Iterable[annotations.Source], listed: Sequenc
                      beyond_the_images(found, source)):
             if line:
                 raise DataError(line)
-    for line in (crowds_alone(found), several_in_a_line(found, listed, merged),
-                 background_first(found, listed)):
+    if line := crowds_alone(found):
+        raise DataError(f'{", ".join(str(source.path) for source in sources)}: {line}')
+    for line in (several_in_a_line(found, listed, merged), background_first(found, listed)):
         if line:
             raise DataError(line)
 
@@ -163,7 +164,7 @@ def several_in_a_line(found: Survey, listed: Sequence[str], merged: Mapping[str,
         if len(names) > 1 and line not in found.counts and any(
                 name in found.counts and name not in listed and name not in merged
                 for name in names):
-            return (f"no object is called '{line}', as a line of the class list is, but "
+            return (f"no object is called '{line}', as a line of --classes_file is, but "
                     f'{", ".join(name for name in names if name in found.counts)}: write one name '
                     f"per line, or '{names[0]} = {', '.join(names[1:])}' to make them one class")
     return ''
@@ -173,7 +174,7 @@ def background_first(found: Survey, listed: Sequence[str]) -> str:
     """A class list that begins with the background."""
     if not listed or listed[0] in found.counts or not class_lists.is_background(listed[0]):
         return ''
-    return (f"the class list begins with '{listed[0]}', which no object is: the background needs "
+    return (f"--classes_file begins with '{listed[0]}', which no object is: the background needs "
             'no line; leave it out')
 
 

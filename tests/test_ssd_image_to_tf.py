@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 import ssd_image_to_tf
-from datasets import class_lists, shapes, tfrecord
+from datasets import annotations, class_lists, shapes, tfrecord
 from datasets.readers import sources, voc
 from utils.errors import DataError, UserError
 
@@ -337,6 +337,65 @@ def test_both_folders_are_replaced_or_none(images, monkeypatch, capsys):
     with pytest.raises(UserError, match='nothing written$'):
         _main(monkeypatch, *again)
     assert not any(pathlib.Path(name).exists() for name in before)
+
+
+def _emptied(images):
+    for path in images.glob('*.xml'):
+        path.write_text(re.sub('<object>.*</object>', '', path.read_text(), flags=re.DOTALL))
+
+
+def test_images_without_objects_as_test_records(images, monkeypatch, capsys):
+    pathlib.Path('classes.txt').write_text('cat\n')
+    keys = '--data=images', '--output=normal'
+    _emptied(images)
+    with pytest.raises(UserError, match='the annotations name no class'):
+        _main(monkeypatch, *keys)
+    _main(monkeypatch, *keys, '--classes_file=classes.txt')
+    index = tfrecord.read_index('normal')
+    assert (index.images, index.objects, index.classes) == (9, 0, ('cat',))
+    assert '9 images without objects' in capsys.readouterr().out
+    with pytest.raises(DataError, match='no image has an object'):
+        tfrecord.check_objects(index)
+    with pytest.raises(UserError, match='tfrecords_train: no usable object; images without objects '
+                                        'can only be for test'):
+        _main(monkeypatch, '--data=images', '--split=0.5', '--classes_file=classes.txt')
+
+
+def test_several_names_become_one_class(images, monkeypatch):
+    pathlib.Path('classes.txt').write_text('round = circle\nedged = square, triangle\n')
+    _main(monkeypatch, '--data=images', '--output=records', '--classes_file=classes.txt')
+    index = tfrecord.read_index('records')
+    assert index.classes == ('round', 'edged')
+    assert pathlib.Path('records/refused.txt').read_text() == ''
+    labels = [label for found in tfrecord.objects(index) for label in found['labels'].tolist()]
+    names = [item.name for path in sorted(images.glob('*.xml'))
+             for item in voc.read_file(path)[0].objects]
+    assert sorted(labels) == sorted(1 if name == 'circle' else 2 for name in names)
+
+
+@pytest.mark.parametrize('changed, message', [
+    ({'iscrowd': 1}, 'objects are crowd regions'),
+    ({'category_id': 1}, 'category_id is 1, ..., and none of these is there'),
+    ({'bbox': [.1, .1, .2, .2]}, 'boxes have to be in pixels, not in fractions'),
+    ({'bbox': [190, 190, 390, 390]}, 'boxes of annotations reach beyond their images')])
+def test_sets_that_are_wrong_as_a_whole_write_nothing(folder, monkeypatch, changed, message):
+    shapes.write_coco('mine', 6, seed=1)
+    content = json.loads(pathlib.Path('mine/annotations.json').read_text())
+    for row in content['annotations']:
+        row.update(changed)
+    pathlib.Path('mine/annotations.json').write_text(json.dumps(content))
+    with pytest.raises(UserError, match=message):
+        _main(monkeypatch, '--data=mine', '--split=0.5')
+    assert not pathlib.Path('tfrecords_train').exists()
+
+
+def test_crowds_are_no_objects_to_learn(tmp_path):
+    objects = annotations.Objects(np.float32([[0, 0, 1, 1]]), np.int64([1]), np.array([True]),
+                                  np.array([False]), np.array([True]))
+    with tfrecord.Writer(tmp_path / 'records', ('cat',)) as writer:
+        writer.add(tfrecord.example(b'', 9, 9, 'a', 'a', objects, ('cat',)))
+    with pytest.raises(DataError, match='no image has an object, so there is nothing to learn'):
+        tfrecord.check_objects(tfrecord.read_index(tmp_path / 'records'))
 
 
 def _write_coco(path, folder, image_set):

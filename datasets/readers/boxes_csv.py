@@ -91,6 +91,7 @@ class Table(annotations.Source):
                          for key, at in layout.columns.items()}
                 self._rows.setdefault(found['image'], []).append((number, found))
         self._fractions = self._are_fractions()
+        self._names = {row.get('class', '') for rows in self._rows.values() for _, row in rows}
         self._descriptions = _descriptions(path.parent)
         self._images = Images(path.parent, images, self._rows, path.stem)
 
@@ -101,7 +102,11 @@ class Table(annotations.Source):
         return list(self._rows)
 
     def notes(self) -> list[str]:
-        """One line if the file names no classes."""
+        """One line if the file names no classes, or only their codes."""
+        coded = [name for name in sorted(self._names) if re.match('/[mg]/', name)]
+        if coded and not self._descriptions:
+            return [f'{self.path}: classes are called {coded[0]}, ...; the file '
+                    'class-descriptions-boxable.csv of Open Images beside it would name them']
         if 'class' in self._columns:
             return []
         return [f"{self.path} has no column of classes: all boxes are of the class "
@@ -186,7 +191,7 @@ def layout_of(rows: Sequence[list[str]], path: pathlib.Path) -> Layout:
                         'one row per box: image,xmin,ymin,xmax,ymax,class')
     missing = [] if 'image' in columns else ['image']
     lacking = [[key for key in box if key not in columns] for box in _BOXES[:2]]
-    missing += lacking[0] if all(lacking) else []
+    missing += lacking[0] if all(lacking) or not missing else []
     raise DataError(f'{path}: its first row has no columns for {", ".join(missing)}; it has: '
                     f'{there or "nothing"}. What is read: filename,class,xmin,ymin,xmax,ymax, or '
                     'x,y,width,height')

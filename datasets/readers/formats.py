@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from datasets import annotations, lists
-from datasets.images import files_in, is_image
+from datasets.images import files_in, is_image, stem
 from datasets.readers import boxes_csv, coco, labelme, voc, yolo
 from utils.errors import DataError
 
@@ -72,7 +72,8 @@ def recognise(path: str | os.PathLike, images: Sequence[str | os.PathLike] = ())
     for source in sources:
         if not source.lists() and not lists.is_split(source.name):
             source.listing = _listing(path if path.is_dir() else path.parent, source)
-    return Found(kind, sources, [f'not read: {reason}' for reason in reasons])
+    notes = [f'not read: {reason}' for reason in reasons]
+    return Found(kind, sources, notes + (_unannotated(path, sources) if path.is_dir() else []))
 
 
 def _of_path(path, images):
@@ -89,9 +90,12 @@ def _of_path(path, images):
             found.setdefault(kind, []).extend(sources)
         reasons += problems
         empty += [] if parts or problems else [f'{folder}: no annotations']
-    if found:
-        return found, reasons + empty
-    return _of_folder(path, [path, path.parent], path.resolve().name, images)
+    if not found:
+        return _of_folder(path, [path, path.parent], path.resolve().name, images)
+    others = [f'{folder} has annotations too, but is not called train, valid or test'
+              for folder in folders if folder not in split and not folder.name.startswith('.')
+              and _of_folder(folder, [folder, path], folder.name, images)[0]]
+    return found, reasons + empty + others
 
 
 def _root(path):
@@ -210,9 +214,21 @@ def _listing(folder, source):
         if lists.purpose(path.stem):
             known = known or lists.Known(source.files())
             ids, others = lists.read(path, known)
-            if len(ids) > len(others):
+            if ids and len(ids) >= len(others):
                 found[path.stem] = [path]
     return found
+
+
+def _unannotated(folder, sources):
+    """A line about images that no annotation is of, if no source says so itself."""
+    if any('images without' in note for source in sources for note in source.notes()):
+        return []
+    known = {stem(re.split(r'[\\/]', name)[-1]) for source in sources
+             for name in source.files().values()}
+    others = [path for path in files_in(folder) if is_image(path.name)
+              and stem(path.name) not in known]
+    return [f'{folder}: images without an annotation, which are left out: {len(others)}, first '
+            f'{others[0].relative_to(folder).as_posix()}'] if others else []
 
 
 def _contents(folder):

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from datasets import annotations
-from datasets.images import Images, files_in
+from datasets.images import Images, files_in, stem
 from utils.errors import DataError
 
 
@@ -46,6 +46,15 @@ class Shapes(annotations.Source):
         if not self._json:
             raise DataError(f'no annotation (*.json) in {self.path}')
         return list(self._json)
+
+    def notes(self) -> list[str]:
+        """One line if there are images without a JSON file."""
+        own = {stem(os.path.basename(image_id)) for image_id in self._json}
+        without = [path.relative_to(self.path).as_posix() for path in self._images.all()
+                   if path.is_relative_to(self.path) and stem(path.name) not in own]
+        return [f'{self.path}: images without a JSON file, which are left out: {len(without)}, '
+                f'first {without[0]}. An image without objects needs one without shapes'] \
+            if without else []
 
     def read(self, image_id: str) -> annotations.Annotation:
         """DataError if the JSON file or its image cannot be used."""

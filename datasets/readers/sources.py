@@ -88,6 +88,8 @@ def _called(subsets, wanted):
     if wanted and not chosen:
         raise DataError(f'there are no images called {", ".join(wanted)}; there are: '
                         + ', '.join(one.label for one in subsets))
+    if not chosen:
+        raise DataError('no list names an annotated image; --split=0.8 divides the images instead')
     return chosen
 
 
@@ -131,7 +133,7 @@ def by_name(origins: Sequence[annotations.Source], wanted: Sequence[str] = ()
             chosen.remove('trainval')
         for name in chosen:
             ids, others = origin.listed(name)
-            subsets.append(Subset(origin, name, ids))
+            subsets += [Subset(origin, name, ids)] if ids else []
             notes += [f'note: {origin.name}/{name}: names of no annotated image, which are left '
                       f'out: {len(others)}, first {others[0]}'] if others else []
         if not chosen:

@@ -186,7 +186,8 @@ def _sources(pairs, name, setup, notes):
                     for text, image in pairs.values()}
         called = part.name if lists.is_split(part.name) else name
         sources = [Labels(part, called, setup, together)]
-        sources[0].listing = setup.lists
+        if not lists.is_split(called, loose=True):  # such a name says it already
+            sources[0].listing = setup.lists
     sources[0].left_out = notes
     return sources
 

@@ -43,3 +43,54 @@ def test_yaml_that_is_refused_at_once(tmp_path, text, message):
     assert time.process_time() - start < 1
 
 
+
+
+def _read(tmp_path, text, name='classes.txt'):
+    (tmp_path / name).write_text(text, encoding='utf-8')
+    return class_lists.read(tmp_path / name)
+
+
+def test_several_names_as_one_class(tmp_path):
+    found = _read(tmp_path, '# mine\ncat = kitten, tabby cat\ndog\nx=1\n')
+    assert found.names == ('cat', 'dog', 'x=1')
+    assert found.merged == {'kitten': 'cat', 'tabby cat': 'cat'}
+    for text, doubles in (('cat = dog\ndog\n', 'dog'), ('cat = a\ndog = a\n', 'a'),
+                          ('cat = a\ncat\n', 'cat')):
+        with pytest.raises(DataError, match=f'names {doubles} twice'):
+            _read(tmp_path, text)
+
+
+@pytest.mark.parametrize('text', ['cat,0\nbig dog,1\n', '0: cat\n1: big dog\n',
+                                  'big dog, 2\ncat, 1\n', '1,cat\n2,big dog\n'])
+def test_numbered_lines(tmp_path, text):
+    assert _read(tmp_path, text).names == ('cat', 'big dog')
+
+
+@pytest.mark.parametrize('text', ['a 1\na 2\n', 'cat,5\ndog,6\n', 'cat,0\ndog\n'])
+def test_numbers_that_are_part_of_names(tmp_path, text):
+    assert _read(tmp_path, text).names == tuple(text.splitlines())
+
+
+MAP = "item {\n  id: 2\n  name: 'dog'\n}\nitem {\n  id: 1\n  name: 'cat'\n}\n"
+
+
+def test_label_maps(tmp_path):
+    assert _read(tmp_path, MAP, 'label_map.pbtxt').names == ('cat', 'dog')
+    assert _read(tmp_path, '# of a detector\n' + MAP).names == ('cat', 'dog')
+    with pytest.raises(DataError, match='class list .*a.pbtxt: line 1'):
+        _read(tmp_path, 'item { id', 'a.pbtxt')
+
+
+def test_names_of_a_data_yaml(tmp_path):
+    assert _read(tmp_path, 'names: {1: dog, 0: cat}', 'data.yaml').names == ('cat', 'dog')
+    (tmp_path / 'obj.names').write_text('cat\n')
+    assert _read(tmp_path, 'names: obj.names', 'data.yaml').names == ('cat',)
+    for text in ('names: "cat, dog"', 'names: nowhere.txt', 'names: [[cat]]'):
+        with pytest.raises(DataError, match='data.yaml: names is .*, no list of names: write'):
+            _read(tmp_path, text, 'data.yaml')
+    with pytest.raises(DataError, match='data.yaml has no names'):
+        _read(tmp_path, 'nc: 2', 'data.yaml')
+
+
+def test_default_names():
+    assert class_lists.names('') == class_lists.VOC

@@ -272,3 +272,45 @@ def test_files_of_one_name_are_called_by_their_folder(load, tmp_path):
     (tmp_path / 'valid').mkdir()
     (tmp_path / 'train.json').rename(tmp_path / 'valid/_annotations.coco.json')
     assert coco.Instances(tmp_path / 'valid/_annotations.coco.json').name == 'valid'
+
+
+@pytest.mark.parametrize('images, image_id, category_id', [
+    (7, 7.0, 3.0), (7.0, 7, 3), ('7', 7, '3'), (7, '7', '3.0'), ('000007', 7, '003'),
+    (7, '007', 3)])
+def test_ids_as_other_programs_write_them(load, images, image_id, category_id):
+    row = _row(image_id=image_id, category_id=category_id, iscrowd='0', id=5.0)
+    source = load(images=[IMAGE | {'id': images}], rows=[row])
+    [key] = source.image_ids()
+    assert key == ('000007' if images == '000007' else '7')
+    assert [item.name for item in source.read(key).objects] == ['car'] and source.notes() == []
+
+
+def test_numbers_as_text(load):
+    rows = [_row(bbox=['10', '5', 20, 10.0], iscrowd=1.0), _row(id=6, bbox='[10, 5, 20, 10]')]
+    found = load(images=[IMAGE | {'height': '50', 'width': 100.0}], rows=rows).read('7')
+    assert found.size == (50, 100)
+    assert [(item.edges, item.crowd) for item in found.objects] == [
+        ((5, 10, 15, 30), True), ((5, 10, 15, 30), False)]
+
+
+def test_polygons_where_there_is_no_box(load):
+    square = [[10, 5, 30, 5, 30, 15], [12, 5, 13, 9]]
+    rows = [_row(id=n, bbox=box, segmentation=outline) for n, (box, outline) in enumerate([
+        ([], square), (None, square), ([1, 2, 3, 4], square), ([], {'counts': 'x'})])]
+    found = load(rows=rows).read('7')
+    assert [item.edges for item in found.objects] == [
+        (5, 10, 15, 30), (5, 10, 15, 30), (2, 1, 6, 4)]
+    assert found.refused[0].endswith('bbox is not four numbers, and there is no polygon')
+
+
+def test_the_background_is_no_category(load):
+    names = [{'id': 0, 'name': 'background'}, {'id': 3, 'name': 'car'}]
+    found = load(rows=[_row()], categories=names)
+    assert found.classes == ('car',) and 'category background, which no' in found.notes()[0]
+    assert load(rows=[_row(category_id=0)], categories=names).classes == ('background', 'car')
+
+
+def test_numberings(load):
+    source = load(rows=[_row(category_id=90, image_id=8.0)])
+    assert [(one.used, one.known) for one in source.numberings()] == [
+        ({'90'}, {'3', '17', '90'}), ({'8'}, {'7'})]

@@ -1,4 +1,5 @@
 """YOLO, LabelMe and CSV, and the format that a folder's files tell."""
+import base64
 import json
 
 import numpy as np
@@ -70,7 +71,8 @@ def test_yolo_counts_in_the_upright_image(tmp_path):
 
 @pytest.mark.parametrize('order', ['{}/images', 'images/{}'])
 def test_yolo_in_three_folders(tmp_path, order):
-    _text(tmp_path / 'data.yaml', 'names: [cat]\n')
+    _text(tmp_path / 'data.yaml', 'train: ../train/images\nval: ../valid/images\n'
+                                  'test: ../test/images\nnc: 1\nnames: [cat]\n')  # Roboflow's
     for part in ('train', 'valid', 'test'):
         _image(tmp_path / order.format(part) / 'a.jpg')
         _text(tmp_path / order.replace('images', 'labels').format(part) / 'a.txt', '0 .5 .5 .1 .1')
@@ -144,7 +146,7 @@ def test_labelme(tmp_path):
         'shape 4: a point of 1 points is no area', 'shape 5: it has no label']
     assert len(found.refused) == 3 and found.size == (50, 100)
     _text(tmp_path / 'b.json', json.dumps({'shapes': [], 'imagePath': '../a.png'}))
-    with pytest.raises(DataError, match="b.json: image is missing: '../a.png or b'; searched: "):
+    with pytest.raises(DataError, match="b.json: image is missing: '../a.png' or 'b'; searched: "):
         labelme.Shapes(tmp_path, 'x').read('b')
 
 
@@ -328,3 +330,244 @@ def test_annotations_in_a_folder_of_their_folder(tmp_path):
     assert _found(tmp_path)[:2] == ('VOC', {tmp_path.name: ['1']})
     [source] = formats.recognise(tmp_path)[1]
     assert source.read('1').image == tmp_path / 'images/1.jpg'
+
+
+# ---- what other programs write
+
+
+def _edges(source, image_id):
+    found = source.read(image_id)
+    assert found.refused == ()
+    return [(item.name, tuple(np.round(item.edges, 3))) for item in found.objects]
+
+
+def test_annotations_in_a_folder_of_any_name(tmp_path):
+    for name in ('a', 'b'):
+        _image(tmp_path / f'pictures/{name}.jpg')
+        _text(tmp_path / f'annots/{name}.xml', XML)
+    assert _found(tmp_path)[:2] == ('VOC', {tmp_path.name: ['a', 'b']})
+    assert _found(tmp_path / 'annots')[:2] == ('VOC', {'annots': ['a', 'b']})
+    for folder in (tmp_path, tmp_path / 'annots'):
+        [source] = formats.recognise(folder)[1]
+        assert source.read('b').image == tmp_path / 'pictures/b.jpg'
+
+
+def test_names_of_xml_files(tmp_path):
+    for image, name in (('dbl.jpg', 'dbl.jpg'), ('x.jpg', 'x.xml'), ('img_1.jpg', 'IMG_1')):
+        _image(tmp_path / image)
+        _text(tmp_path / f'{name}.xml', XML)
+    [source] = formats.recognise(tmp_path)[1]
+    assert {i: source.read(i).image.name for i in source.image_ids()} == {
+        'IMG_1': 'img_1.jpg', 'dbl.jpg': 'dbl.jpg', 'x.xml': 'x.jpg'}
+    assert source.notes() == []
+
+
+def test_xml_of_another_program(tmp_path):
+    _image(tmp_path / 'images/a.jpg')
+    _text(tmp_path / 'annotations.xml', '<annotations><image name="a.jpg"/></annotations>')
+    for path in (tmp_path, tmp_path / 'annotations.xml'):
+        with pytest.raises(DataError, match='annotations.xml: no VOC annotation: its root is '
+                                            '<annotations>, not <annotation>: it is of CVAT; exp'):
+            formats.recognise(path)
+
+
+def test_coco_with_its_images_in_a_folder(tmp_path):
+    _image(tmp_path / 'data/a.jpg')
+    _text(tmp_path / 'labels.json', json.dumps(COCO))
+    [source] = formats.recognise(tmp_path)[1]
+    assert source.read('1').image == tmp_path / 'data/a.jpg'
+
+
+def test_json_of_other_programs(tmp_path):
+    for content, said in (
+            ({'a.jpg1': {'filename': 'a.jpg', 'regions': []}}, "looks like VIA's, but neither"),
+            ([{'image': 'a.jpg', 'annotations': [{'coordinates': {}}]}], "looks like CreateML's"),
+            ({'info': {}, 'x': 1}, 'b.json has info, x, but neither images, annotations')):
+        _text(tmp_path / 'b.json', json.dumps(content))
+        with pytest.raises(DataError, match=f'no annotations that are read; .*{said}'):
+            formats.recognise(tmp_path)
+
+
+@pytest.mark.parametrize('line, expected', [
+    ('0 .5 .5 .2 .4 .91', ('cat', (15, 40, 35, 60))), ('0\t.5\t.5\t.2\t.4', (
+        'cat', (15, 40, 35, 60)))])
+def test_lines_of_yolo(tmp_path, line, expected):
+    _image(tmp_path / 'a.jpg')
+    _text(tmp_path / 'a.txt', line)
+    _text(tmp_path / 'classes.txt', 'cat\n')
+    assert _edges(formats.recognise(tmp_path)[1][0], 'a') == [expected]
+
+
+@pytest.mark.parametrize('line, said', [
+    ('0 0,5 0,5 0,2 0,4', "a.txt, line 1: '0,5' is no number: a decimal point is needed"),
+    ('0,0.5,0.5,0.2,0.4', "'0,0.5,0.5,0.2,0.4' has commas between its numbers: spaces are needed"),
+    ('cat .5 .5 .2 .4', "'cat .5 .5 .2 .4' has words that are no numbers"),
+    ('inf .5 .5 .2 .4', 'has no class number, or a number that is not finite'),
+    ('0 .5 .5 .2 .4 1 1 2', 'nor a polygon; of key points[?] data.yaml lacks kpt_shape')])
+def test_lines_that_are_nearly_yolo(tmp_path, line, said):
+    _image(tmp_path / 'a.jpg')
+    _text(tmp_path / 'a.txt', line)
+    _text(tmp_path / 'classes.txt', 'cat\n')
+    with pytest.raises(DataError, match=f'no annotations that are read; .*{said}'):
+        formats.recognise(tmp_path)
+    _text(tmp_path / 'b.xml', XML)  # beside another format it is a note
+    assert 'not read: ' in formats.recognise(tmp_path).notes[0]
+
+
+def test_key_points(tmp_path):
+    _image(tmp_path / 'a.jpg')
+    _text(tmp_path / 'a.txt', '0 .5 .5 .2 .4 .1 .1 2 .3 .3 1')
+    _text(tmp_path / 'data.yaml', 'names: [cat]\nkpt_shape: [2, 3]\n')
+    assert _edges(formats.recognise(tmp_path)[1][0], 'a') == [('cat', (15, 40, 35, 60))]
+
+
+def test_lists_of_a_data_yaml(tmp_path):
+    for name in '123456':
+        _image(tmp_path / f'images/all/{name}.jpg')
+        _text(tmp_path / f'labels/all/{name}.txt', '0 .5 .5 .1 .1')
+    _text(tmp_path / 'train.txt', ''.join(f'./images/all/{n}.jpg\n' for n in '1234'))
+    _text(tmp_path / 'val.txt', '/home/me/images/all/5.jpg\n/home/me/images/all/9.jpg\n')
+    _text(tmp_path / 'data.yaml', 'path: .\ntrain: train.txt\nval: data/val.txt\nnames: [cat]\n'
+                                  'test: nowhere.txt\n')
+    expected = [('train', ['1', '2', '3', '4']), ('val', ['5'])]
+    subsets, notes = sources.by_name(formats.recognise(tmp_path)[1])
+    assert [(one.image_set, one.ids) for one in subsets] == expected
+    assert [line.split(': ', 1)[1] for line in notes] == [
+        f'{tmp_path.name}/val: names of no annotated image, which are left out: 1, first '
+        '/home/me/images/all/9.jpg', f'{tmp_path}/data.yaml: test: nowhere.txt is not there']
+    # Darknet's file says the same; and without any such file, the lists themselves do.
+    (tmp_path / 'data.yaml').unlink()
+    _text(tmp_path / 'obj.names', 'cat\n')
+    for _ in range(2):
+        subsets, _ = sources.by_name(formats.recognise(tmp_path)[1])
+        assert [(one.image_set, one.ids) for one in subsets] == expected
+        _text(tmp_path / 'obj.data', 'classes = 1\ntrain = train.txt\nvalid = val.txt\n'
+                                     'names = data/obj.names\n')
+        expected[1] = ('valid', ['5'])
+
+
+def test_lists_that_name_nothing(tmp_path):
+    _image(tmp_path / 'a.jpg')
+    _text(tmp_path / 'a.txt', '0 .5 .5 .1 .1')
+    _text(tmp_path / 'data.yaml', 'train: train.txt\nnames: [cat]\n')
+    _text(tmp_path / 'train.txt', 'b.jpg\n')
+    with pytest.raises(DataError, match='no list names an annotated image; --split=0.8 divides'):
+        sources.by_name(formats.recognise(tmp_path)[1])
+
+
+def test_folders_of_a_data_yaml(tmp_path):
+    for part, name in (('one', '1'), ('two', '2')):
+        _image(tmp_path / f'images/{part}/{name}.jpg')
+        _text(tmp_path / f'labels/{part}/{name}.txt', '0 .5 .5 .1 .1')
+    _text(tmp_path / 'data.yaml', 'train: images/one\nval: [images/two]\nnames: [cat]\n')
+    subsets, _ = sources.by_name(formats.recognise(tmp_path)[1])
+    assert [(one.image_set, one.ids) for one in subsets] == [('train', ['one/1']), (
+        'val', ['two/2'])]
+    _text(tmp_path / 'data.yaml', 'train: images/one\nval: images/one\nnames: [cat]\n')
+    _, notes = sources.by_name(formats.recognise(tmp_path)[1])
+    assert 'data.yaml: train and val are the same images' in notes[0]
+
+
+def test_images_of_labelme_elsewhere(tmp_path):
+    shape = {'label': 'cat', 'points': [[1, 2], [3, 4]], 'shape_type': 'rectangle'}
+    _image(tmp_path / 'images/a.jpg')
+    _text(tmp_path / 'json/a.json', json.dumps({'shapes': [shape],
+                                                'imagePath': '..\\images\\a.jpg'}))
+    data = base64.b64encode((tmp_path / 'images/a.jpg').read_bytes()).decode()
+    _text(tmp_path / 'json/b.json', json.dumps({'shapes': [shape], 'imagePath': 'b.jpg',
+                                                'imageData': data, 'imageHeight': 50.0,
+                                                'imageWidth': '100'}))
+    _text(tmp_path / 'json/c.json', json.dumps({'shapes': [], 'imagePath': '', 'imageData': '!'}))
+    [source] = formats.recognise(tmp_path)[1]
+    assert source.image_ids() == ['a', 'b', 'c']
+    assert source.read('a').image == tmp_path / 'images/a.jpg' and source.read('a').encoded == b''
+    found = source.read('b')
+    assert found.encoded == (tmp_path / 'images/a.jpg').read_bytes() and found.size == (50, 100)
+    with pytest.raises(DataError, match="c.json: its image '' is missing, and imageData is no im"):
+        source.read('c')
+
+
+OPEN = 'ImageID,Source,LabelName,Confidence,XMin,XMax,YMin,YMax,IsOccluded,IsTruncated,IsGroupOf\n'
+
+
+@pytest.mark.parametrize('text, name', [
+    ('label_name,bbox_x,bbox_y,bbox_width,bbox_height,image_name,image_width,image_height\n'
+     'cat,10,5,20,20,a.jpg,100,50\n', 'cat'),
+    ('image,x,y,width,height,class\na.jpg,10,5,20,20,cat\n', 'cat'),
+    ('image;left;top;width;height;class\na.jpg;10,0;5,0;20,0;20,0;cat\n', 'cat'),
+    ('image,cx,cy,w,h,label\na,20,15,20,20,cat\n', 'cat'),
+    ('image_id,width,height,bbox,source\na,100,50,"[10.0, 5.0, 20.0, 20.0]",usask_1\n', 'object'),
+    ('location , x1, y1, x2, y2, class_name\na.jpg, 10, 5, 30, 25, cat\n', 'cat'),
+    (OPEN + 'a,xclick,/m/1,1,0.1,0.3,0.1,0.5,0,0,0\n', 'Big cat'),
+    ('a.jpg,10,5,30,25,cat,100,50\n', 'cat'), ('cat,10,5,20,20,a.jpg,100,50\n', 'cat')])
+def test_columns(tmp_path, text, name):
+    _image(tmp_path / 'images/a.jpg')
+    _text(tmp_path / 'boxes.csv', text)
+    _text(tmp_path / 'class-descriptions-boxable.csv', '/m/1,Big cat\n')
+    [source] = formats.recognise(tmp_path)[1]
+    assert len(source.image_ids()) == 1
+    assert _edges(source, source.image_ids()[0]) == [(name, (5, 10, 25, 30))]
+    assert ('no column of classes' in ''.join(source.notes())) == (name == 'object')
+
+
+def test_groups_of_open_images(tmp_path):
+    _image(tmp_path / 'a.jpg')
+    _text(tmp_path / 'b.csv', OPEN + 'a,x,Cat,1,0.1,0.3,0.1,0.5,0,1,1\n')
+    [item] = formats.recognise(tmp_path)[1][0].read('a').objects
+    assert (item.crowd, item.difficult, item.truncated) == (True, True, True)
+
+
+@pytest.mark.parametrize('text, said', [
+    ('a.jpg,1,2,3,4,cat,5,6,7,8,dog\n', 'line 1: 11 columns are several boxes in a row; write'),
+    ('filename,width,height,class,xmin,ymin\na.jpg,9,9,cat,1,2\n',
+     'no columns for xmax, ymax; it has: filename, width, height, class, xmin, ymin. What'),
+    ('filename,class\na.jpg,cat\n', 'no columns for xmin, ymin, xmax, ymax; it has: filename, c')])
+def test_columns_that_are_missing(tmp_path, text, said):
+    _image(tmp_path / 'a.jpg')
+    _text(tmp_path / 'boxes.csv', text)
+    with pytest.raises(DataError, match=f'no annotations that are read; .*boxes.csv.*{said}'):
+        formats.recognise(tmp_path)
+
+
+def test_folders_of_images_that_the_user_names(tmp_path):
+    _image(tmp_path / 'far/a.jpg')
+    _text(tmp_path / 'set/boxes.csv', TABLE)
+    [source] = formats.recognise(tmp_path / 'set', [tmp_path / 'far'])[1]
+    assert source.read('a.jpg').image == tmp_path / 'far/a.jpg'
+
+
+def test_folders_of_training_and_test_within_the_annotations(tmp_path):
+    for part, name in (('train', 'a'), ('val', 'b')):
+        _image(tmp_path / f'images/{part}/{name}.jpg')
+        _text(tmp_path / f'annots/{part}/{name}.xml', XML)
+    subsets, _ = sources.by_name(formats.recognise(tmp_path)[1])
+    assert [(one.purpose, one.ids) for one in subsets] == [('train', ['train/a']), (
+        'test', ['val/b'])]
+
+
+def test_yolo_s_folders_called_otherwise(tmp_path):
+    for part in ('train', 'val'):
+        _image(tmp_path / f'images/{part}/a.jpg')
+        _text(tmp_path / f'labels/{part}_labels/a.txt', '0 .5 .5 .1 .1')
+    _text(tmp_path / 'classes.txt', 'cat\n')
+    subsets, _ = sources.by_name(formats.recognise(tmp_path)[1])
+    assert [(one.purpose, one.source.read('a').image.parent.name) for one in subsets] == [
+        ('train', 'train'), ('test', 'val')]
+
+
+def test_images_that_no_table_names(tmp_path):
+    for name in ('a', 'b'):
+        _image(tmp_path / f'{name}.jpg')
+    _text(tmp_path / 'boxes.csv', TABLE)
+    assert formats.recognise(tmp_path).notes == [
+        f'{tmp_path}: images without an annotation, which are left out: 1, first b.jpg']
+
+
+def test_a_folder_beside_train_that_is_not_read(tmp_path):
+    for part in ('train', 'more'):
+        _image(tmp_path / part / 'a.jpg')
+        _text(tmp_path / part / 'a.xml', XML)
+    (tmp_path / 'test').mkdir()
+    assert formats.recognise(tmp_path).notes == [
+        f'not read: {tmp_path}/test: no annotations', f'not read: {tmp_path}/more has annotations '
+        'too, but is not called train, valid or test']
