@@ -7,6 +7,7 @@ import dataclasses
 import itertools
 import os
 import shutil
+import typing
 from collections.abc import Sequence
 
 import numpy as np
@@ -52,7 +53,7 @@ class Start:
     resumed: bool = False
     imagenet: bool = False
     origin: str | None = None
-    facts: dict[str, object] = dataclasses.field(default_factory=dict)
+    facts: dict[str, typing.Any] = dataclasses.field(default_factory=dict)
     used: str = ''
     aside: str = ''
 
