@@ -2,6 +2,7 @@
 
     python3 ssd_box_fit.py --train_records=tfrecords_train --backbone_network=ssd_mobilenet_v1
 
+Where a training would start from an SSD, such as the shipped detector, its default boxes count.
 Objects have the sizes that they have in the records; in training, augmentation makes them smaller
 (zoom-out) and larger (crop). Reads configs/config_general.py and
 config_box_fit.py.
@@ -11,12 +12,15 @@ import typing
 from collections.abc import Sequence
 
 from configs import load
+from utils.choices import EXISTING
 from utils.errors import UserError
 from utils.script import imports, run
 
 with imports():
     import numpy as np
 
+    from checkpoints import fit
+    from checkpoints import io as checkpoint
     from datasets import tfrecord
     from evaluation import box_fit
     from nets import anchors, backbones
@@ -44,9 +48,11 @@ def main() -> None:
     # 2 default boxes
     spec = backbones.from_config_name(config.backbone_network, config.resnet_depth,
                                       config.default_box_set)
+    start = checkpoint.default(spec) if config.training_mode == EXISTING else None
+    spec = fit.spec_of(start, spec) if start else spec
+    origin = f'as {start} has them' if spec.box_shapes else f'box set {spec.box_set}'
     print(f'{len(boxes)} objects in {index.images} images of {config.train_records}; '
-          f'{config.backbone_network}, box set {spec.box_set}: {spec.num_default_boxes} default '
-          'boxes')
+          f'{config.backbone_network}, {origin}: {spec.num_default_boxes} default boxes')
 
     # 3 coverage
     overlaps = box_fit.best_overlaps(boxes, spec)
@@ -56,7 +62,9 @@ def main() -> None:
     print(f'image: {config.output}')
 
     # 4 proposal
-    print('\n' + proposal(images, boxes, spec))
+    print('\n' + (f'A training that starts from {start} keeps these default boxes. '
+                  '--training_mode=from_scratch compares the sets for other trainings.'
+                  if spec.box_shapes else proposal(images, boxes, spec)))
 
 
 def _read(index):

@@ -25,8 +25,8 @@ SCRIPTS = {
     'ssd_demo': ('config_general', 'config_common', 'config_demo'),
     'ssd_export': ('config_general', 'config_common', 'config_export'),
 }
-# Key -> the only script that uses it; others that read its module accept it, but do not list it.
-USED_BY = {'training_mode': 'ssd_train'}
+# Key -> the only scripts that use it; others that read its module accept it, but do not list it.
+USED_BY = {'training_mode': ('ssd_train', 'ssd_box_fit')}
 _EPILOG = ('Defaults stand in configs/: edit them there, or give --key=value. Exit code: 0 for '
            'success, 2 for a mistake, which one line explains, 130 for an interruption.')
 
@@ -66,7 +66,7 @@ def load(script: str, argv: Sequence[str] | None = None, positional: str = '',
     for module, (heading, found) in modules.items():
         group = parser.add_argument_group(f'configs/{module}.py', heading)
         for name in (name for name, key in found.items() if keys[name] is key):
-            hidden = {} if USED_BY.get(name, script) == script else {'help': SUPPRESS}
+            hidden = {} if script in USED_BY.get(name, (script,)) else {'help': SUPPRESS}
             group.add_argument(f'--{name}', **(keys[name].entry() | hidden))
     parser.add_argument('--recipe', metavar='NAME', help=recipe.HELP.format(
         names=', '.join(recipe.names())))

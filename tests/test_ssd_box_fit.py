@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 import ssd_box_fit
+from checkpoints import io as checkpoint
 from datasets import annotations, tfrecord
 from evaluation import box_fit
-from nets import backbones
+from nets import backbones, overrides
 from utils.errors import DataError, UserError
 
 
@@ -39,7 +40,9 @@ def _write(*images):
 
 
 def _main(monkeypatch, *arguments):
-    monkeypatch.setattr(sys, 'argv', ['ssd_box_fit.py', *arguments])
+    monkeypatch.setattr(sys, 'argv', [
+        'ssd_box_fit.py', '--backbone_network=ssd_mobilenet_v1', '--training_mode=from_scratch',
+        *arguments])
     ssd_box_fit.main()
 
 
@@ -159,3 +162,20 @@ def test_damaged_records_are_named(room, monkeypatch):
     shard.write_bytes(data)
     with pytest.raises(DataError, match='shard-00000.tfrecord.*convert again$'):
         _main(monkeypatch)
+
+
+def test_default_boxes_of_the_ssd_that_a_training_starts_from(room, monkeypatch, capsys):
+    monkeypatch.setattr(checkpoint, 'REPOSITORY', room)
+    spec = overrides.apply(backbones.get('mobilenet_v1'), {
+        'box_set': 'other', 'box_shapes': [[[30, 30]]] * 5 + [[[240, 240]]]})
+    checkpoint.save('checkpoints/ssd_mobilenet_v1', 0, {'a': np.zeros(1)})
+    checkpoint.write_description('checkpoints/ssd_mobilenet_v1',
+                                 **checkpoint.describe(spec, '', ['cat']))
+    _write([LARGE, SMALL])
+    _main(monkeypatch, '--training_mode=finetune_existing_ssd')
+    printed = capsys.readouterr().out
+    assert ('as checkpoints/ssd_mobilenet_v1/model.ckpt-0 has them: 1940 default boxes'
+            in printed)
+    assert printed.splitlines()[-1].startswith('A training that starts from checkpoints/ssd_mobile')
+    assert [line.split()[1:3] for line in printed.splitlines() if line.startswith('all')] == [
+        ['2', '0.500']]

@@ -21,7 +21,7 @@ def _help(script, monkeypatch, capsys, columns=100, **options):
 def test_every_key_stands_once_under_its_module(script, monkeypatch, capsys):
     text = _help(script, monkeypatch, capsys)
     for key in vars(configs.load(script, [])):
-        assert text.count(f'\n  --{key}=') == (configs.USED_BY.get(key, script) == script)
+        assert text.count(f'\n  --{key}=') == (script in configs.USED_BY.get(key, (script,)))
     places = [text.index(f'\nconfigs/{name}.py:\n') for name in configs.SCRIPTS[script]]
     assert places == sorted(places)
 
@@ -93,9 +93,8 @@ def test_only_keys_that_the_script_reads_are_listed(script):
         encoding='utf-8'
     )
     read = set(re.findall(r'(?<!\.)\bconfig\.(\w+)', source))
-    listed = {
-        key for key in vars(configs.load(script, [])) if configs.USED_BY.get(key, script) == script
-    }
+    listed = {key for key in vars(configs.load(script, []))
+              if script in configs.USED_BY.get(key, (script,))}
     assert read <= listed
     # The settings of detections may also be read together.
     together = set(configs.detection_settings(configs.load('ssd_test', [])))
