@@ -185,6 +185,7 @@ from utils import processor
 processor.use_onednn(fixed_weights={fixed})
 from detection.detector import Detector
 from nets import backbones, ssd
+from nets.slim_compat import tf
 tf.random.set_seed(0)
 spec = backbones.get('mobilenet_v1')
 detectors = [Detector(ssd.SSD(spec, 3).build(), folded=True) for _ in range(2)]

@@ -16,7 +16,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2]))
 import ssd_train
 from nets.slim_compat import tf
 from tests.training import tiny
-from training import distribution
+from training import distribution, log
 from utils.choices import EXISTING, SCRATCH, STEP1, STEP2
 
 
@@ -34,7 +34,7 @@ def main(records):
     tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
     ssd_train.backbones.from_config_name = lambda *_: tiny.SPEC
     ssd_train.pipeline.training_batches = _batches
-    ssd_train.Log.curves = lambda self: None
+    log.Log.curves = lambda self: None
     # Two mirrored strategies in one process would use the same keys for their collectives.
     distribution.strategy = functools.cache(distribution.strategy)
     given = tiny.write_checkpoint('given', 3)

@@ -258,9 +258,9 @@ def test_unknown_classes_start_from_the_mean_of_the_known_ones():
 
 def test_what_is_said_of_the_classes():
     assert starting_point._about_classes(['b', 'c'], ['a', 'b'], False) == [
-        '  1 classes known from the checkpoint: b',
-        '  1 classes start from the mean of its classes: c',
-        '  1 classes of the checkpoint, left out: a']
+        '  1 class known from the checkpoint: b',
+        '  1 class start from the mean of its classes: c',
+        '  1 class of the checkpoint, left out: a']
     assert starting_point._about_classes(['b'], ['b'], False) == []
     assert 'does not name its classes' in starting_point._about_classes(['b'], None, False)[0]
 
