@@ -13,7 +13,7 @@ help:   ## this list
 demo: $(VENV)/ready   ## run the shipped detector on two photographs, into photographs_detections/
 	$(RUN) ssd_demo.py docs/photographs
 
-quickstart: $(VENV)/ready   ## draw shapes, convert, train, evaluate, detect, in quickstart/ (5 minutes)
+quickstart: $(VENV)/ready   ## draw shapes, convert, train, evaluate, detect, in quickstart/ (2 minutes)
 	rm -rf $(FOLDER)
 	$(RUN) -m datasets.shapes --output $(FOLDER)/shapes --train 200 --test 40
 	$(RUN) ssd_image_to_tf.py --recipe=shapes --image_set=train --output=$(FOLDER)/tfrecords_train
