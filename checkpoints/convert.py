@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 from utils.script import imports, run
 
 with imports():
+    from checkpoints import identity, object_detection, published
     from checkpoints import io as checkpoint
-    from checkpoints import object_detection, published
     from datasets import class_lists
     from nets import ssd as network
     from utils import command_line
@@ -58,7 +58,8 @@ def convert(source: str | os.PathLike[str], folder: str | os.PathLike[str],
             raise CheckpointError(f'{prefix} is {ssd.name}, but its {name} is {found}, not {shape}')
     written = checkpoint.save(folder, checkpoint.step_of(prefix),
                               {name: tensors[name] for name in wanted})
-    checkpoint.write_description(folder, **checkpoint.describe(spec, '', labels.values()))
+    checkpoint.write_description(folder, **checkpoint.describe(spec, '', labels.values()),
+                                 **{identity.RUN: identity.new_run()})
     return written
 
 
