@@ -50,8 +50,6 @@ def apply(spec: BackboneSpec, overrides: Mapping[str, typing.Any]) -> BackboneSp
         values = {name: _FIELDS[name](value, spec) for name, value in overrides.items()}
         if 'grids' in values:  # of other layers: these lie at image_size / grid
             values |= {'steps': (), 'first_centers': ()}
-        if {'grids', 'feature_layers', 'extra_layers'} & set(values):
-            values.setdefault('head_kernels', ())
         return dataclasses.replace(spec, **values, overrides=overrides)
     except (TypeError, AttributeError, ValueError) as error:
         raise ValueError(f'{spec.name}: overrides do not fit: {error}') from None

@@ -129,14 +129,12 @@ class BackboneSpec:
     def __post_init__(self):
         if not self.steps:
             object.__setattr__(self, 'steps', tuple(self.image_size / grid for grid in self.grids))
-        if not self.head_kernels:
-            object.__setattr__(self, 'head_kernels', (3,) * len(self.grids))
         self._check()
 
     def _check(self):
         heads = len(self.feature_layers) + len(self.extra_layers)
         lengths = {'grids': len(self.grids), 'steps': len(self.steps),
-                   'first_centers': len(self.centers), 'head_kernels': len(self.head_kernels)}
+                   'first_centers': len(self.centers), 'head_kernels': len(self.kernels)}
         lengths |= {'box_shapes': len(self.box_shapes)} if self.box_shapes else {
             'aspect_ratios': len(self.aspect_ratios), 'box sizes': len(self.sizes) - 1}
         for what, length in lengths.items():
@@ -163,6 +161,11 @@ class BackboneSpec:
     def centers(self) -> tuple[float, ...]:
         """Center of each head's first cell, pixels; the next ones follow at the head's step."""
         return self.first_centers or tuple(step / 2 for step in self.steps)
+
+    @property
+    def kernels(self) -> tuple[int, ...]:
+        """Side of each head's kernel."""
+        return self.head_kernels or (3,) * len(self.grids)
 
     @property
     def box_facts(self) -> dict[str, list]:

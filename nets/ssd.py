@@ -118,8 +118,7 @@ class SSD(tf.Module):
         """Convolutions on every head layer: 4 offsets and C logits per default box."""
         logits, offsets = [], []
         spec = self.spec
-        heads = zip(spec.head_layers, spec.grids, spec.boxes_per_cell, spec.head_kernels,
-                    strict=True)
+        heads = zip(spec.head_layers, spec.grids, spec.boxes_per_cell, spec.kernels, strict=True)
         for layer, grid, boxes, kernel in heads:
             net = points[layer]
             if net.shape[1:3].as_list() != [grid, grid]:

@@ -185,10 +185,8 @@ class Trainer:
     def _rate(self, variable):
         """Multiple of the learning rate."""
         rate = self.bias_rate if variable.name.endswith('/biases:0') else 1.
-        if self.backbone_rate != 1 and variable.name.startswith(
-                self.model.spec.imagenet.scope + '/'):
-            rate *= self.backbone_rate
-        return rate
+        of_backbone = variable.name.startswith(self.model.spec.imagenet.scope + '/')
+        return rate * (self.backbone_rate if of_backbone else 1.)
 
 
 def _used(batch):

@@ -30,7 +30,6 @@ def test_literal_overlaps():
         backbones.get('mobilenet_v1'),
         feature_layers=(),
         extra_layers=(None,),
-        head_kernels=(),
         grids=(1,),
         steps=(300.0,),
         aspect_ratios=((2.0,),),

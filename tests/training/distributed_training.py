@@ -25,7 +25,8 @@ class Plain(tf.Module):
     """One convolution and two heads on a 4 x 4 grid; no batch norm."""
     def __init__(self):
         super().__init__()
-        self.spec, self.dtype = types.SimpleNamespace(normalization='inception'), tf.float32
+        self.spec, self.dtype = types.SimpleNamespace(
+            normalization='inception', imagenet=types.SimpleNamespace(scope='Body')), tf.float32
 
     @tf.compat.v1.keras.utils.track_tf1_style_variables
     def __call__(self, images, is_training):

@@ -22,7 +22,8 @@ class TinyModel(tf.Module):
 
     def __init__(self):
         super().__init__()
-        self.spec, self.dtype = types.SimpleNamespace(normalization='inception'), tf.float32
+        self.spec, self.dtype = types.SimpleNamespace(
+            normalization='inception', imagenet=types.SimpleNamespace(scope='Body')), tf.float32
         self.w = tf.Variable([[.1, .2, .3], [.3, .2, .1]], name='ssd/logits/weights')
         self.b = tf.Variable(tf.zeros([3]), name='ssd/logits/biases')
         self.o = tf.Variable(tf.ones([2, 4]), name='ssd/offsets/weights')
