@@ -1,6 +1,6 @@
 """Exports a trained SSD as files that run without this repository: SavedModel, TFLite, ONNX.
 
-    python3 ssd_export.py               # the shipped detector, to exported/ssd_mobilenet_v1/
+    python3 ssd_export.py               # the shipped detector, to exported/ssd_mobilenet_v2/
     python3 ssd_export.py --checkpoint=shapes_ssd --output=shapes_detector --score_threshold=0.3
     python3 ssd_export.py --formats=tflite_int8 --calibration_records=tfrecords_train
     python3 ssd_export.py --formats=onnx --suppression=False   # for OpenCV's dnn and others

@@ -1,7 +1,7 @@
 """Evaluates an SSD detector on test records: VOC's and COCO's AP, and a page on its errors.
 
     python3 ssd_test.py --test_records=tfrecords_test
-    python3 ssd_test.py --model=exported/ssd_mobilenet_v1/detector_int8.tflite
+    python3 ssd_test.py --model=exported/ssd_mobilenet_v2/detector_int8.tflite
 
 Reads configs/config_general.py, config_common.py and config_test.py.
 """

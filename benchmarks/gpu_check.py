@@ -359,9 +359,8 @@ def _photograph():
 def _detect_photograph():
     """The shipped detector's boxes [D, 4], scores [D], classes [D] and counts on the photograph."""
     _allow_tf32(False)
-    spec = backbones.get('mobilenet_v1')
-    image = pipeline.resize_image(pipeline.decode_image(_photograph()), spec.image_size)
-    found = loading.load(backbone=spec).detect(image[None])
+    detector = loading.load()
+    found = detector.detect(detector.resize(pipeline.decode_image(_photograph()))[None])
     return {name: values.numpy()[0] for name, values in found._asdict().items()}
 
 

@@ -9,7 +9,7 @@
 #   ssd_mobilenet_v2
 #   ssd_inception_v4: 299 x 299 pixels
 #   ssd_inception_resnet_v2: 299 x 299 pixels
-backbone_network = 'ssd_mobilenet_v1'
+backbone_network = 'ssd_mobilenet_v2'
 
 # Training mode. From an ImageNet classifier use step 1, then step 2.
 #   finetune_new_ssd_step1: ImageNet weights, backbone frozen; extra layers and heads learn

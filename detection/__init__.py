@@ -27,7 +27,7 @@ def load(checkpoint: str | os.PathLike[str] = '', backbone: 'BackboneSpec | str 
         checkpoint: a prefix (.../model.ckpt-1000), its .index file or its folder (then the newest).
             Empty: the newest of checkpoints/ssd_<backbone>/, or what is shipped there.
         backbone: name, such as 'mobilenet_v1', or spec; the checkpoint must agree with it. None:
-            what the checkpoint's description says, and mobilenet_v1 where no checkpoint is given.
+            what the checkpoint's description says, and mobilenet_v2 where no checkpoint is given.
         precision: of activations, 'float32', 'bfloat16' or 'float16'.
         classes: names, for a checkpoint without a description (model.json) beside it.
         score_threshold: only detections of a higher score; 'best': of a score above that at which

@@ -25,7 +25,7 @@ def load(given: str | os.PathLike[str] = '', backbone: BackboneSpec | str | None
     """
     process.check()
     if isinstance(backbone, str) or (backbone is None and not given):
-        backbone = backbones.get((backbone or 'mobilenet_v1').removeprefix('ssd_'))
+        backbone = backbones.get((backbone or 'mobilenet_v2').removeprefix('ssd_'))
     prefix = checkpoint.find(given) if given else _default(backbone)
     classes = tuple(checkpoint.read_description(prefix).get('classes') or classes)
     found = fit.compare(prefix, backbone, classes or None)

@@ -1,4 +1,7 @@
-"""Draws the figures of README.md and docs/how_ssd_works.md with the shipped detector.
+"""Draws the figures of README.md and docs/how_ssd_works.md.
+
+The first one shows what the default detector finds, the others the tensors of the shipped
+MobilenetV1.
 
 Run it in the root of the repository:
 
@@ -19,6 +22,7 @@ with imports():
     from matplotlib import patches, pyplot
     from matplotlib.figure import Figure
 
+    import detection
     from checkpoints import io as checkpoint
     from checkpoints import restoring
     from nets import anchors, backbones, boxes, loss, matching, postprocess, ssd
@@ -49,7 +53,7 @@ class Watched(ssd.SSD):
 
 
 class Network:
-    """The shipped detector, with its feature maps and its outputs before suppression."""
+    """The shipped MobilenetV1, with its feature maps and its outputs before suppression."""
 
     def __init__(self):
         self.spec = backbones.get(BACKBONE)
@@ -121,7 +125,7 @@ def main() -> None:
     hopper = read_image(matplotlib.get_data_path() + '/sample_data/grace_hopper.jpg')
     mixed, _ = compose([cat, astronaut, cat], CAT_PERSON_CAT)
     scene, people = compose([hopper] * 3, THREE_PERSONS)
-    for name, figure in (('detections', detections(network, [cat, astronaut])),
+    for name, figure in (('detections', detections([cat, astronaut])),
                          ('score_maps', score_maps(network, mixed)),
                          ('feature_maps', feature_maps(network, hopper)),
                          ('default_boxes', default_boxes(network, hopper)),
@@ -166,15 +170,21 @@ def compose(images: list[np.ndarray], places: Sequence[tuple[float, float, float
     return scene, np.array(found, np.float32)
 
 
-def detections(network: Network, images: list[np.ndarray]) -> Figure:
+def detections(images: list[np.ndarray]) -> Figure:
     """README: detections with a score above 0.5, one image beside the other."""
+    detector = detection.load(score_threshold=0.5)
     widths = [image.shape[1] / image.shape[0] for image in images]
     figure, axes = pyplot.subplots(1, len(images), figsize=(3.3 * sum(widths), 3.3),
                                    width_ratios=widths, layout='constrained')
     for axis, image, width in zip(axes, images, widths, strict=True):
         _show(axis, image)
         axis.set_aspect(1 / width)
-        _draw_detections(axis, network.detections(image, 0.5), fontsize=10)
+        sides = np.tile(image.shape[:2], 2)
+        rows = []
+        for found in detector(image):
+            xmin, ymin, xmax, ymax = found.box
+            rows.append((np.array([ymin, xmin, ymax, xmax]) / sides, found.score, found.name))
+        _draw_detections(axis, rows, fontsize=10)
     return figure
 
 

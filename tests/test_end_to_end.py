@@ -28,7 +28,7 @@ from training import log
 from training.finite import NotFinite
 from utils.errors import DataError, UserError
 
-BACKBONE = 'mobilenet_v1'
+BACKBONE = 'mobilenet_v2'  # the default
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 
 
@@ -74,11 +74,11 @@ def test_whole_path(room, capsys):
     # Step 1: the backbone is the classifier's, and stays so.
     assert _train('finetune_new_ssd_step1', 2) == 0
     text = capsys.readouterr().out
-    assert re.search(r'restored 115 variables from '
-                     r'checkpoints/mobilenet_v1/mobilenet_v1_1.0_224.ckpt', text)
+    assert re.search(r'restored 200 variables from '
+                     r'checkpoints/mobilenet_v2/mobilenet_v2_1.0_224.ckpt', text)
     assert re.search(r'step 2/2  loss .* images/s', text)
-    frozen = 'MobilenetV1/Conv2d_3_pointwise/weights'
-    given = checkpoint.read(f'checkpoints/{BACKBONE}/mobilenet_v1_1.0_224.ckpt').get_tensor(frozen)
+    frozen = 'MobilenetV2/expanded_conv_3/expand/weights'
+    given = checkpoint.read(f'checkpoints/{BACKBONE}/mobilenet_v2_1.0_224.ckpt').get_tensor(frozen)
     folder = 'checkpoints/ssd_' + BACKBONE
     first = checkpoint.read(checkpoint.find(folder))
     np.testing.assert_array_equal(first.get_tensor(frozen), given)
@@ -91,7 +91,7 @@ def test_whole_path(room, capsys):
     assert _train('finetune_new_ssd_step2', 2, '--precision=bfloat16',
                   '--eval_records=tfrecords_test', '--eval_every=2') == 0
     text = capsys.readouterr().out
-    assert 'resumed checkpoints/ssd_mobilenet_v1/model.ckpt-1 at step 1' in text
+    assert 'resumed checkpoints/ssd_mobilenet_v2/model.ckpt-1 at step 1' in text
     assert 'step 2: mAP 07' in text
     second = checkpoint.read(checkpoint.find(folder))
     assert (second.get_tensor(frozen) != given).any()
@@ -154,7 +154,7 @@ def test_existing_ssd_for_other_classes(room, capsys):
     prefix = checkpoint.save('other', 7, {checkpoint.variable_name(v): v for v in model.variables})
     assert _train('finetune_existing_ssd', 1, '--checkpoint=' + prefix, '--output=adapted') == 0
     text = capsys.readouterr().out
-    assert 'restored 167 variables' in text
+    assert 'restored 252 variables' in text
     assert 'ssd/extra_1/logits/weights (3, 3, 512, 126) -> (3, 3, 512, 24)' in pathlib.Path(
         'adapted/restored.txt').read_text()
 
@@ -211,11 +211,11 @@ def test_mistakes(room, script, arguments, message):
 
 def test_the_report_of_the_shipped_detector_goes_elsewhere(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(checkpoint, 'REPOSITORY', tmp_path)
-    shipped = tmp_path / 'checkpoints/ssd_mobilenet_v1/shipped'
+    shipped = tmp_path / 'checkpoints/ssd_mobilenet_v2/shipped'
     shipped.mkdir(parents=True)
-    assert ssd_test._report_folder(f'{shipped}/model.ckpt-1') == 'ssd_mobilenet_v1_evaluation'
+    assert ssd_test._report_folder(f'{shipped}/model.ckpt-1') == 'ssd_mobilenet_v2_evaluation'
     assert capsys.readouterr().out == (f'the folder of {shipped}/model.ckpt-1 is not yours to '
-                                       'change: the report goes to ssd_mobilenet_v1_evaluation\n')
+                                       'change: the report goes to ssd_mobilenet_v2_evaluation\n')
     (tmp_path / 'own').mkdir()
     assert ssd_test._report_folder(f'{tmp_path}/own/model.ckpt-1') == f'{tmp_path}/own'
     assert capsys.readouterr().out == ''
@@ -244,7 +244,7 @@ def test_records_of_other_classes_go_by_their_names(tmp_path, monkeypatch, capsy
         sides = cv2.imread(f'{name}.jpg').shape[:2]
         pathlib.Path(f'{name}.xml').write_text(
             voc_xml.annotation(f'{name}.jpg', *sides, objects), encoding='utf-8')
-    shutil.copytree(ROOT / 'checkpoints/ssd_mobilenet_v1/shipped', 'shipped')
+    shutil.copytree(ROOT / 'checkpoints/ssd_mobilenet_v2/shipped', 'shipped')
     evaluate = '--test_records=records', '--checkpoint=shipped'
     _call(ssd_image_to_tf, '--data=.', '--output=records')  # classes: cat, flag, person
     assert _call(ssd_test, *evaluate) == 0
@@ -282,17 +282,17 @@ def test_images_without_objects_count_false_alarms(tmp_path, monkeypatch, capsys
             nothing = annotations.usable([], height, width, classes, '')
             writer.add(tfrecord.example(path.read_bytes(), height, width, name, name, nothing,
                                         classes))
-    shutil.copytree(ROOT / 'checkpoints/ssd_mobilenet_v1/shipped', 'shipped')
+    shutil.copytree(ROOT / 'checkpoints/ssd_mobilenet_v2/shipped', 'shipped')
     (tmp_path / 'shipped/evaluation.json').write_text('{}')
     assert _call(ssd_test, '--test_records=records', '--checkpoint=shipped',
                  '--output=alarms') == 0
     printed = capsys.readouterr().out
-    assert ('false alarms: 2 in 2 of 2 images without objects (1.000 an image)\n'
-            'most in: cat (1), astronaut (1)\n') in printed
+    assert ('false alarms: 3 in 2 of 2 images without objects (1.500 an image)\n'
+            'most in: astronaut (2), cat (1)\n') in printed
     assert 'nan' not in printed and 'mAP' not in printed
     found = json.loads(pathlib.Path('alarms/evaluation.json').read_text(encoding='utf-8'))
     counts = {name: one['count'] for name, one in found['false_alarms']['classes'].items()}
-    assert counts == {'cat': 1, 'person': 1}
+    assert counts == {'cat': 1, 'person': 2}
 
 
 def test_two_devices_train_evaluate_and_resume(room):

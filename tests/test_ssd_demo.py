@@ -21,7 +21,7 @@ from preprocessing import pipeline
 from tests.detection.cameras import Camera, read_video, write_video
 from utils.errors import DataError, UserError
 
-SHIPPED = pathlib.Path(__file__).resolve().parents[1] / 'checkpoints/ssd_mobilenet_v1/shipped'
+SHIPPED = pathlib.Path(__file__).resolve().parents[1] / 'checkpoints/ssd_mobilenet_v2/shipped'
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_folder_with_the_shipped_detector(room, monkeypatch, capsys, photograph)
         ('few/a.jpg', 512, 600), ('few/a.png', 512, 600), ('few/b.png', 492, 500)]
     # The same box in JSON and XML.
     box = lines[0]['detections'][0]['box']
-    np.testing.assert_allclose(box, [11, 56, 501, 578], atol=25)
+    np.testing.assert_allclose(box, [1, 28, 512, 596], atol=25)
     found = voc.read_xml('found', 'a')
     assert found.size == (600, 512) and [item.name for item in found.objects] == ['person']
     ymin, xmin, ymax, xmax = found.objects[0].edges

@@ -21,8 +21,8 @@ from preprocessing import pipeline
 from utils.errors import UserError
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-SHIPPED = ROOT / 'checkpoints/ssd_mobilenet_v1/shipped'
-FOLDER = 'exported/ssd_mobilenet_v1'
+SHIPPED = ROOT / 'checkpoints/ssd_mobilenet_v2/shipped'
+FOLDER = 'exported/ssd_mobilenet_v2'
 PAGE = (ROOT / 'docs/export.md').read_text(encoding='utf-8')
 
 
@@ -95,7 +95,7 @@ def test_an_earlier_export_is_replaced(room, monkeypatch, capsys):
     monkeypatch.setattr(sources, 'sample', lambda: ('small.png', sources.read('small.png')))
     assert _export('--output=again', '--formats=tflite_float16', '--overwrite=True') == 0
     assert sorted(os.listdir('again')) == ['detector_float16.tflite', 'labels.txt']
-    line = (r'detector_float16.tflite: 12.8 MB, \d+ ms per image on this machine, '
+    line = (r'detector_float16.tflite: 12.6 MB, \d+ ms per image on this machine, '
             r'largest difference from the detector 0\.0\d+, in \d')
     assert re.search(line, capsys.readouterr().out)
 

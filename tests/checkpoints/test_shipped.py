@@ -1,4 +1,4 @@
-"""The detector that comes with the repository."""
+"""The detectors that come with the repository."""
 import dataclasses
 import os
 import pathlib
@@ -12,24 +12,32 @@ from detection import loading, sources
 from nets import backbones, postprocess
 from utils.errors import CheckpointError
 
-FOLDER = pathlib.Path(__file__).resolve().parents[2] / 'checkpoints/ssd_mobilenet_v1'
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BOTH = pytest.mark.parametrize('name, variables', [('mobilenet_v1', 179), ('mobilenet_v2', 328)])
 
 
-def test_weights_alone_in_half_precision():
-    prefix = checkpoint.find(FOLDER / 'shipped')
-    reader = checkpoint.read(prefix)
+def _folder(name):
+    return ROOT / f'checkpoints/ssd_{name}/shipped'
+
+
+@BOTH
+def test_weights_alone_in_half_precision(name, variables):
+    reader = checkpoint.read(checkpoint.find(_folder(name)))
     names = reader.get_variable_to_shape_map()
-    assert sum(os.path.getsize(path) for path in (FOLDER / 'shipped').glob('model.ckpt-*')) < 15e6
-    assert len(names) == 179 and not [name for name in names if 'Momentum' in name
-                                      or 'Average' in name or name == 'global_step']
-    assert {reader.get_tensor(name).dtype for name in names} == {np.dtype(np.float16)}
+    assert sum(os.path.getsize(path) for path in _folder(name).glob('model.ckpt-*')) < 15e6
+    assert len(names) == variables and not [
+        each for each in names
+        if 'Momentum' in each or 'Average' in each or each == 'global_step']
+    assert {reader.get_tensor(each).dtype for each in names} == {np.dtype(np.float16)}
 
 
-def test_it_knows_the_classes_of_voc_and_finds_a_person():
-    shipped = loading.load(FOLDER / 'shipped', limits=postprocess.Limits(score_threshold=.5))
+@BOTH
+def test_it_knows_the_classes_of_voc_and_finds_a_person(name, variables):
+    del variables
+    shipped = loading.load(_folder(name), limits=postprocess.Limits(score_threshold=.5))
     assert shipped.classes == voc.CLASSES
-    name, image = sources.sample()
-    if name == 'drawn_scene':
+    photograph, image = sources.sample()
+    if photograph == 'drawn_scene':
         pytest.skip('this matplotlib brings no photograph')
     found = shipped.detect(shipped.resize(image)[None])
     count = int(found.counts[0])
@@ -38,7 +46,7 @@ def test_it_knows_the_classes_of_voc_and_finds_a_person():
 
 
 def test_it_is_not_taken_for_a_detector_with_other_default_boxes():
-    spec, prefix = backbones.get('mobilenet_v1'), checkpoint.find(FOLDER / 'shipped')
+    spec, prefix = backbones.get('mobilenet_v1'), checkpoint.find(_folder('mobilenet_v1'))
     assert checkpoint.read_description(prefix)['default_boxes'] == spec.box_facts
     other = dataclasses.replace(spec, aspect_ratios=((2.5,), *spec.aspect_ratios[1:]))
     with pytest.raises(CheckpointError,

@@ -159,8 +159,8 @@ def test_limits_are_checked(limits, message):
 
 def test_which_detector(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert detection.load().prefix == str(
-        ROOT / 'checkpoints/ssd_mobilenet_v1/shipped/model.ckpt-4000')
+    assert detection.load().prefix == checkpoint.find(
+        ROOT / 'checkpoints/ssd_mobilenet_v2/shipped')
     with pytest.raises(CheckpointError,
                        match='no trained detector in checkpoints/ssd_vgg_300; train one: '):
         detection.load(backbone='ssd_vgg_300')
